@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A chain of blocks, each twice the last up to 1 MiB. The newest block is
+ * filled from its start; what does not fit opens the next one.
+ */
+#include "base/arena.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+
+enum { FIRST_BLOCK_BYTES = 4096, LAST_BLOCK_BYTES = 1 << 20 };
+
+typedef struct block {
+    struct block *older;
+    uint64_t used_bytes;
+    uint64_t capacity_bytes;
+    max_align_t data[];
+} block;
+
+struct mpl_arena {
+    block *newest;
+    uint64_t next_block_bytes;
+};
+
+mpl_arena *mpl_arena_create(void)
+{
+    mpl_arena *const arena = calloc(1, sizeof *arena);
+    if (arena != NULL)
+        arena->next_block_bytes = FIRST_BLOCK_BYTES;
+    return arena;
+}
+
+void mpl_arena_free(mpl_arena *arena)
+{
+    if (arena == NULL)
+        return;
+    for (block *at = arena->newest; at != NULL;) {
+        block *const older = at->older;
+        free(at);
+        at = older;
+    }
+    free(arena);
+}
+
+static block *open_block(mpl_arena *arena, uint64_t need_bytes)
+{
+    const uint64_t capacity = need_bytes > arena->next_block_bytes
+                                  ? need_bytes
+                                  : arena->next_block_bytes;
+    uint64_t total = 0;
+    if (!mpl_add(&total, capacity, sizeof(block)) || total > SIZE_MAX)
+        return NULL;
+    block *const made = calloc(1, (size_t)total);
+    if (made == NULL)
+        return NULL;
+    made->capacity_bytes = capacity;
+    made->older = arena->newest;
+    arena->newest = made;
+    if (arena->next_block_bytes < LAST_BLOCK_BYTES)
+        arena->next_block_bytes *= 2;
+    return made;
+}
+
+void *mpl_arena_alloc(mpl_arena *arena, uint64_t count, uint64_t item_bytes)
+{
+    uint64_t need = 0;
+    if (!mpl_mul(&need, count, item_bytes) ||
+        !mpl_align_up(&need, need, _Alignof(max_align_t)))
+        return NULL;
+    block *at = arena->newest;
+    if (at == NULL || at->capacity_bytes - at->used_bytes < need)
+        at = open_block(arena, need);
+    if (at == NULL)
+        return NULL;
+    void *const place = (unsigned char *)at->data + at->used_bytes;
+    at->used_bytes += need;
+    return place;
+}
+
+char *mpl_arena_copy(mpl_arena *arena, const char *text, uint64_t length)
+{
+    uint64_t size = 0;
+    if (!mpl_add(&size, length, 1))
+        return NULL;
+    char *const copy = mpl_arena_alloc(arena, size, 1);
+    if (copy != NULL && length > 0)
+        memcpy(copy, text, (size_t)length);
+    return copy;
+}
+
+char *mpl_arena_strdup(mpl_arena *arena, const char *text)
+{
+    return mpl_arena_copy(arena, text, strlen(text));
+}
+
+char *mpl_arena_format(mpl_arena *arena, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (length < 0)
+        return NULL;
+    char *const text = mpl_arena_alloc(arena, (uint64_t)length + 1, 1);
+    if (text == NULL)
+        return NULL;
+    va_start(args, format);
+    (void)vsnprintf(text, (size_t)length + 1, format, args);
+    va_end(args);
+    return text;
+}
+
+void *mpl_arena_grow(mpl_arena *arena, void *items, uint64_t count,
+                     uint64_t *capacity, uint64_t item_bytes)
+{
+    if (count < *capacity)
+        return items;
+    uint64_t wider = 8;
+    if (*capacity > 0 && !mpl_mul(&wider, *capacity, 2))
+        return NULL;
+    void *const moved = mpl_arena_alloc(arena, wider, item_bytes);
+    if (moved == NULL)
+        return NULL;
+    if (count > 0)
+        memcpy(moved, items, (size_t)(count * item_bytes));
+    *capacity = wider;
+    return moved;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A text that grows, to be handed to the caller. A refused allocation is
+ * sticky: write on, and check once, in mpl_text_finish().
+ */
+#ifndef MPL_BASE_TEXT_H
+#define MPL_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "memplan.h"
+
+typedef struct mpl_text {
+    char *data; /* terminated; NULL while empty */
+    uint64_t length;
+    uint64_t capacity;
+    bool failed;
+} mpl_text;
+
+void mpl_text_add(mpl_text *text, const char *part);
+void mpl_text_add_bytes(mpl_text *text, const char *part, uint64_t length);
+void mpl_text_repeat(mpl_text *text, const char *part, uint64_t times);
+
+/* No %f: it has a locale. */
+void mpl_text_format(mpl_text *text, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* An amount as memplan_bytes_format() writes it. */
+void mpl_text_bytes(mpl_text *text, uint64_t bytes);
+
+/* Hands the text over; it is freed by memplan_text_free(). On failure the
+ * text is freed and `*out` untouched. */
+memplan_status mpl_text_finish(mpl_text *text, char **out,
+                               memplan_error *error);
+
+/* Gives up the text. */
+void mpl_text_discard(mpl_text *text);
+
+#endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/model.h"
+
+#include <stddef.h>
+
+#include "base/checked.h"
+#include "base/failure.h"
+#include "base/json.h"
+#include "base/sized.h"
+
+const char *mpl_unit_kind_name(mpl_unit_kind kind)
+{
+    static const char *const NAMES[] = {"embedding", "layer", "norm", "head",
+                                        "other"};
+    return NAMES[kind];
+}
+
+memplan_model *mpl_model_create(void)
+{
+    mpl_arena *const arena = mpl_arena_create();
+    memplan_model *const model =
+        arena != NULL ? mpl_arena_alloc(arena, 1, sizeof *model) : NULL;
+    if (model == NULL) {
+        mpl_arena_free(arena);
+        return NULL;
+    }
+    model->arena = arena;
+    model->file_bytes = MEMPLAN_UNKNOWN;
+    model->facts = (mpl_facts){MEMPLAN_UNKNOWN, MEMPLAN_UNKNOWN,
+                               MEMPLAN_UNKNOWN, MEMPLAN_UNKNOWN,
+                               MEMPLAN_UNKNOWN, MEMPLAN_UNKNOWN,
+                               MEMPLAN_UNKNOWN, 0, 0};
+    return model;
+}
+
+void memplan_model_free(memplan_model *model)
+{
+    if (model == NULL)
+        return;
+    mpl_json_free(model->config);
+    mpl_arena_free(model->arena); /* the model itself lives in it */
+}
+
+/* Bytes of what a unit owns and elements of its parameters. */
+static bool sum_unit(const memplan_model *model, uint32_t index,
+                     uint64_t *out_bytes, uint64_t *out_elements)
+{
+    const mpl_unit *const unit = &model->units[index];
+    uint64_t bytes = 0;
+    uint64_t elements = 0;
+    for (uint32_t at = 0; at < unit->tensor_count; at++) {
+        const mpl_tensor *const tensor =
+            &model->tensors[unit->first_tensor + at];
+        if (tensor->tied_to != MPL_NO_INDEX)
+            continue;
+        if (!mpl_add(&bytes, bytes, tensor->bytes))
+            return false;
+        if ((tensor->flags & MPL_TENSOR_BUFFER) == 0 &&
+            !mpl_add(&elements, elements, tensor->element_count))
+            return false;
+    }
+    *out_bytes = bytes;
+    *out_elements = elements;
+    return true;
+}
+
+memplan_status mpl_model_finish(memplan_model *model, memplan_error *error)
+{
+    uint32_t next_tensor = 0;
+    model->layer_count = 0;
+    model->weight_bytes = 0;
+    model->parameter_count = 0;
+    for (uint32_t index = 0; index < model->unit_count; index++) {
+        mpl_unit *const unit = &model->units[index];
+        if (unit->first_tensor != next_tensor)
+            return mpl_fail(error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
+                            "unit \"%s\" does not follow its neighbour",
+                            unit->name);
+        next_tensor += unit->tensor_count;
+        for (uint32_t at = unit->first_tensor; at < next_tensor; at++)
+            model->tensors[at].unit_index = index;
+        if (!sum_unit(model, index, &unit->weight_bytes,
+                      &unit->element_count) ||
+            !mpl_add(&model->weight_bytes, model->weight_bytes,
+                     unit->weight_bytes) ||
+            !mpl_add(&model->parameter_count, model->parameter_count,
+                     unit->element_count))
+            return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
+                            "the tensors' bytes pass 64 bits");
+        model->layer_count += unit->kind == MPL_UNIT_LAYER;
+    }
+    if (next_tensor != model->tensor_count)
+        return mpl_fail(error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
+                        "%u of %u tensors belong to no unit",
+                        model->tensor_count - next_tensor,
+                        model->tensor_count);
+    return MEMPLAN_OK;
+}
+
+bool mpl_model_is_valid(const memplan_model *model)
+{
+    uint64_t total_bytes = 0;
+    uint64_t total_elements = 0;
+    uint32_t next_tensor = 0;
+    for (uint32_t index = 0; index < model->unit_count; index++) {
+        const mpl_unit *const unit = &model->units[index];
+        uint64_t bytes;
+        uint64_t elements;
+        if (unit->first_tensor != next_tensor ||
+            !sum_unit(model, index, &bytes, &elements) ||
+            bytes != unit->weight_bytes || elements != unit->element_count ||
+            !mpl_add(&total_bytes, total_bytes, bytes) ||
+            !mpl_add(&total_elements, total_elements, elements))
+            return false;
+        next_tensor += unit->tensor_count;
+    }
+    for (uint32_t at = 0; at < model->tensor_count; at++) {
+        const uint32_t owner = model->tensors[at].tied_to;
+        if (owner != MPL_NO_INDEX &&
+            (owner >= model->tensor_count ||
+             model->tensors[owner].tied_to != MPL_NO_INDEX))
+            return false;
+    }
+    return next_tensor == model->tensor_count &&
+           total_bytes == model->weight_bytes &&
+           total_elements == model->parameter_count;
+}
+
+/* The dtype that holds most of the bytes. */
+static const char *main_dtype(const memplan_model *model)
+{
+    uint64_t bytes[MPL_DTYPE_COUNT] = {0};
+    uint32_t best = 0;
+    for (uint32_t at = 0; at < model->tensor_count; at++) {
+        const mpl_tensor *const tensor = &model->tensors[at];
+        if (tensor->tied_to != MPL_NO_INDEX)
+            continue;
+        bytes[tensor->dtype] += tensor->bytes;
+        if (bytes[tensor->dtype] > bytes[best])
+            best = tensor->dtype;
+    }
+    return bytes[best] > 0 ? mpl_dtype_name(best) : "";
+}
+
+void memplan_model_describe(const memplan_model *model,
+                            memplan_model_info *out_info)
+{
+    const memplan_model_info row = {
+        .source = model->source,
+        .name = model->name,
+        .format = model->format,
+        .architecture = model->architecture,
+        .dtype = main_dtype(model),
+        .parameter_count = model->parameter_count,
+        .weight_bytes = model->weight_bytes,
+        .file_bytes = model->file_bytes,
+        .tensor_count = model->tensor_count,
+        .unit_count = model->unit_count,
+        .layer_count = model->layer_count,
+        .context_tokens = model->facts.context_tokens,
+    };
+    mpl_copy_row(out_info, &row, sizeof row);
+}
+
+memplan_status memplan_model_tensor(const memplan_model *model, uint64_t index,
+                                    memplan_tensor_info *out_info)
+{
+    if (index >= model->tensor_count)
+        return MEMPLAN_E_ARGUMENT;
+    const mpl_tensor *const tensor = &model->tensors[index];
+    const memplan_tensor_info row = {
+        .name = tensor->name,
+        .dtype = mpl_dtype_name(tensor->dtype),
+        .shape = tensor->shape,
+        .dimension_count = tensor->dimension_count,
+        .bytes = tensor->bytes,
+        .unit_index = tensor->unit_index,
+        .is_buffer = (tensor->flags & MPL_TENSOR_BUFFER) != 0,
+        .tied_to = tensor->tied_to != MPL_NO_INDEX
+                       ? model->tensors[tensor->tied_to].name
+                       : NULL,
+    };
+    mpl_copy_row(out_info, &row, sizeof row);
+    return MEMPLAN_OK;
+}
+
+memplan_status memplan_model_unit(const memplan_model *model, uint64_t index,
+                                  memplan_unit_info *out_info)
+{
+    if (index >= model->unit_count)
+        return MEMPLAN_E_ARGUMENT;
+    const mpl_unit *const unit = &model->units[index];
+    const memplan_unit_info row = {
+        .name = unit->name,
+        .kind = mpl_unit_kind_name(unit->kind),
+        .weight_bytes = unit->weight_bytes,
+        .parameter_count = unit->element_count,
+        .tensor_count = unit->tensor_count,
+    };
+    mpl_copy_row(out_info, &row, sizeof row);
+    return MEMPLAN_OK;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A model: tensors grouped into units in execution order, and the facts that
+ * drive the memory of its state. Readers (gguf.c, safetensors.c, …) fill it;
+ * engines read it. Nothing here knows an engine or a machine.
+ */
+#ifndef MPL_MODEL_MODEL_H
+#define MPL_MODEL_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "memplan.h"
+#include "model/dtype.h"
+
+#define MPL_NO_INDEX UINT32_MAX
+
+typedef enum mpl_unit_kind {
+    MPL_UNIT_EMBEDDING, /* token (and position) embeddings */
+    MPL_UNIT_LAYER,     /* one block of the trunk */
+    MPL_UNIT_NORM,      /* a norm outside the blocks */
+    MPL_UNIT_HEAD,      /* the output projection */
+    MPL_UNIT_OTHER      /* vision towers, projectors, rotary tables, … */
+} mpl_unit_kind;
+
+const char *mpl_unit_kind_name(mpl_unit_kind kind);
+
+/* What a tensor is, for engines that treat some differently. */
+enum {
+    MPL_TENSOR_BUFFER = 1 << 0,    /* not a parameter */
+    MPL_TENSOR_TRANSIENT = 1 << 1, /* a buffer that no checkpoint holds */
+    MPL_TENSOR_LINEAR = 1 << 2,    /* the weight of a linear layer */
+    MPL_TENSOR_EXPERT = 1 << 3,    /* routed experts: read in part a token */
+    MPL_TENSOR_LOOKUP = 1 << 4     /* an embedding: a row a token is read */
+};
+
+typedef struct mpl_tensor {
+    const char *name;
+    const uint64_t *shape;    /* outermost first; dimension_count entries */
+    uint32_t dimension_count; /* 0: a scalar */
+    uint32_t dtype;           /* a mpl_dtype */
+    uint64_t element_count;
+    uint64_t bytes;
+    uint64_t file_offset; /* from the start of its file; or MEMPLAN_UNKNOWN */
+    uint32_t file_index;
+    uint32_t unit_index;
+    uint32_t tied_to; /* the tensor that owns the bytes, or MPL_NO_INDEX */
+    uint32_t flags;
+} mpl_tensor;
+
+/*
+ * What one layer keeps of one sequence:
+ *
+ *   cache    min(tokens, window_tokens) * (key_elements + value_elements), in
+ *            the cache's dtype
+ *   fixed    fixed_bytes, whatever the length (recurrent and conv states)
+ */
+typedef struct mpl_state {
+    uint64_t key_elements;   /* a token */
+    uint64_t value_elements; /* a token */
+    uint64_t window_tokens;  /* 0: no window */
+    uint64_t fixed_bytes;    /* a sequence */
+} mpl_state;
+
+typedef struct mpl_unit {
+    const char *name;
+    mpl_unit_kind kind;
+    uint32_t first_tensor; /* a unit's tensors are neighbours */
+    uint32_t tensor_count;
+    uint32_t layer_index; /* of a layer, else MPL_NO_INDEX */
+    uint32_t padding;
+    uint64_t weight_bytes;  /* parameters and buffers, tied ones once */
+    uint64_t element_count; /* of parameters, tied ones once */
+    mpl_state state;
+} mpl_unit;
+
+/* Sizes that bound activations and drive speed; MEMPLAN_UNKNOWN where the
+ * headers do not say. */
+typedef struct mpl_facts {
+    uint64_t context_tokens; /* trained length */
+    uint64_t hidden_elements;
+    uint64_t ffn_elements; /* the widest FFN's inner width, all experts used */
+    uint64_t vocabulary_count;
+    uint64_t head_count;
+    uint64_t kv_head_count;
+    uint64_t head_elements;
+    uint64_t expert_count; /* routed, a layer; 0: dense */
+    uint64_t experts_used; /* a token */
+} mpl_facts;
+
+struct mpl_gguf;     /* model/gguf.h: metadata of a GGUF */
+struct mpl_json;     /* base/json.h: config.json */
+
+struct memplan_model {
+    mpl_arena *arena;
+    const char *source;
+    const char *name;
+    const char *format;
+    const char *architecture;
+    const char *const *files; /* data files, by mpl_tensor.file_index */
+    uint32_t file_count;
+    uint32_t tensor_count;
+    mpl_tensor *tensors; /* in the order of units */
+    mpl_unit *units;     /* in execution order */
+    uint32_t unit_count;
+    uint32_t layer_count;
+    uint64_t parameter_count;
+    uint64_t weight_bytes;
+    uint64_t file_bytes;
+    mpl_facts facts;
+    struct mpl_gguf *gguf;   /* NULL unless the format is "gguf" */
+    struct mpl_json *config; /* owned; NULL where there is no config.json */
+};
+
+/* An empty model with its arena, all facts unknown; NULL: no memory. */
+memplan_model *mpl_model_create(void);
+
+/*
+ * Closes a model that a reader has filled: checks that units cover the
+ * tensors in order, sums bytes and elements (checked), and counts layers.
+ */
+memplan_status mpl_model_finish(memplan_model *model, memplan_error *error);
+
+/* Recomputes every sum and index: true unless the model is broken. */
+bool mpl_model_is_valid(const memplan_model *model);
+
+#endif
