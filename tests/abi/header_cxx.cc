@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* The public header needs nothing before it, in C++17, and its initialisers
+ * work there. */
+#include "memplan.h"
+
+static memplan_request request = MEMPLAN_REQUEST_INIT;
+static memplan_model_options model = MEMPLAN_MODEL_OPTIONS_INIT;
+static memplan_machine_options machine = MEMPLAN_MACHINE_OPTIONS_INIT;
+static memplan_render_options render = MEMPLAN_RENDER_OPTIONS_INIT;
+
+extern unsigned long long abi_header_cxx;
+unsigned long long abi_header_cxx =
+    request.size + model.size + machine.size + render.size;
