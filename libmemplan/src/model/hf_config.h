@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config.json: a Transformers model from its configuration alone.
+ *
+ * The family's rows (model/family.h) say which modules there are; the result
+ * has the tensors that the running model has, by the names it has them under.
+ */
+#ifndef MPL_MODEL_HF_CONFIG_H
+#define MPL_MODEL_HF_CONFIG_H
+
+#include "base/json.h"
+#include "memplan.h"
+#include "model/model.h"
+
+/*
+ * Makes a model of a parsed config.json. `config` is taken, whatever the
+ * outcome: it lives in the model (model->config) or is freed.
+ *
+ * `source` is for messages and for the model's name: a path or a name.
+ *
+ * MEMPLAN_OK, _CORRUPT (a key is missing, or no value it can have: the message
+ * names the key), _UNSUPPORTED (no such family, or one that only remote code
+ * has), _TOO_LARGE, _NO_MEMORY.
+ */
+memplan_status mpl_config_read(memplan_model **out, mpl_json *config,
+                               const char *source, memplan_error *error);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a weight takes in memory when it is loaded in another type.
+ *
+ * A scheme is a way to load: a plain dtype, or a quantizer with its scales,
+ * zero points and statistics. Which modules a quantizer leaves alone is part
+ * of the scheme: embeddings, norms, biases and the output projection stay in
+ * the dtype of the model.
+ */
+#ifndef MPL_MODEL_QUANTIZATION_H
+#define MPL_MODEL_QUANTIZATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/model.h"
+
+/* The rows are in schemes.def. */
+typedef enum mpl_scheme {
+#define SCHEME(id, ...) MPL_SCHEME_##id,
+#include "model/schemes.def"
+#undef SCHEME
+    MPL_SCHEME_COUNT
+} mpl_scheme;
+
+/* "int8", "nf4", "torchao-int4", ... A static string; NULL past the table. */
+const char *mpl_scheme_name(uint32_t scheme);
+
+/* By name; NULL is the model's own ("auto"). MPL_SCHEME_COUNT where unknown.
+ * "int4" is nf4 without double quantization. */
+mpl_scheme mpl_scheme_from_name(const char *name);
+
+/*
+ * Bytes of one tensor of the model when loaded by a scheme, all it brings with
+ * it counted in. A tied tensor costs what its owner costs: count it once.
+ * False when the bytes pass 64 bits.
+ */
+bool mpl_quantized_bytes(uint64_t *out, const memplan_model *model,
+                         uint32_t tensor, mpl_scheme scheme);
+
+#endif
