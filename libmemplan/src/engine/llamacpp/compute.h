@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Compute buffers: what the graphs of a setup need between operators.
+ */
+#ifndef MPL_ENGINE_LLAMACPP_COMPUTE_H
+#define MPL_ENGINE_LLAMACPP_COMPUTE_H
+
+#include "engine/ledger.h"
+#include "engine/llamacpp/setup.h"
+
+typedef enum mpl_llama_mode {
+    MPL_LLAMA_REAL, /* as a load allocates */
+    MPL_LLAMA_DRY   /* as llama.cpp's own fit measures */
+} mpl_llama_mode;
+
+typedef struct mpl_llama_compute_result {
+    uint64_t bytes[MPL_LLAMA_BUFFER_MAX]; /* by buffer type */
+    mpl_certainty certainty;
+    const char *rule; /* a sentence: how the figure came about */
+    uint32_t node_count; /* of the prompt graph */
+    uint32_t split_count;
+} mpl_llama_compute_result;
+
+/*
+ * Compute buffers of a setup. Where the architecture's graph is not described
+ * the result is an upper bound, marked so. `setup->flash_attn` is final.
+ *
+ * MEMPLAN_OK; _UNSUPPORTED with the error that llama.cpp would end with;
+ * _TOO_LARGE; _NO_MEMORY.
+ */
+memplan_status mpl_llama_compute(mpl_llama_compute_result *out,
+                                 const mpl_llama_setup *setup,
+                                 mpl_llama_mode mode, memplan_error *error);
+
+/* For a person: the tensors alive at the peak of a buffer type, one line
+ * each, the largest first; in the setup's arena. NULL: not known. */
+const char *mpl_llama_explain_compute(const mpl_llama_setup *setup,
+                                      mpl_llama_mode mode, uint32_t buffer);
+
+#endif
