@@ -21,8 +21,7 @@ uint64_t mpl_load_u64(const uint8_t *data)
 
 const uint8_t *mpl_bytes_take(mpl_bytes *reader, uint64_t count)
 {
-    if (reader->failed ||
-        !mpl_input_need(reader->input, reader->at, count)) {
+    if (reader->failed || !mpl_input_need(reader->input, reader->at, count)) {
         reader->failed = true;
         return NULL;
     }

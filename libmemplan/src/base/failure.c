@@ -53,8 +53,7 @@ void mpl_fail_in(memplan_error *error, const char *source)
     if (error == NULL)
         return;
     char joined[2 * sizeof error->message];
-    (void)snprintf(joined, sizeof joined, "%.160s: %s", source,
-                   error->message);
+    (void)snprintf(joined, sizeof joined, "%.160s: %s", source, error->message);
     memcpy(error->message, joined, sizeof error->message);
     tidy(error->message, sizeof error->message);
 }

@@ -104,8 +104,8 @@ static bool read_step(mpl_input *input, uint64_t count)
 {
     uint8_t *const window = (uint8_t *)(uintptr_t)input->data;
     while (count > 0) {
-        const ssize_t got = read(input->descriptor, window + input->size_bytes,
-                                 (size_t)count);
+        const ssize_t got =
+            read(input->descriptor, window + input->size_bytes, (size_t)count);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0) { /* an error, or the file became shorter */
@@ -135,8 +135,7 @@ memplan_status mpl_input_read_all(mpl_input *out, const char *path,
                                   uint64_t cap_bytes, memplan_error *error)
 {
     mpl_input made;
-    const memplan_status status =
-        mpl_input_open(&made, path, cap_bytes, error);
+    const memplan_status status = mpl_input_open(&made, path, cap_bytes, error);
     if (status != MEMPLAN_OK)
         return status;
     if (made.file_bytes > cap_bytes) {

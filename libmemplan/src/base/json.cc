@@ -105,8 +105,8 @@ simdjson::error_code visit(ondemand::value value)
 uint64_t find_bad_character(const uint8_t *text, uint64_t size)
 {
     for (uint64_t at = 0; at < size;) {
-        const size_t step = mpl_utf8_step(
-            reinterpret_cast<const char *>(text) + at, size - at);
+        const size_t step =
+            mpl_utf8_step(reinterpret_cast<const char *>(text) + at, size - at);
         if (step == 0)
             return at;
         at += step;
@@ -385,7 +385,8 @@ mpl_json_walk mpl_json_begin(mpl_json_value container)
         std::memcpy(&begin, &first, sizeof begin);
         std::memcpy(&end, &last, sizeof end);
     } else {
-        const dom::object object = unpack(container).get_object().value_unsafe();
+        const dom::object object =
+            unpack(container).get_object().value_unsafe();
         const dom::object::iterator first = object.begin();
         const dom::object::iterator last = object.end();
         static_assert(sizeof first == sizeof begin, "an iterator is a place");
@@ -429,8 +430,7 @@ bool mpl_json_next(mpl_json_walk *walk)
 uint64_t mpl_json_count(mpl_json_value container)
 {
     uint64_t count = 0;
-    for (mpl_json_walk walk = mpl_json_begin(container);
-         mpl_json_next(&walk);)
+    for (mpl_json_walk walk = mpl_json_begin(container); mpl_json_next(&walk);)
         count++;
     return count;
 }

@@ -43,8 +43,7 @@ static void begin_value(mpl_json_writer *out, const char *key)
     }
 }
 
-static void open_container(mpl_json_writer *out, const char *key,
-                           bool is_array)
+static void open_container(mpl_json_writer *out, const char *key, bool is_array)
 {
     begin_value(out, key);
     mpl_text_add(out->text, is_array ? "[" : "{");

@@ -7,8 +7,7 @@ enum { MAX_WORD = 63 };
 
 static char lower(char letter)
 {
-    return letter >= 'A' && letter <= 'Z' ? (char)(letter - 'A' + 'a')
-                                          : letter;
+    return letter >= 'A' && letter <= 'Z' ? (char)(letter - 'A' + 'a') : letter;
 }
 
 static uint32_t min_u32(uint32_t a, uint32_t b)

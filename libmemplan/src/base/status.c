@@ -8,9 +8,9 @@ const char *memplan_version(void)
 
 const char *memplan_status_name(int32_t status)
 {
-    static const char *const NAMES[] = {
-        "OK",          "ARGUMENT",  "NO_MEMORY", "IO",       "CORRUPT",
-        "UNSUPPORTED", "TOO_LARGE", "TOO_NEW",   "NOT_FOUND"};
+    static const char *const NAMES[] = {"OK",        "ARGUMENT", "NO_MEMORY",
+                                        "IO",        "CORRUPT",  "UNSUPPORTED",
+                                        "TOO_LARGE", "TOO_NEW",  "NOT_FOUND"};
     const int32_t count = sizeof NAMES / sizeof *NAMES;
     return status <= 0 && status > -count ? NAMES[-status] : "UNKNOWN";
 }

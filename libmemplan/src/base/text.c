@@ -21,8 +21,8 @@ static bool make_room(mpl_text *text, uint64_t more)
     if (need <= text->capacity)
         return true;
     const uint64_t wider = mpl_max(need, mpl_max(256, text->capacity * 2));
-    char *const moved = wider <= SIZE_MAX ? realloc(text->data, (size_t)wider)
-                                          : NULL;
+    char *const moved =
+        wider <= SIZE_MAX ? realloc(text->data, (size_t)wider) : NULL;
     if (moved == NULL) {
         text->failed = true;
         return false;
@@ -76,8 +76,7 @@ void mpl_text_bytes(mpl_text *text, uint64_t bytes)
     mpl_text_add(text, amount);
 }
 
-memplan_status mpl_text_finish(mpl_text *text, char **out,
-                               memplan_error *error)
+memplan_status mpl_text_finish(mpl_text *text, char **out, memplan_error *error)
 {
     if (!make_room(text, 0)) {
         mpl_text_discard(text);

@@ -13,18 +13,19 @@
 #include "memplan.h"
 
 typedef struct spelling {
-    const char *decimal; /* "GB" */
-    const char *binary;  /* "GiB" */
+    const char *decimal;    /* "GB" */
+    const char *binary;     /* "GiB" */
+    uint32_t decimal_power; /* of 10 */
+    uint32_t binary_power;  /* of 2 */
     uint64_t decimal_bytes;
-    uint64_t binary_bytes;
 } spelling;
 
 static const spelling SPELLINGS[] = {
-    {"KB", "KiB", UINT64_C(1000), UINT64_C(1) << 10},
-    {"MB", "MiB", UINT64_C(1000000), UINT64_C(1) << 20},
-    {"GB", "GiB", UINT64_C(1000000000), UINT64_C(1) << 30},
-    {"TB", "TiB", UINT64_C(1000000000000), UINT64_C(1) << 40},
-    {"PB", "PiB", UINT64_C(1000000000000000), UINT64_C(1) << 50},
+    {"KB", "KiB", 3, 10, UINT64_C(1000)},
+    {"MB", "MiB", 6, 20, UINT64_C(1000000)},
+    {"GB", "GiB", 9, 30, UINT64_C(1000000000)},
+    {"TB", "TiB", 12, 40, UINT64_C(1000000000000)},
+    {"PB", "PiB", 15, 50, UINT64_C(1000000000000000)},
 };
 enum { SPELLING_COUNT = sizeof SPELLINGS / sizeof *SPELLINGS };
 
@@ -78,8 +79,7 @@ static bool multiply(uint64_t *out, number value, uint64_t unit)
     uint64_t whole;
     if (value.is_too_large || !mpl_mul(&whole, value.whole, unit))
         return false;
-    const mpl_u128 part =
-        (mpl_u128)value.part * unit / value.scale;
+    const mpl_u128 part = (mpl_u128)value.part * unit / value.scale;
     return mpl_add(out, whole, (uint64_t)part);
 }
 
@@ -121,11 +121,10 @@ static memplan_status fail_unit(memplan_error *error, const char *text,
                         text, (int)mpl_min(length, 20), unit);
     const int shown = (int)mpl_min(digit_count, 24);
     return mpl_fail(error, MEMPLAN_E_ARGUMENT, at,
-                    "\"%.40s\" is read in two ways: write %.*s%s "
-                    "(%llu bytes a unit) or %.*s%s (%llu)",
-                    text, shown, digits, like->decimal,
-                    (unsigned long long)like->decimal_bytes, shown, digits,
-                    like->binary, (unsigned long long)like->binary_bytes);
+                    "\"%.40s\" is read in two ways: write %.*s%s (10^%u bytes "
+                    "a unit) or %.*s%s (2^%u bytes a unit)",
+                    text, shown, digits, like->decimal, like->decimal_power,
+                    shown, digits, like->binary, like->binary_power);
 }
 
 /* Bytes in one unit: 0 where the unit is not one of the exact spellings. */
@@ -140,7 +139,7 @@ static uint64_t unit_bytes(const char *unit, uint64_t length)
             return known->decimal_bytes;
         if (strlen(known->binary) == length &&
             memcmp(unit, known->binary, length) == 0)
-            return known->binary_bytes;
+            return UINT64_C(1) << known->binary_power;
     }
     return 0;
 }
@@ -153,8 +152,7 @@ memplan_status memplan_bytes_parse(uint64_t *out_bytes, const char *text,
         start++;
     if (*start == '-')
         return mpl_fail(error, MEMPLAN_E_ARGUMENT, (uint64_t)(start - text),
-                        "\"%.40s\": an amount of memory is not negative",
-                        text);
+                        "\"%.40s\": an amount of memory is not negative", text);
     number value = {0};
     const char *const digits_end = read_number(start, &value);
     if (digits_end == start)

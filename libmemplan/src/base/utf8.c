@@ -9,7 +9,7 @@
 #include <string.h>
 
 typedef struct lead {
-    uint8_t first, last;           /* of the first byte */
+    uint8_t first, last; /* of the first byte */
     uint8_t second_min, second_max;
     uint8_t length;
 } lead;

@@ -26,10 +26,15 @@ memplan_model *mpl_model_create(void)
     }
     model->arena = arena;
     model->file_bytes = MEMPLAN_UNKNOWN;
-    model->facts = (mpl_facts){MEMPLAN_UNKNOWN, MEMPLAN_UNKNOWN,
-                               MEMPLAN_UNKNOWN, MEMPLAN_UNKNOWN,
-                               MEMPLAN_UNKNOWN, MEMPLAN_UNKNOWN,
-                               MEMPLAN_UNKNOWN, 0, 0};
+    model->facts = (mpl_facts){MEMPLAN_UNKNOWN,
+                               MEMPLAN_UNKNOWN,
+                               MEMPLAN_UNKNOWN,
+                               MEMPLAN_UNKNOWN,
+                               MEMPLAN_UNKNOWN,
+                               MEMPLAN_UNKNOWN,
+                               MEMPLAN_UNKNOWN,
+                               0,
+                               0};
     return model;
 }
 
@@ -92,8 +97,7 @@ memplan_status mpl_model_finish(memplan_model *model, memplan_error *error)
     if (next_tensor != model->tensor_count)
         return mpl_fail(error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
                         "%u of %u tensors belong to no unit",
-                        model->tensor_count - next_tensor,
-                        model->tensor_count);
+                        model->tensor_count - next_tensor, model->tensor_count);
     return MEMPLAN_OK;
 }
 

@@ -89,8 +89,8 @@ typedef struct mpl_facts {
     uint64_t experts_used; /* a token */
 } mpl_facts;
 
-struct mpl_gguf;     /* model/gguf.h: metadata of a GGUF */
-struct mpl_json;     /* base/json.h: config.json */
+struct mpl_gguf; /* model/gguf.h: metadata of a GGUF */
+struct mpl_json; /* base/json.h: config.json */
 
 struct memplan_model {
     mpl_arena *arena;
