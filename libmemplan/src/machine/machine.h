@@ -42,14 +42,18 @@ typedef struct mpl_numa_node {
 typedef struct mpl_device {
     const char *name;
     const char *vendor; /* "nvidia", "amd", "intel", "apple", "" */
+    const char *link;   /* for people: "PCIe 4.0 x16", or "" */
+    const char *parent_uuid; /* of the GPU that a MIG instance is part of */
     const char *model;  /* the catalogue's key, or "" */
     const char *pci;    /* "0000:01:00.0", or "" */
     const char *uuid;   /* or "" */
     uint32_t index;     /* as the engine numbers it */
     uint32_t numa_index; /* or UINT32_MAX */
     bool is_unified;    /* its memory is the host's: one budget */
+    bool is_left_out;   /* no pool: nobody may plan on it */
     mpl_figure total_bytes;
     mpl_figure free_bytes;
+    mpl_figure reserved_bytes; /* by driver and firmware, never to be had */
     mpl_figure bandwidth_bytes_per_second;
     mpl_figure link_bytes_per_second; /* to and from the host */
     mpl_figure fp16_flops_per_second;
@@ -58,18 +62,65 @@ typedef struct mpl_device {
     uint32_t compute_capability; /* 90 for 9.0; 0: not NVIDIA, or unknown */
 } mpl_device;
 
+/* One limit on the memory of this process: a cgroup's, or an rlimit. */
+typedef struct mpl_limit {
+    const char *source;         /* "cgroup v2 /a/b memory.max" */
+    uint64_t limit_bytes;
+    uint64_t used_bytes;        /* of it; MEMPLAN_UNKNOWN: not told */
+    uint64_t reclaimable_bytes; /* of used: page cache and slab */
+    bool is_soft;               /* memory.high: slowed down, not refused */
+    bool is_tightest;
+} mpl_limit;
+
+/* Cores of one kind, on machines with several. */
+typedef struct mpl_cpu_kind {
+    uint32_t core_count;
+    uint32_t thread_count;
+    uint32_t efficiency; /* 0: the slowest kind */
+    const char *name;    /* "IntelCore", "Cortex-X925", or "" */
+} mpl_cpu_kind;
+
 typedef struct mpl_host {
     mpl_figure total_bytes;
     mpl_figure available_bytes; /* limits taken into account */
-    mpl_figure limit_bytes;
-    mpl_figure swap_free_bytes;
+    mpl_figure limit_bytes;     /* the tightest */
+    mpl_figure swap_total_bytes;
+    mpl_figure swap_free_bytes; /* limits taken into account */
+    mpl_figure hugepage_bytes;  /* set aside: not to be had as small pages */
+    mpl_figure lockable_bytes;  /* RLIMIT_MEMLOCK; MPL_NO_LIMIT: any */
+    mpl_figure swappiness;      /* 0 to 200 */
+    mpl_figure overcommit;      /* 0 heuristic, 1 always, 2 never */
     mpl_figure read_bytes_per_second; /* all nodes, all threads */
+    const mpl_limit *limits;
+    const mpl_cpu_kind *kinds; /* empty where all cores are alike */
     const char *cpu_model;
-    uint32_t core_count;
-    uint32_t thread_count; /* that this process may use */
-    const char *const *isa;
+    const char *const *isa; /* "avx2", "avx512f", "amx", "neon", "sve" */
+    uint32_t limit_count;
+    uint32_t kind_count;
+    uint32_t package_count;
+    uint32_t core_count;   /* 0: not known */
+    uint32_t thread_count; /* that this process may use; 0: not known */
     uint32_t isa_count;
+    bool is_left_out; /* no pool: nobody may plan on it */
 } mpl_host;
+
+/* A rlimit or cgroup that sets none. */
+#define MPL_NO_LIMIT (MEMPLAN_UNKNOWN - 1)
+
+/* The disk that may hold offloaded weights. */
+typedef struct mpl_disk {
+    const char *path; /* NULL: no disk */
+    mpl_figure free_bytes;
+    mpl_figure read_bytes_per_second;
+} mpl_disk;
+
+/* A link between two devices, in one direction. */
+typedef struct mpl_peer {
+    uint32_t from; /* position in devices */
+    uint32_t to;
+    mpl_figure bytes_per_second;
+    const char *name; /* "NVLink", "XGMI" */
+} mpl_peer;
 
 typedef enum mpl_pool_kind {
     MPL_POOL_DEVICE,
@@ -86,32 +137,49 @@ typedef struct mpl_pool {
     uint32_t budget;  /* pools with one number share one memory */
     uint64_t capacity_bytes; /* MEMPLAN_UNKNOWN: no limit known (disk) */
     uint64_t bandwidth_bytes_per_second; /* reading it where it is used */
-    uint64_t link_bytes_per_second;      /* from here to a device */
+    uint64_t link_bytes_per_second; /* device: to and from the host; host:
+                                       to the slowest linked device; disk: its
+                                       read rate */
 } mpl_pool;
 
 struct memplan_machine {
     mpl_arena *arena;
     const char *name;
     mpl_host host;
+    mpl_disk disk;
     mpl_numa_node *nodes;
     mpl_device *devices; /* by index */
     mpl_pool *pools;     /* devices by index, then cpu, then disk */
     uint64_t *budget_bytes; /* what the pools of a budget may spend together */
+    mpl_peer *peers;
     const char **notes;
+    uint64_t note_capacity;
     uint32_t node_count;
     uint32_t device_count;
     uint32_t pool_count;
     uint32_t budget_count;
+    uint32_t peer_count;
     uint32_t note_count;
 };
+
+#define MPL_FIGURE_UNKNOWN ((mpl_figure){MEMPLAN_UNKNOWN, ""})
 
 /* An empty machine with its arena, all figures unknown; NULL: no memory. */
 memplan_machine *mpl_machine_create(void);
 
+/* A copy with an arena of its own, not finished; NULL: no memory. */
+memplan_machine *mpl_machine_copy(const memplan_machine *machine);
+
+/* Adds a note in plain words; printf's way, no %f. False: no memory. */
+bool mpl_machine_add_note(memplan_machine *machine, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /*
  * Makes the pools and budgets of a machine whose parts are known: a pool a
  * device (its free bytes), the host (its available bytes), and the disk where
- * one is given. A unified device and the host share one budget.
+ * one is given; none for what is left out. Where nobody knows what is free,
+ * all of it counts, and a note says so. Unified devices and the host share
+ * one budget. Runs once, at the end.
  */
 memplan_status mpl_machine_finish(memplan_machine *machine,
                                   memplan_error *error);

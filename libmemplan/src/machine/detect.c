@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* This machine: hwloc's topology joined with the kernel's files. */
+#include <stddef.h>
+#include <sys/statvfs.h>
+
+#include "base/checked.h"
+#include "base/failure.h"
+#include "base/sized.h"
+#include "machine/host.h"
+#include "machine/machine.h"
+#include "machine/topology.h"
+
+static bool read_disk(memplan_machine *machine, const char *path)
+{
+    if (path == NULL)
+        return true;
+    machine->disk.path = mpl_arena_strdup(machine->arena, path);
+    struct statvfs facts;
+    uint64_t bytes;
+    if (statvfs(path, &facts) == 0 &&
+        mpl_mul(&bytes, facts.f_bavail, facts.f_frsize))
+        machine->disk.free_bytes = (mpl_figure){bytes, "statvfs"};
+    return machine->disk.path != NULL;
+}
+
+static memplan_status detect(memplan_machine *machine,
+                             const memplan_machine_options *options,
+                             memplan_error *error)
+{
+    const mpl_tree tree = {options->root != NULL ? options->root : ""};
+    machine->name = "this machine";
+    memplan_status status = mpl_topology_detect(machine, error);
+    if (status != MEMPLAN_OK)
+        return status;
+    if (!mpl_host_read_memory(machine, &tree) ||
+        !read_disk(machine, options->disk_path))
+        return mpl_fail_memory(error);
+    return mpl_machine_finish(machine, error);
+}
+
+memplan_status memplan_machine_detect(memplan_machine **out,
+                                      const memplan_machine_options *options,
+                                      memplan_error *error)
+{
+    memplan_machine_options known;
+    memplan_status status =
+        mpl_copy_options(&known, sizeof known, options, error);
+    if (status != MEMPLAN_OK)
+        return status;
+    memplan_machine *const machine = mpl_machine_create();
+    if (machine == NULL)
+        return mpl_fail_memory(error);
+    status = detect(machine, &known, error);
+    if (status != MEMPLAN_OK) {
+        memplan_machine_free(machine);
+        return status;
+    }
+    *out = machine;
+    return MEMPLAN_OK;
+}
