@@ -28,11 +28,12 @@ void mpl_json_quote(mpl_text *text, const char *value)
 /* Comma, line break, indentation and key: all that stands before a value. */
 static void begin_value(mpl_json_writer *out, const char *key)
 {
+    const bool is_flat = out->is_flat[out->depth];
     if (out->depth > 0) {
         if (out->has_items[out->depth])
-            mpl_text_add(out->text, out->is_inline ? ", " : ",");
+            mpl_text_add(out->text, is_flat ? ", " : ",");
         out->has_items[out->depth] = true;
-        if (!out->is_inline) {
+        if (!is_flat) {
             mpl_text_add(out->text, "\n");
             mpl_text_repeat(out->text, "  ", out->depth);
         }
@@ -51,7 +52,9 @@ static void open_container(mpl_json_writer *out, const char *key, bool is_array)
         out->text->failed = true; /* our own nesting is far below this */
         return;
     }
+    const bool is_flat = out->is_inline || out->is_flat[out->depth];
     out->depth++;
+    out->is_flat[out->depth] = is_flat;
     out->is_array[out->depth] = is_array;
     out->has_items[out->depth] = false;
 }
@@ -72,8 +75,9 @@ void mpl_json_close(mpl_json_writer *out)
         return;
     const bool had_items = out->has_items[out->depth];
     const bool is_array = out->is_array[out->depth];
+    const bool is_flat = out->is_flat[out->depth];
     out->depth--;
-    if (had_items && !out->is_inline) {
+    if (had_items && !is_flat) {
         mpl_text_add(out->text, "\n");
         mpl_text_repeat(out->text, "  ", out->depth);
     }

@@ -23,7 +23,8 @@ typedef struct mpl_json_writer {
     uint32_t depth;
     bool is_array[MPL_JSON_MAX_DEPTH];
     bool has_items[MPL_JSON_MAX_DEPTH];
-    bool is_inline; /* containers opened from now on stay on one line */
+    bool is_flat[MPL_JSON_MAX_DEPTH];
+    bool is_inline; /* set it: containers opened now stay on one line */
 } mpl_json_writer;
 
 /* `key` is NULL inside an array and at the root. */
