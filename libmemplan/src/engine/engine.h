@@ -27,11 +27,12 @@
 #include "memplan.h"
 #include "model/model.h"
 
-/* Where everything goes. `settings` is empty for engines that place units. */
+/* Where everything goes. Pools are the machine's, by position. */
 typedef struct mpl_placement {
-    uint32_t *pool_of_unit;  /* unit_count entries */
-    uint64_t *unit_bytes;    /* weights as placed; unit_count entries */
-    const char *settings;    /* in the engine's words, or "" */
+    uint32_t *pool_of_unit; /* unit_count entries; MPL_NO_INDEX: the engine
+                               places parts of that unit, see the ledger */
+    uint64_t *unit_bytes;   /* weights as placed; unit_count entries */
+    const char *settings;   /* in the engine's words, or "" */
 } mpl_placement;
 
 /* What a placement costs in time; MEMPLAN_UNKNOWN where a speed is unknown. */
@@ -43,33 +44,45 @@ typedef struct mpl_timing {
 
 /*
  * The units space. Tables have unit_count * pool_count entries, at
- * [unit * pool_count + pool].
+ * [unit * pool_count + pool]. Pools that execute nothing themselves have
+ * another pool as `home`, which keeps the state of their units and stages
+ * their weights; what is staged may pass through a third, the `relay`.
  *
  *   used(p) = open_bytes[p] if p executes anything
  *           + sum of own_bytes[u, p] over the units on p
  *           + sum of home_bytes[u, q] over units on pools q with home[q] = p
  *           + the largest staging_bytes[u, q] over those
+ *           + the largest relay_bytes[u, q] over units on q with relay[q] = p
  *   time    = sum of time_ps[u, pool of u] + sum of crossing_ps[p, q] over
  *             neighbours on different pools
  *
- * Units of one class are interchangeable: equal rows in every table.
+ * for used(p) <= capacity_bytes[p], and the used of all pools of a budget
+ * <= budget_bytes. Times are at most MPL_TIME_MAX_PS; they are relative where
+ * speeds are unknown, and serve to compare only.
  */
+enum { MPL_PROBLEM_POOLS_MAX = 64 };
+#define MPL_TIME_FORBIDDEN UINT64_MAX
+#define MPL_TIME_MAX_PS (UINT64_C(1) << 50) /* 18 minutes a unit */
+
 typedef struct mpl_problem {
     uint32_t unit_count;
     uint32_t pool_count;
+    uint32_t budget_count;
+    uint32_t must_use; /* a pool that must hold a unit, or MPL_NO_INDEX */
     const uint64_t *own_bytes;
     const uint64_t *home_bytes;
     const uint64_t *staging_bytes;
-    const uint64_t *time_ps;      /* UINT64_MAX: not allowed there */
+    const uint64_t *relay_bytes;
+    uint64_t *time_ps; /* MPL_TIME_FORBIDDEN: not allowed there */
     const uint64_t *open_bytes;   /* pool_count */
-    const uint32_t *home;         /* pool_count: who executes its units */
-    const uint64_t *crossing_ps;  /* pool_count * pool_count */
-    const uint64_t *capacity_bytes; /* pool_count */
-    const uint32_t *budget;         /* pool_count */
-    const uint64_t *budget_bytes;   /* by budget: for shared memories */
-    const uint32_t *tied_to; /* unit_count: a unit that must share its pool,
-                                or MPL_NO_INDEX */
-    uint32_t budget_count;
+    const uint32_t *home;         /* pool_count: itself where it executes */
+    const uint32_t *relay;        /* pool_count; MPL_NO_INDEX: none */
+    const uint64_t *crossing_ps;  /* pool_count * pool_count; 0 within a home */
+    const uint64_t *capacity_bytes; /* pool_count; MEMPLAN_UNKNOWN: no limit */
+    const uint32_t *budget;         /* pool_count: an index below */
+    const uint64_t *budget_bytes;   /* budget_count: of shared memories */
+    const uint32_t *tied_to; /* unit_count: an earlier unit whose pool it must
+                                share, or MPL_NO_INDEX */
 } mpl_problem;
 
 /* One parameter of a settings space: values from the best to the cheapest. */
@@ -81,38 +94,66 @@ typedef struct mpl_knob {
 
 typedef struct mpl_job mpl_job; /* each engine defines its own */
 
+/* What a job settled on, and what else it could do with less memory. Names
+ * are static, or live in the job's arena. */
+typedef struct mpl_terms {
+    const char *dtype;    /* of weights, as planned: "fp16", "q4_k" */
+    const char *kv_dtype; /* "none" where the model has no cache */
+    uint64_t context_tokens;
+    const char *const *smaller_dtypes; /* the largest first */
+    const char *const *smaller_kv_dtypes;
+    uint32_t smaller_dtype_count;
+    uint32_t smaller_kv_dtype_count;
+} mpl_terms;
+
 typedef struct mpl_engine {
     const char *name;    /* "transformers" */
     const char *profile; /* "transformers-5": the version whose rules */
+
+    /* Models of this format are this engine's, unless the request names
+     * another. */
+    bool (*claims)(const memplan_model *model);
 
     memplan_status (*open)(mpl_job **out, mpl_arena *arena,
                            const memplan_model *model,
                            const memplan_machine *machine,
                            const mpl_request *request, memplan_error *error);
 
-    /* The units space, or NULL. */
-    memplan_status (*problem)(mpl_job *job, mpl_problem *out,
+    void (*terms)(const mpl_job *job, mpl_terms *out);
+
+    /* The units space, or NULL. It is a union of problems, tried in order:
+     * `out` is the one at `index`, and `*out_count` how many there are. A
+     * problem that is worth trying only where no earlier one has a solution
+     * is for the engine to put last and to mark by *out_is_fallback. */
+    memplan_status (*problem)(mpl_job *job, uint32_t index, mpl_problem *out,
+                              uint32_t *out_count, bool *out_is_fallback,
                               memplan_error *error);
 
     /* The settings space, or NULL. */
     memplan_status (*knobs)(mpl_job *job, const mpl_knob **out,
                             uint32_t *out_count, memplan_error *error);
 
-    /* Fills the ledger and the timing for one placement. */
-    memplan_status (*price)(mpl_job *job, const mpl_placement *placement,
+    /* Fills the placement's unit_bytes, the ledger (whose arena takes the
+     * rules) and the timing. An engine of the settings space reads
+     * placement->settings and fills pool_of_unit too. */
+    memplan_status (*price)(mpl_job *job, mpl_placement *placement,
                             mpl_ledger *ledger, mpl_timing *timing,
                             memplan_error *error);
 
-    /* Reads a placement in the engine's own terms. */
-    memplan_status (*read)(mpl_job *job, const char *text,
-                           mpl_placement *out, memplan_error *error);
+    /* Reads a placement in the engine's own terms into `out`, whose tables
+     * are allocated. */
+    memplan_status (*read)(mpl_job *job, const char *text, mpl_placement *out,
+                           memplan_error *error);
 } mpl_engine;
 
-/* All engines; a new one is a row of the table in engine.c. */
-extern const mpl_engine *const MPL_ENGINES[];
-extern const uint32_t MPL_ENGINE_COUNT;
+/* The engine at a position of the table in engine.c, where a new one is a
+ * row; NULL past the last. */
+const mpl_engine *mpl_engine_at(uint32_t position);
 
 /* By name, or NULL. */
 const mpl_engine *mpl_engine_find(const char *name);
+
+/* The first that claims the model, or NULL. */
+const mpl_engine *mpl_engine_for(const memplan_model *model);
 
 #endif

@@ -44,15 +44,22 @@ typedef struct mpl_row {
 typedef struct mpl_ledger {
     mpl_arena *arena; /* not owned */
     mpl_row *rows;
+    const char **notes; /* what the engine wants to tell, in plain words */
     uint64_t row_count;
     uint64_t row_capacity;
+    uint64_t note_count;
+    uint64_t note_capacity;
 } mpl_ledger;
 
-/* Adds a row; one of 0 bytes is left out. `rule` is not copied.
+/* Adds a row; one of 0 bytes is left out. `rule` is not copied: it is static
+ * or in the ledger's arena. A NULL rule is a format that found no memory.
  * MEMPLAN_OK or _NO_MEMORY. */
 memplan_status mpl_ledger_add(mpl_ledger *ledger, uint32_t pool,
                               mpl_category category, mpl_certainty certainty,
                               uint64_t bytes, const char *rule);
+
+/* Adds a note, unless it is there; `note` as `rule` above. */
+memplan_status mpl_ledger_note(mpl_ledger *ledger, const char *note);
 
 /* The sum of a pool's rows; false when it passes 64 bits. */
 bool mpl_ledger_used(const mpl_ledger *ledger, uint32_t pool, uint64_t *out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A request as engines read it: memplan_request with names resolved and
- * defaults filled in.
+ * A request as engines read it: memplan_request with the engine found and
+ * defaults filled in. Names of dtypes are the engine's to judge.
  */
 #ifndef MPL_ENGINE_REQUEST_H
 #define MPL_ENGINE_REQUEST_H

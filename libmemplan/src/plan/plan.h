@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A plan: a placement with its ledger, its speed and its verdict. It has
+ * copied what it needs, so that model and machine may go; dialects read it.
+ */
+#ifndef MPL_PLAN_PLAN_H
+#define MPL_PLAN_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "engine/ledger.h"
+#include "machine/machine.h"
+#include "memplan.h"
+#include "model/model.h"
+
+/* used = the sum of the pool's rows. */
+typedef struct mpl_plan_pool {
+    const char *key;  /* "0", "cpu", "disk" */
+    const char *name; /* for people */
+    mpl_pool_kind kind;
+    uint32_t device_index;   /* as the engine numbers it, or MPL_NO_INDEX */
+    uint32_t budget;         /* pools with one number share one memory */
+    uint64_t capacity_bytes; /* MEMPLAN_UNKNOWN: no limit known */
+    uint64_t used_bytes;
+    uint64_t short_bytes; /* beyond the capacity; in the last pool of a shared
+                             budget, also what the budget lacks */
+    const mpl_row *rows;  /* in the order of categories */
+    uint64_t row_count;
+} mpl_plan_pool;
+
+typedef struct mpl_plan_unit {
+    const char *name;
+    mpl_unit_kind kind;
+    uint32_t pool;         /* MPL_NO_INDEX: in parts on several */
+    uint64_t weight_bytes; /* as placed */
+} mpl_plan_unit;
+
+typedef struct mpl_plan_fix {
+    const char *kind;
+    const char *text;
+    const char *value;
+    uint64_t bytes;
+} mpl_plan_fix;
+
+struct memplan_plan {
+    mpl_arena *arena;
+    const char *model_name;
+    const char *model_source;
+    const char *model_format;
+    const char *architecture;
+    uint64_t parameter_count;
+    uint64_t model_weight_bytes; /* in the model's own dtypes */
+    uint64_t model_context_tokens; /* trained length, or MEMPLAN_UNKNOWN */
+    const char *machine_name;
+    const char *engine;
+    const char *profile;
+    const char *settings; /* in the engine's words, or "" */
+    const char *dtype;
+    const char *kv_dtype;
+    uint64_t context_tokens;
+    uint64_t sequences;
+    bool was_searched; /* false: priced as given */
+    bool fits;
+    bool is_optimal;
+    uint64_t gap_parts_per_million;
+    uint64_t decode_ps_per_token; /* or MEMPLAN_UNKNOWN */
+    uint64_t prompt_ps_per_token; /* or MEMPLAN_UNKNOWN */
+    mpl_plan_pool *pools;
+    mpl_plan_unit *units; /* in execution order */
+    mpl_plan_fix *fixes;
+    const char **notes;
+    uint32_t pool_count;
+    uint32_t unit_count;
+    uint32_t fix_count;
+    uint32_t note_count;
+};
+
+#endif
