@@ -150,6 +150,21 @@ MEMPLAN_API memplan_status memplan_bytes_parse(uint64_t *out_bytes,
 MEMPLAN_API uint64_t memplan_bytes_format(char *out_text, uint64_t text_size,
                                           uint64_t bytes);
 
+/**
+ * The word that was probably meant: for messages about an unknown name.
+ *
+ * Letters count without case; an inserted, dropped, replaced or swapped letter
+ * is one step, and a third of the letters may be wrong.
+ *
+ * @param words  `word_count` words, none NULL.
+ * @return One of `words`, the first of equals; NULL when none is near.
+ *
+ * Since 0.1.
+ */
+MEMPLAN_API const char *memplan_word_nearest(const char *wanted,
+                                             const char *const *words,
+                                             uint64_t word_count);
+
 /* ---- Models ------------------------------------------------------------ */
 
 /** A model's tensors, units and state. Made from headers alone. */
