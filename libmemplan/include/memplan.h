@@ -48,6 +48,13 @@
 #define MEMPLAN_API __attribute__((visibility("default")))
 #endif
 
+/* Options with nothing set but their size. */
+#ifdef __cplusplus
+#define MEMPLAN_SIZED(type) { sizeof(type) }
+#else
+#define MEMPLAN_SIZED(type) { .size = sizeof(type) }
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -178,7 +185,7 @@ typedef struct memplan_model_options {
     const char *ollama_store;  /**< Ollama's "models" folder. NULL: none. */
     uint64_t header_max_bytes; /**< Refuse a longer header. 0: 1 GiB. */
 } memplan_model_options;
-#define MEMPLAN_MODEL_OPTIONS_INIT { sizeof(memplan_model_options) }
+#define MEMPLAN_MODEL_OPTIONS_INIT MEMPLAN_SIZED(memplan_model_options)
 
 /** A model as a whole. */
 typedef struct memplan_model_info {
@@ -297,7 +304,7 @@ typedef struct memplan_machine_options {
     const char *disk_path;            /**< A path on the disk that may hold
                                            offloaded weights. NULL: no disk. */
 } memplan_machine_options;
-#define MEMPLAN_MACHINE_OPTIONS_INIT { sizeof(memplan_machine_options) }
+#define MEMPLAN_MACHINE_OPTIONS_INIT MEMPLAN_SIZED(memplan_machine_options)
 
 /** The host: its memory, limits and processors. */
 typedef struct memplan_machine_info {
@@ -433,7 +440,7 @@ typedef struct memplan_request {
     uint64_t reserve_bytes;  /**< Kept free on each device, in place of the
                                   engine's own reserve. 0: the engine's. */
 } memplan_request;
-#define MEMPLAN_REQUEST_INIT { sizeof(memplan_request) }
+#define MEMPLAN_REQUEST_INIT MEMPLAN_SIZED(memplan_request)
 
 /** The verdict. */
 typedef struct memplan_plan_info {
@@ -503,7 +510,7 @@ typedef struct memplan_render_options {
     uint64_t use_unicode; /**< 1: block characters in bars. 0: ASCII. */
     uint64_t with_tensors; /**< 1: a model's tensors too. */
 } memplan_render_options;
-#define MEMPLAN_RENDER_OPTIONS_INIT { sizeof(memplan_render_options) }
+#define MEMPLAN_RENDER_OPTIONS_INIT MEMPLAN_SIZED(memplan_render_options)
 
 /**
  * Plan where a model's memory goes on a machine: the fastest placement.
