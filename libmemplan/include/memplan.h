@@ -48,13 +48,6 @@
 #define MEMPLAN_API __attribute__((visibility("default")))
 #endif
 
-/* Options with nothing set but their size. */
-#ifdef __cplusplus
-#define MEMPLAN_SIZED(type) { sizeof(type) }
-#else
-#define MEMPLAN_SIZED(type) { .size = sizeof(type) }
-#endif
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -157,21 +150,6 @@ MEMPLAN_API memplan_status memplan_bytes_parse(uint64_t *out_bytes,
 MEMPLAN_API uint64_t memplan_bytes_format(char *out_text, uint64_t text_size,
                                           uint64_t bytes);
 
-/**
- * The word that was probably meant: for messages about an unknown name.
- *
- * Letters count without case; an inserted, dropped, replaced or swapped letter
- * is one step, and a third of the letters may be wrong.
- *
- * @param words  `word_count` words, none NULL.
- * @return One of `words`, the first of equals; NULL when none is near.
- *
- * Since 0.1.
- */
-MEMPLAN_API const char *memplan_word_nearest(const char *wanted,
-                                             const char *const *words,
-                                             uint64_t word_count);
-
 /* ---- Models ------------------------------------------------------------ */
 
 /** A model's tensors, units and state. Made from headers alone. */
@@ -185,7 +163,7 @@ typedef struct memplan_model_options {
     const char *ollama_store;  /**< Ollama's "models" folder. NULL: none. */
     uint64_t header_max_bytes; /**< Refuse a longer header. 0: 1 GiB. */
 } memplan_model_options;
-#define MEMPLAN_MODEL_OPTIONS_INIT MEMPLAN_SIZED(memplan_model_options)
+#define MEMPLAN_MODEL_OPTIONS_INIT { sizeof(memplan_model_options) }
 
 /** A model as a whole. */
 typedef struct memplan_model_info {
@@ -304,7 +282,7 @@ typedef struct memplan_machine_options {
     const char *disk_path;            /**< A path on the disk that may hold
                                            offloaded weights. NULL: no disk. */
 } memplan_machine_options;
-#define MEMPLAN_MACHINE_OPTIONS_INIT MEMPLAN_SIZED(memplan_machine_options)
+#define MEMPLAN_MACHINE_OPTIONS_INIT { sizeof(memplan_machine_options) }
 
 /** The host: its memory, limits and processors. */
 typedef struct memplan_machine_info {
@@ -440,7 +418,7 @@ typedef struct memplan_request {
     uint64_t reserve_bytes;  /**< Kept free on each device, in place of the
                                   engine's own reserve. 0: the engine's. */
 } memplan_request;
-#define MEMPLAN_REQUEST_INIT MEMPLAN_SIZED(memplan_request)
+#define MEMPLAN_REQUEST_INIT { sizeof(memplan_request) }
 
 /** The verdict. */
 typedef struct memplan_plan_info {
@@ -509,8 +487,10 @@ typedef struct memplan_render_options {
     uint64_t use_colour;  /**< 1: ANSI colours. */
     uint64_t use_unicode; /**< 1: block characters in bars. 0: ASCII. */
     uint64_t with_tensors; /**< 1: a model's tensors too. */
+    uint64_t without_bars; /**< 1: figures only. */
+    uint64_t with_rules;   /**< 1: every ledger row of a plan, and its rule. */
 } memplan_render_options;
-#define MEMPLAN_RENDER_OPTIONS_INIT MEMPLAN_SIZED(memplan_render_options)
+#define MEMPLAN_RENDER_OPTIONS_INIT { sizeof(memplan_render_options) }
 
 /**
  * Plan where a model's memory goes on a machine: the fastest placement.
@@ -617,10 +597,11 @@ MEMPLAN_API const char *memplan_plan_note(const memplan_plan *plan,
 /* ---- Texts ------------------------------------------------------------- */
 
 /**
- * Write a model for a person ("table") or a program ("json").
+ * Write a model for a person ("table"), a program ("json") or a page ("svg").
  *
  * @param out      Set to the text; free it with memplan_text_free().
- * @param dialect  "table" or "json" (schema memplan.model/1).
+ * @param dialect  "table", "json" (schema memplan.model/1) or "svg" (for light
+ *                 and dark pages alike).
  * @param options  NULL for the defaults.
  * @return MEMPLAN_OK, MEMPLAN_E_ARGUMENT (no such dialect), _NO_MEMORY,
  *         _TOO_NEW.
@@ -634,8 +615,8 @@ memplan_model_render(char **out, const memplan_model *model,
                      memplan_error *error);
 
 /**
- * Write a machine for a person ("table") or a program ("json", schema
- * memplan.machine/1; memplan_machine_open() reads it back).
+ * Write a machine for a person ("table"), a program ("json", schema
+ * memplan.machine/1; memplan_machine_open() reads it back) or a page ("svg").
  *
  * As memplan_model_render(). Since 0.1.
  */
@@ -662,6 +643,14 @@ memplan_plan_render(char **out, const memplan_plan *plan, const char *dialect,
  * Since 0.1.
  */
 MEMPLAN_API const char *memplan_dialect_name(uint64_t index);
+
+/**
+ * What the plan dialect at `index` is for, in a few words, or NULL past the
+ * last one.
+ *
+ * Since 0.1.
+ */
+MEMPLAN_API const char *memplan_dialect_purpose(uint64_t index);
 
 #ifdef __cplusplus
 }

@@ -156,10 +156,12 @@ FIELD(memplan_fix_info, text, 16);
 FIELD(memplan_fix_info, value, 24);
 FIELD(memplan_fix_info, bytes, 32);
 
-SIZE(memplan_render_options, 40);
+SIZE(memplan_render_options, 56);
 FIELD(memplan_render_options, size, 0);
 FIELD(memplan_render_options, width, 8);
 FIELD(memplan_render_options, use_colour, 16);
 FIELD(memplan_render_options, use_unicode, 24);
 FIELD(memplan_render_options, with_tensors, 32);
+FIELD(memplan_render_options, without_bars, 40);
+FIELD(memplan_render_options, with_rules, 48);
 #endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* A machine for a person: its memories, how full they are, what limits them,
+ * and every disagreement between those who were asked. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "dialect/dialect.h"
+#include "machine/machine.h"
+
+enum { MARGIN = 2, KEY_COLUMNS = 8 };
+
+static void paint_key(mpl_paint *paint, mpl_ink ink, const char *key)
+{
+    mpl_paint_gap(paint, MARGIN);
+    mpl_paint_left(paint, ink, KEY_COLUMNS, key);
+}
+
+/* One bar of what is in use, and "X free of Y". */
+static void paint_memory(mpl_paint *paint, const char *key, uint64_t free_bytes,
+                         uint64_t total_bytes)
+{
+    const uint64_t columns = paint->width - MARGIN - KEY_COLUMNS - 27 - MARGIN;
+    paint_key(paint, MPL_INK_STRONG, key);
+    if (free_bytes == MEMPLAN_UNKNOWN || total_bytes == MEMPLAN_UNKNOWN) {
+        const uint64_t known =
+            total_bytes == MEMPLAN_UNKNOWN ? free_bytes : total_bytes;
+        char amount[32];
+        (void)memplan_bytes_format(amount, sizeof amount, known);
+        mpl_paint_format(paint, MPL_INK_STRONG, "%s", amount);
+        mpl_paint_text(paint, MPL_INK_FAINT,
+                       total_bytes != MEMPLAN_UNKNOWN
+                           ? " in all; what is free is not known"
+                       : free_bytes != MEMPLAN_UNKNOWN ? " to spend"
+                                                       : "");
+        mpl_paint_end(paint);
+        return;
+    }
+    const mpl_slice used = {MPL_INK_USED,
+                            mpl_sub_floor(total_bytes, free_bytes)};
+    if (!paint->without_bars)
+        mpl_paint_bar(paint, columns, &used, 1, total_bytes, MEMPLAN_UNKNOWN);
+    mpl_paint_right_bytes(paint, MPL_INK_STRONG, paint->without_bars ? 0 : 11,
+                          free_bytes);
+    char amount[32];
+    (void)memplan_bytes_format(amount, sizeof amount, total_bytes);
+    mpl_paint_format(paint, MPL_INK_FAINT, " free of %s", amount);
+    mpl_paint_end(paint);
+}
+
+/* A line of facts below a memory. */
+static void paint_facts(mpl_paint *paint, mpl_text *facts)
+{
+    if (facts->failed)
+        paint->text->failed = true;
+    else if (facts->length > 0) {
+        mpl_paint_gap(paint, MARGIN + KEY_COLUMNS);
+        mpl_paint_wrap(paint, MPL_INK_FAINT, MARGIN + KEY_COLUMNS, facts->data);
+    }
+    mpl_text_discard(facts);
+}
+
+static void add_fact(mpl_text *facts, const char *fact)
+{
+    if (facts->length > 0)
+        mpl_text_add(facts, ", ");
+    mpl_text_add(facts, fact);
+}
+
+/* "1.2 GiB/s memory", who said so where it is not the obvious one. */
+static void add_speed(mpl_text *facts, const char *what, mpl_figure figure)
+{
+    char amount[32];
+    if (figure.value == MEMPLAN_UNKNOWN)
+        return;
+    (void)memplan_bytes_format(amount, sizeof amount, figure.value);
+    add_fact(facts, what);
+    mpl_text_format(facts, " %s/s (%s)", amount, figure.source);
+}
+
+static void paint_processor(mpl_paint *paint, const mpl_host *host)
+{
+    mpl_text facts = {0};
+    if (host->cpu_model[0] == '\0' && host->core_count == 0)
+        return;
+    paint_key(paint, MPL_INK_STRONG, "cpu");
+    if (host->cpu_model[0] != '\0')
+        mpl_text_add(&facts, host->cpu_model);
+    if (host->core_count > 0) {
+        add_fact(&facts, "");
+        mpl_text_format(&facts, "%u core%s", host->core_count,
+                        host->core_count == 1 ? "" : "s");
+    }
+    if (host->thread_count > 0)
+        mpl_text_format(&facts, ", %u thread%s to use", host->thread_count,
+                        host->thread_count == 1 ? "" : "s");
+    if (facts.failed)
+        paint->text->failed = true;
+    else
+        mpl_paint_wrap(paint, MPL_INK_PLAIN, MARGIN + KEY_COLUMNS,
+                       facts.data != NULL ? facts.data : "");
+    mpl_text_discard(&facts);
+    for (uint32_t at = 0; at < host->isa_count; at++) {
+        if (at > 0)
+            mpl_text_add(&facts, " ");
+        mpl_text_add(&facts, host->isa[at]);
+    }
+    paint_facts(paint, &facts);
+}
+
+static void paint_host(mpl_paint *paint, const mpl_host *host)
+{
+    mpl_text facts = {0};
+    char amount[32];
+    if (host->total_bytes.value == MEMPLAN_UNKNOWN &&
+        host->available_bytes.value == MEMPLAN_UNKNOWN)
+        return;
+    paint_memory(paint, "memory", host->available_bytes.value,
+                 host->total_bytes.value);
+    if (host->limit_bytes.value < MPL_NO_LIMIT) {
+        (void)memplan_bytes_format(amount, sizeof amount,
+                                   host->limit_bytes.value);
+        mpl_text_format(&facts, "limit %s (%s)", amount,
+                        host->limit_bytes.source);
+    }
+    if (host->swap_free_bytes.value != MEMPLAN_UNKNOWN) {
+        (void)memplan_bytes_format(amount, sizeof amount,
+                                   host->swap_free_bytes.value);
+        add_fact(&facts, host->swap_free_bytes.value > 0 ? "swap " : "no swap");
+        if (host->swap_free_bytes.value > 0)
+            mpl_text_format(&facts, "%s free", amount);
+    }
+    if (host->hugepage_bytes.value != MEMPLAN_UNKNOWN &&
+        host->hugepage_bytes.value > 0) {
+        (void)memplan_bytes_format(amount, sizeof amount,
+                                   host->hugepage_bytes.value);
+        add_fact(&facts, amount);
+        mpl_text_add(&facts, " set aside as huge pages");
+    }
+    add_speed(&facts, "reads", host->read_bytes_per_second);
+    paint_facts(paint, &facts);
+}
+
+static void paint_node(mpl_paint *paint, const mpl_numa_node *node)
+{
+    static const char *const KINDS[] = {
+        [MPL_MEMORY_DRAM] = "DRAM",
+        [MPL_MEMORY_HBM] = "HBM",
+        [MPL_MEMORY_CXL] = "CXL",
+        [MPL_MEMORY_NVM] = "NVM",
+        [MPL_MEMORY_DEVICE] = "a device's memory",
+    };
+    mpl_text facts = {0};
+    char amount[32];
+    (void)memplan_bytes_format(amount, sizeof amount, node->total_bytes);
+    mpl_text_format(&facts, "NUMA node %u: %s of %s", node->index, amount,
+                    KINDS[node->kind]);
+    if (!node->is_allowed)
+        add_fact(&facts, "not for this process");
+    add_speed(&facts, "reads", node->read_bytes_per_second);
+    if (node->latency_ns.value != MEMPLAN_UNKNOWN)
+        mpl_text_format(&facts, ", latency %llu ns",
+                        (unsigned long long)node->latency_ns.value);
+    paint_facts(paint, &facts);
+}
+
+static void paint_device(mpl_paint *paint, const mpl_device *device)
+{
+    mpl_text facts = {0};
+    char key[24];
+    (void)snprintf(key, sizeof key, "GPU %u", device->index);
+    paint_memory(paint, key, device->free_bytes.value,
+                 device->total_bytes.value);
+    if (device->name[0] != '\0')
+        add_fact(&facts, device->name);
+    if (device->is_unified)
+        add_fact(&facts, "shares the host's memory");
+    if (device->is_left_out)
+        add_fact(&facts, "not planned on");
+    if (device->link != NULL && device->link[0] != '\0')
+        add_fact(&facts, device->link);
+    if (device->numa_index != UINT32_MAX) {
+        add_fact(&facts, "NUMA node ");
+        mpl_text_format(&facts, "%u", device->numa_index);
+    }
+    add_speed(&facts, "memory", device->bandwidth_bytes_per_second);
+    add_speed(&facts, "link", device->link_bytes_per_second);
+    paint_facts(paint, &facts);
+}
+
+static void paint_disk(mpl_paint *paint, const mpl_disk *disk)
+{
+    mpl_text facts = {0};
+    if (disk->path == NULL)
+        return;
+    paint_memory(paint, "disk", disk->free_bytes.value, MEMPLAN_UNKNOWN);
+    if (disk->path[0] != '\0')
+        add_fact(&facts, disk->path);
+    add_speed(&facts, "reads", disk->read_bytes_per_second);
+    paint_facts(paint, &facts);
+}
+
+MPL_MACHINE_WRITER(mpl_machine_write_table)
+{
+    mpl_paint paint = mpl_style_paint(style, text);
+    mpl_paint_text(&paint, MPL_INK_STRONG, machine->name);
+    mpl_paint_end(&paint);
+    mpl_paint_end(&paint);
+    paint_processor(&paint, &machine->host);
+    paint_host(&paint, &machine->host);
+    for (uint32_t at = 0; at < machine->node_count; at++)
+        if (machine->node_count > 1 || !machine->nodes[at].is_allowed)
+            paint_node(&paint, &machine->nodes[at]);
+    for (uint32_t at = 0; at < machine->device_count; at++)
+        paint_device(&paint, &machine->devices[at]);
+    if (machine->device_count == 0) {
+        paint_key(&paint, MPL_INK_STRONG, "GPU");
+        mpl_paint_text(&paint, MPL_INK_FAINT, "none");
+        mpl_paint_end(&paint);
+    }
+    paint_disk(&paint, &machine->disk);
+    for (uint32_t at = 0; at < machine->note_count; at++) {
+        if (at == 0)
+            mpl_paint_end(&paint);
+        paint_key(&paint, MPL_INK_FAINT, "note");
+        mpl_paint_wrap(&paint, MPL_INK_PLAIN, MARGIN + KEY_COLUMNS,
+                       machine->notes[at]);
+    }
+    (void)error;
+    return MEMPLAN_OK;
+}

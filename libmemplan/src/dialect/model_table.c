@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A model for a person: parameters, what they weigh at each width, where they
+ * sit, and what a conversation adds.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "dialect/dialect.h"
+#include "dialect/model_figures.h"
+
+enum { MARGIN = 2, NAME_COLUMNS = 28, AMOUNT_COLUMNS = 11 };
+
+typedef struct width_row {
+    const char *name;
+    uint64_t bits; /* a parameter */
+    const char *bytes_text;
+} width_row;
+
+static const width_row WIDTHS[] = {
+    {"fp32", 32, "4"},
+    {"fp16", 16, "2"},
+    {"int8", 8, "1"},
+    {"int4", 4, "0.5"},
+};
+enum { WIDTH_COUNT = sizeof WIDTHS / sizeof *WIDTHS };
+
+static void paint_title(mpl_paint *paint, const memplan_model_info *info)
+{
+    char count[MPL_COUNT_SIZE];
+    mpl_paint_text(paint, MPL_INK_STRONG, info->name);
+    mpl_paint_format(paint, MPL_INK_FAINT, "  %s, %s", info->architecture,
+                     info->format);
+    mpl_paint_end(paint);
+    mpl_paint_gap(paint, MARGIN);
+    mpl_paint_text(paint, MPL_INK_STRONG,
+                   mpl_count_text(count, info->parameter_count));
+    mpl_paint_text(paint, MPL_INK_PLAIN, " parameters in ");
+    mpl_paint_text(paint, MPL_INK_PLAIN,
+                   mpl_count_text(count, info->tensor_count));
+    mpl_paint_format(paint, MPL_INK_PLAIN, " tensors, %llu layers",
+                     (unsigned long long)info->layer_count);
+    if (info->context_tokens != MEMPLAN_UNKNOWN) {
+        mpl_paint_text(paint, MPL_INK_PLAIN, ", context of ");
+        mpl_paint_text(paint, MPL_INK_PLAIN,
+                       mpl_count_text(count, info->context_tokens));
+        mpl_paint_text(paint, MPL_INK_PLAIN, " tokens");
+    }
+    mpl_paint_end(paint);
+    mpl_paint_end(paint);
+}
+
+static void paint_amount_bar(mpl_paint *paint, mpl_ink ink, uint64_t bytes,
+                             uint64_t whole, uint64_t columns)
+{
+    const mpl_slice slice = {ink, bytes};
+    uint64_t cells = 0;
+    if (paint->without_bars)
+        return;
+    mpl_paint_gap(paint, MARGIN);
+    mpl_apportion(&cells, columns, &slice, 1, whole);
+    mpl_paint_bar(paint, cells, &slice, bytes > 0, bytes, MEMPLAN_UNKNOWN);
+}
+
+/* floor(count * bits / 8), and MEMPLAN_UNKNOWN past 64 bits. */
+static uint64_t at_width(uint64_t parameter_count, uint64_t bits)
+{
+    uint64_t bytes;
+    return mpl_mul_div(&bytes, parameter_count, bits, 8) ? bytes
+                                                         : MEMPLAN_UNKNOWN;
+}
+
+static void paint_widths(mpl_paint *paint, const memplan_model_info *info)
+{
+    const uint64_t whole = at_width(info->parameter_count, WIDTHS[0].bits);
+    const uint64_t bar_columns = paint->width - MARGIN - 10 - 16 - 13 - MARGIN;
+    mpl_paint_gap(paint, MARGIN);
+    mpl_paint_left(paint, MPL_INK_FAINT, 10, "weights as");
+    mpl_paint_right(paint, MPL_INK_FAINT, 16, "bytes each");
+    mpl_paint_right(paint, MPL_INK_FAINT, 13, "all of them");
+    mpl_paint_end(paint);
+    for (uint32_t at = 0; at < WIDTH_COUNT; at++) {
+        const uint64_t bytes = at_width(info->parameter_count, WIDTHS[at].bits);
+        mpl_paint_gap(paint, MARGIN);
+        mpl_paint_left(paint, MPL_INK_PLAIN, 10, WIDTHS[at].name);
+        mpl_paint_right(paint, MPL_INK_PLAIN, 16, WIDTHS[at].bytes_text);
+        mpl_paint_right_bytes(paint, MPL_INK_STRONG, 13, bytes);
+        paint_amount_bar(paint, MPL_INK_WEIGHTS, bytes, whole, bar_columns);
+        mpl_paint_end(paint);
+    }
+    mpl_paint_gap(paint, MARGIN);
+    mpl_paint_left(paint, MPL_INK_PLAIN, 10, "as it is");
+    mpl_paint_right(paint, MPL_INK_PLAIN, 16, info->dtype);
+    mpl_paint_right_bytes(paint, MPL_INK_STRONG, 13, info->weight_bytes);
+    paint_amount_bar(paint, MPL_INK_WEIGHTS, info->weight_bytes, whole,
+                     bar_columns);
+    mpl_paint_end(paint);
+    mpl_paint_end(paint);
+}
+
+static void paint_group(mpl_paint *paint, const mpl_group *group,
+                        uint64_t whole_bytes)
+{
+    const bool is_part = group->parent != MPL_NO_INDEX;
+    const uint64_t indent = is_part ? MARGIN : 0;
+    const uint64_t bar_columns = paint->width - MARGIN - NAME_COLUMNS - 4 - 18 -
+                                 AMOUNT_COLUMNS - 8 - MARGIN;
+    const mpl_ink ink = is_part ? MPL_INK_FAINT : MPL_INK_PLAIN;
+    mpl_paint_gap(paint, MARGIN + indent);
+    mpl_paint_left(paint, ink, NAME_COLUMNS - indent, group->name);
+    if (is_part || group->unit_count == 1)
+        mpl_paint_gap(paint, 4);
+    else
+        mpl_paint_right_count(paint, ink, 4, group->unit_count);
+    mpl_paint_right_count(paint, ink, 18, group->element_count);
+    mpl_paint_right_bytes(paint, ink, AMOUNT_COLUMNS, group->bytes);
+    mpl_paint_share(paint, ink, 8, group->bytes, whole_bytes);
+    paint_amount_bar(paint, is_part ? MPL_INK_CACHE : MPL_INK_WEIGHTS,
+                     group->bytes, whole_bytes, bar_columns);
+    mpl_paint_end(paint);
+}
+
+static void paint_groups(mpl_paint *paint, const mpl_groups *groups,
+                         uint64_t whole_bytes)
+{
+    mpl_paint_gap(paint, MARGIN);
+    mpl_paint_left(paint, MPL_INK_FAINT, NAME_COLUMNS, "modules");
+    mpl_paint_right(paint, MPL_INK_FAINT, 4, "x");
+    mpl_paint_right(paint, MPL_INK_FAINT, 18, "parameters");
+    mpl_paint_right(paint, MPL_INK_FAINT, AMOUNT_COLUMNS, "bytes");
+    mpl_paint_right(paint, MPL_INK_FAINT, 8, "share");
+    mpl_paint_end(paint);
+    for (uint32_t at = 0; at < groups->count; at++) {
+        if (groups->rows[at].parent != MPL_NO_INDEX)
+            continue;
+        paint_group(paint, &groups->rows[at], whole_bytes);
+        for (uint32_t part = at + 1; part < groups->count; part++)
+            if (groups->rows[part].parent == at)
+                paint_group(paint, &groups->rows[part], whole_bytes);
+    }
+    mpl_paint_end(paint);
+}
+
+static void paint_state(mpl_paint *paint, const memplan_model *model,
+                        const mpl_state_figures *state)
+{
+    char amount[32];
+    char count[MPL_COUNT_SIZE];
+    const uint64_t tokens = model->facts.context_tokens;
+    if (state->cached_layers > 0) {
+        (void)memplan_bytes_format(amount, sizeof amount, state->token_bytes);
+        mpl_paint_gap(paint, MARGIN);
+        mpl_paint_left(paint, MPL_INK_PLAIN, 10, "KV cache");
+        mpl_paint_format(paint, MPL_INK_PLAIN, "%s a token", amount);
+        if (tokens != MEMPLAN_UNKNOWN) {
+            (void)memplan_bytes_format(amount, sizeof amount,
+                                       state->context_bytes);
+            mpl_paint_format(paint, MPL_INK_PLAIN, ", %s at the full %s tokens",
+                             amount, mpl_count_text(count, tokens));
+        }
+        mpl_paint_text(paint, MPL_INK_FAINT, " (fp16, one sequence)");
+        mpl_paint_end(paint);
+    }
+    if (state->windowed_layers > 0) {
+        mpl_paint_gap(paint, MARGIN + 10);
+        mpl_paint_format(paint, MPL_INK_FAINT,
+                         "%u of %u layers keep a window of %s tokens",
+                         state->windowed_layers, state->cached_layers,
+                         mpl_count_text(count, state->window_tokens));
+        mpl_paint_end(paint);
+    }
+    if (state->fixed_bytes > 0) {
+        (void)memplan_bytes_format(amount, sizeof amount, state->fixed_bytes);
+        mpl_paint_gap(paint, MARGIN);
+        mpl_paint_left(paint, MPL_INK_PLAIN, 10, "state");
+        mpl_paint_format(paint, MPL_INK_PLAIN,
+                         "%s a sequence, whatever its length (%u layers)",
+                         amount, state->fixed_layers);
+        mpl_paint_end(paint);
+    }
+}
+
+/* The heaviest row that is not divided further. */
+static const mpl_group *find_heaviest(const mpl_groups *groups)
+{
+    const mpl_group *heaviest = NULL;
+    for (uint32_t at = 0; at < groups->count; at++) {
+        const mpl_group *const row = &groups->rows[at];
+        bool is_divided = false;
+        for (uint32_t part = at + 1; part < groups->count; part++)
+            is_divided |= groups->rows[part].parent == at;
+        if (!is_divided && (heaviest == NULL || row->bytes > heaviest->bytes))
+            heaviest = row;
+    }
+    return heaviest;
+}
+
+static void paint_verdict(mpl_paint *paint, const mpl_groups *groups,
+                          uint64_t weight_bytes, const mpl_state_figures *state)
+{
+    const mpl_group *const heaviest = find_heaviest(groups);
+    if (heaviest == NULL || weight_bytes == 0)
+        return;
+    mpl_paint_gap(paint, MARGIN);
+    mpl_paint_left(paint, MPL_INK_PLAIN, 10, "heaviest");
+    if (heaviest->parent != MPL_NO_INDEX)
+        mpl_paint_format(paint, MPL_INK_PLAIN, "%s of %s", heaviest->name,
+                         groups->rows[heaviest->parent].name);
+    else
+        mpl_paint_text(paint, MPL_INK_PLAIN, heaviest->name);
+    mpl_paint_text(paint, MPL_INK_PLAIN, ":");
+    mpl_paint_share(paint, MPL_INK_PLAIN, 0, heaviest->bytes, weight_bytes);
+    mpl_paint_text(paint, MPL_INK_PLAIN, " of the weights");
+    if (state->context_bytes != MEMPLAN_UNKNOWN &&
+        state->context_bytes > weight_bytes)
+        mpl_paint_text(paint, MPL_INK_PLAIN,
+                       "; a full context weighs more than all of them");
+    mpl_paint_end(paint);
+}
+
+static void paint_tensors(mpl_paint *paint, const memplan_model *model)
+{
+    const uint64_t name_columns = paint->width - MARGIN - 10 - 20 - 12;
+    mpl_paint_end(paint);
+    for (uint32_t at = 0; at < model->tensor_count; at++) {
+        const mpl_tensor *const tensor = &model->tensors[at];
+        char shape[128] = "";
+        size_t used = 0;
+        for (uint32_t axis = 0; axis < tensor->dimension_count; axis++) {
+            const int wrote = snprintf(shape + used, sizeof shape - used,
+                                       axis > 0 ? " x %llu" : "%llu",
+                                       (unsigned long long)tensor->shape[axis]);
+            used = mpl_min(used + (wrote > 0 ? (size_t)wrote : 0),
+                           sizeof shape - 1);
+        }
+        mpl_paint_gap(paint, MARGIN);
+        mpl_paint_left(paint, MPL_INK_PLAIN, name_columns, tensor->name);
+        mpl_paint_gap(paint, 1);
+        mpl_paint_left(paint, MPL_INK_FAINT, 9, mpl_dtype_name(tensor->dtype));
+        mpl_paint_right(paint, MPL_INK_FAINT, 20, shape);
+        if (tensor->tied_to != MPL_NO_INDEX)
+            mpl_paint_right(paint, MPL_INK_FAINT, 12, "tied");
+        else
+            mpl_paint_right_bytes(paint, MPL_INK_PLAIN, 12, tensor->bytes);
+        mpl_paint_end(paint);
+    }
+}
+
+MPL_MODEL_WRITER(mpl_model_write_table)
+{
+    mpl_paint paint = mpl_style_paint(style, text);
+    const mpl_state_figures state = mpl_model_state(model);
+    memplan_model_info info = {.size = sizeof info};
+    mpl_groups groups;
+    memplan_model_describe(model, &info);
+    mpl_model_group(&groups, model);
+    paint_title(&paint, &info);
+    paint_widths(&paint, &info);
+    paint_groups(&paint, &groups, info.weight_bytes);
+    paint_state(&paint, model, &state);
+    paint_verdict(&paint, &groups, info.weight_bytes, &state);
+    if (style->with_tensors)
+        paint_tensors(&paint, model);
+    (void)error;
+    return MEMPLAN_OK;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+#include "dialect/plan_figures.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/checked.h"
+
+const mpl_ink MPL_PARTS[MPL_PART_COUNT] = {
+    MPL_INK_WEIGHTS, MPL_INK_CACHE, MPL_INK_COMPUTE,
+    MPL_INK_STAGING, MPL_INK_HOST,  MPL_INK_RESERVE,
+};
+
+mpl_ink mpl_category_ink(mpl_category category)
+{
+    static const mpl_ink INKS[MPL_CATEGORY_COUNT] = {
+        [MPL_ROW_WEIGHTS] = MPL_INK_WEIGHTS,
+        [MPL_ROW_KV_CACHE] = MPL_INK_CACHE,
+        [MPL_ROW_STATE] = MPL_INK_CACHE,
+        [MPL_ROW_COMPUTE] = MPL_INK_COMPUTE,
+        [MPL_ROW_ACTIVATIONS] = MPL_INK_COMPUTE,
+        [MPL_ROW_STAGING] = MPL_INK_STAGING,
+        [MPL_ROW_OUTPUT] = MPL_INK_COMPUTE,
+        [MPL_ROW_HOST_CACHE] = MPL_INK_HOST,
+        [MPL_ROW_RUNTIME] = MPL_INK_RESERVE,
+        [MPL_ROW_RESERVE] = MPL_INK_RESERVE,
+        [MPL_ROW_MAPPED] = MPL_INK_HOST,
+    };
+    return INKS[category];
+}
+
+mpl_parts mpl_pool_parts(const mpl_plan_pool *pool)
+{
+    mpl_parts parts = {0};
+    for (uint32_t part = 0; part < MPL_PART_COUNT; part++)
+        parts.slices[part].ink = MPL_PARTS[part];
+    for (uint64_t at = 0; at < pool->row_count; at++) {
+        const mpl_row *const row = &pool->rows[at];
+        uint32_t part = 0;
+        while (MPL_PARTS[part] != mpl_category_ink(row->category))
+            part++;
+        parts.slices[part].bytes += row->bytes; /* below used_bytes */
+        if (row->certainty > parts.certainty[part])
+            parts.certainty[part] = row->certainty;
+    }
+    return parts;
+}
+
+static bool has_category(const memplan_plan *plan, mpl_category category)
+{
+    for (uint32_t at = 0; at < plan->pool_count; at++)
+        for (uint64_t row = 0; row < plan->pools[at].row_count; row++)
+            if (plan->pools[at].rows[row].category == category)
+                return true;
+    return false;
+}
+
+const char *mpl_part_label(const memplan_plan *plan, uint32_t part)
+{
+    if (MPL_PARTS[part] == MPL_INK_CACHE &&
+        !has_category(plan, MPL_ROW_KV_CACHE))
+        return "state";
+    return mpl_ink_label(MPL_PARTS[part]);
+}
+
+bool mpl_plan_has_part(const memplan_plan *plan, uint32_t part)
+{
+    for (uint32_t at = 0; at < plan->pool_count; at++)
+        if (mpl_pool_parts(&plan->pools[at]).slices[part].bytes > 0)
+            return true;
+    return false;
+}
+
+const char *mpl_pool_label(char out[MPL_LABEL_SIZE], const mpl_plan_pool *pool)
+{
+    (void)snprintf(out, MPL_LABEL_SIZE, "%s%.16s",
+                   pool->kind == MPL_POOL_DEVICE ? "GPU " : "", pool->key);
+    return out;
+}
+
+uint64_t mpl_pool_whole(const mpl_plan_pool *pool)
+{
+    return pool->capacity_bytes == MEMPLAN_UNKNOWN
+               ? pool->used_bytes
+               : mpl_max(pool->capacity_bytes, pool->used_bytes);
+}
+
+/* A name as a stem and the number of its last step that is one:
+ * "model.layers." 7 "". */
+typedef struct numbered {
+    uint64_t stem; /* bytes before the number */
+    uint64_t number;
+    const char *rest;
+    bool has_number;
+} numbered;
+
+static numbered read_numbered(const char *name)
+{
+    numbered found = {.rest = ""};
+    for (const char *at = name; *at != '\0';) {
+        const size_t length = strcspn(at, ".");
+        const size_t digits = strspn(at, "0123456789");
+        if (digits > 0 && digits == length && digits < 10) {
+            found = (numbered){(uint64_t)(at - name), 0, at + length, true};
+            for (size_t place = 0; place < digits; place++)
+                found.number = found.number * 10 + (uint64_t)(at[place] - '0');
+        }
+        at += length + (at[length] == '.');
+    }
+    return found;
+}
+
+/* Whether `name` is the one after `last`: layers.7 after layers.6. */
+static bool follows(const char *last_name, numbered last, const char *name,
+                    numbered now)
+{
+    return last.has_number && now.has_number && last.stem == now.stem &&
+           now.number == last.number + 1 &&
+           memcmp(last_name, name, (size_t)now.stem) == 0 &&
+           strcmp(last.rest, now.rest) == 0;
+}
+
+void mpl_text_units(mpl_text *text, const memplan_plan *plan, uint32_t pool)
+{
+    const char *last_name = NULL;
+    numbered last = {0};
+    uint64_t first_number = 0;
+    for (uint32_t at = 0; at <= plan->unit_count; at++) {
+        const bool is_end = at == plan->unit_count;
+        if (!is_end && plan->units[at].pool != pool)
+            continue;
+        const char *const name = is_end ? "" : plan->units[at].name;
+        const numbered now = read_numbered(name);
+        if (last_name != NULL && !is_end &&
+            follows(last_name, last, name, now)) {
+            last = now;
+            last_name = name;
+            continue;
+        }
+        if (last_name != NULL && last.number > first_number)
+            mpl_text_format(text, "-%llu%s", (unsigned long long)last.number,
+                            last.rest);
+        else if (last_name != NULL && last.has_number)
+            mpl_text_add(text, last.rest);
+        if (is_end)
+            return;
+        if (last_name != NULL)
+            mpl_text_add(text, ", ");
+        if (now.has_number)
+            mpl_text_format(text, "%.*s%llu", (int)now.stem, name,
+                            (unsigned long long)now.number);
+        else
+            mpl_text_add(text, name);
+        last_name = name;
+        last = now;
+        first_number = now.number;
+    }
+}
+
+void mpl_text_rate(mpl_text *text, uint64_t ps_per_token)
+{
+    const uint64_t second_ps = UINT64_C(1000000000000);
+    const uint64_t ps = mpl_max(ps_per_token, 1);
+    if (ps > second_ps) {
+        const uint64_t tenths = ps / (second_ps / 10);
+        mpl_text_format(text, "%llu.%llu s a token",
+                        (unsigned long long)(tenths / 10),
+                        (unsigned long long)(tenths % 10));
+        return;
+    }
+    const uint64_t hundredths = 100 * second_ps / ps;
+    if (hundredths < 1000)
+        mpl_text_format(text, "%llu.%02llu tokens/s",
+                        (unsigned long long)(hundredths / 100),
+                        (unsigned long long)(hundredths % 100));
+    else if (hundredths < 10000)
+        mpl_text_format(text, "%llu.%llu tokens/s",
+                        (unsigned long long)(hundredths / 100),
+                        (unsigned long long)(hundredths % 100 / 10));
+    else
+        mpl_text_format(text, "%llu tokens/s",
+                        (unsigned long long)(hundredths / 100));
+}
+
+static uint64_t pool_weights(const mpl_plan_pool *pool)
+{
+    return mpl_pool_parts(pool).slices[0].bytes;
+}
+
+/* "20.1 GiB on GPU 0, 50 GiB on cpu". */
+static void add_shares(mpl_text *text, const memplan_plan *plan)
+{
+    char label[MPL_LABEL_SIZE];
+    const char *between = "";
+    for (uint32_t at = 0; at < plan->pool_count; at++) {
+        const mpl_plan_pool *const pool = &plan->pools[at];
+        const uint64_t bytes = pool_weights(pool);
+        if (bytes == 0)
+            continue;
+        mpl_text_add(text, between);
+        mpl_text_bytes(text, bytes);
+        mpl_text_format(text, " on %s", mpl_pool_label(label, pool));
+        between = ", ";
+    }
+}
+
+static void add_shortages(mpl_text *text, const memplan_plan *plan)
+{
+    char label[MPL_LABEL_SIZE];
+    const char *between = "";
+    for (uint32_t at = 0; at < plan->pool_count; at++) {
+        const mpl_plan_pool *const pool = &plan->pools[at];
+        if (pool->short_bytes == 0)
+            continue;
+        mpl_text_add(text, between);
+        mpl_text_format(text, "%s is short by ", mpl_pool_label(label, pool));
+        mpl_text_bytes(text, pool->short_bytes);
+        between = ", ";
+    }
+}
+
+void mpl_text_verdict(mpl_text *text, const memplan_plan *plan)
+{
+    char label[MPL_LABEL_SIZE];
+    uint32_t used = 0;
+    uint32_t last = 0;
+    for (uint32_t at = 0; at < plan->pool_count; at++)
+        if (pool_weights(&plan->pools[at]) > 0) {
+            used++;
+            last = at;
+        }
+    mpl_text_add(text, plan->fits ? "fits: " : "does not fit: ");
+    if (!plan->fits)
+        add_shortages(text, plan);
+    else if (used == 1)
+        mpl_text_format(text, "all of it on %s",
+                        mpl_pool_label(label, &plan->pools[last]));
+    else
+        add_shares(text, plan);
+}
+
+void mpl_text_speed(mpl_text *text, const memplan_plan *plan)
+{
+    if (plan->decode_ps_per_token == MEMPLAN_UNKNOWN) {
+        mpl_text_add(text, "unknown: no bandwidth is known for this machine");
+        return;
+    }
+    mpl_text_rate(text, plan->decode_ps_per_token);
+    if (plan->prompt_ps_per_token != MEMPLAN_UNKNOWN) {
+        mpl_text_add(text, " of answer, ");
+        mpl_text_rate(text, plan->prompt_ps_per_token);
+        mpl_text_add(text, " of prompt");
+    }
+}
+
+void mpl_text_proof(mpl_text *text, const memplan_plan *plan)
+{
+    const uint64_t gap = plan->gap_parts_per_million;
+    if (!plan->fits)
+        return;
+    if (!plan->was_searched)
+        mpl_text_add(text, "the placement is as given");
+    else if (plan->is_optimal)
+        mpl_text_add(text, plan->decode_ps_per_token == MEMPLAN_UNKNOWN
+                               ? "no placement keeps more on faster memory "
+                                 "(proven)"
+                               : "no placement is faster (proven)");
+    else if (gap != MEMPLAN_UNKNOWN)
+        mpl_text_format(text, "at most %llu.%02llu %% slower than any other",
+                        (unsigned long long)(gap / 10000),
+                        (unsigned long long)(gap % 10000 / 100));
+}
