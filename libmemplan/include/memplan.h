@@ -48,6 +48,13 @@
 #define MEMPLAN_API __attribute__((visibility("default")))
 #endif
 
+/* Options with nothing set but their size. */
+#ifdef __cplusplus
+#define MEMPLAN_SIZED(type) { sizeof(type) }
+#else
+#define MEMPLAN_SIZED(type) { .size = sizeof(type) }
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -150,6 +157,21 @@ MEMPLAN_API memplan_status memplan_bytes_parse(uint64_t *out_bytes,
 MEMPLAN_API uint64_t memplan_bytes_format(char *out_text, uint64_t text_size,
                                           uint64_t bytes);
 
+/**
+ * The word that was probably meant: for messages about an unknown name.
+ *
+ * Letters count without case; an inserted, dropped, replaced or swapped letter
+ * is one step, and a third of the letters may be wrong.
+ *
+ * @param words  `word_count` words, none NULL.
+ * @return One of `words`, the first of equals; NULL when none is near.
+ *
+ * Since 0.1.
+ */
+MEMPLAN_API const char *memplan_word_nearest(const char *wanted,
+                                             const char *const *words,
+                                             uint64_t word_count);
+
 /* ---- Models ------------------------------------------------------------ */
 
 /** A model's tensors, units and state. Made from headers alone. */
@@ -163,7 +185,7 @@ typedef struct memplan_model_options {
     const char *ollama_store;  /**< Ollama's "models" folder. NULL: none. */
     uint64_t header_max_bytes; /**< Refuse a longer header. 0: 1 GiB. */
 } memplan_model_options;
-#define MEMPLAN_MODEL_OPTIONS_INIT { sizeof(memplan_model_options) }
+#define MEMPLAN_MODEL_OPTIONS_INIT MEMPLAN_SIZED(memplan_model_options)
 
 /** A model as a whole. */
 typedef struct memplan_model_info {
@@ -282,7 +304,7 @@ typedef struct memplan_machine_options {
     const char *disk_path;            /**< A path on the disk that may hold
                                            offloaded weights. NULL: no disk. */
 } memplan_machine_options;
-#define MEMPLAN_MACHINE_OPTIONS_INIT { sizeof(memplan_machine_options) }
+#define MEMPLAN_MACHINE_OPTIONS_INIT MEMPLAN_SIZED(memplan_machine_options)
 
 /** The host: its memory, limits and processors. */
 typedef struct memplan_machine_info {
@@ -418,7 +440,7 @@ typedef struct memplan_request {
     uint64_t reserve_bytes;  /**< Kept free on each device, in place of the
                                   engine's own reserve. 0: the engine's. */
 } memplan_request;
-#define MEMPLAN_REQUEST_INIT { sizeof(memplan_request) }
+#define MEMPLAN_REQUEST_INIT MEMPLAN_SIZED(memplan_request)
 
 /** The verdict. */
 typedef struct memplan_plan_info {
@@ -490,7 +512,7 @@ typedef struct memplan_render_options {
     uint64_t without_bars; /**< 1: figures only. */
     uint64_t with_rules;   /**< 1: every ledger row of a plan, and its rule. */
 } memplan_render_options;
-#define MEMPLAN_RENDER_OPTIONS_INIT { sizeof(memplan_render_options) }
+#define MEMPLAN_RENDER_OPTIONS_INIT MEMPLAN_SIZED(memplan_render_options)
 
 /**
  * Plan where a model's memory goes on a machine: the fastest placement.

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/nearest.h"
 
+#include <stddef.h>
 #include <string.h>
+
+#include "memplan.h"
 
 enum { MAX_WORD = 63 };
 
@@ -62,4 +65,20 @@ void mpl_nearest_offer(mpl_nearest *nearest, const char *wanted,
     }
     nearest->words[place] = word;
     nearest->distances[place] = distance;
+}
+
+const char *memplan_word_nearest(const char *wanted, const char *const *words,
+                                 uint64_t word_count)
+{
+    const char *best = NULL;
+    uint32_t best_distance = word_length(wanted) / 3 + 1;
+    for (uint64_t at = 0; at < word_count; at++) {
+        const uint32_t distance = mpl_edit_distance(wanted, words[at]);
+        if (distance <= best_distance &&
+            (best == NULL || distance < best_distance)) {
+            best = words[at];
+            best_distance = distance;
+        }
+    }
+    return best;
 }

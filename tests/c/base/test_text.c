@@ -89,6 +89,15 @@ Test(nearest, the_best_three_in_order)
     cr_expect_eq(mpl_edit_distance("", "abc"), 3);
 }
 
+Test(nearest, none_is_better_than_a_far_one)
+{
+    static const char *const WORDS[] = {"context", "sequences", "dtype"};
+    cr_expect_str_eq(memplan_word_nearest("contxet", WORDS, 3), "context");
+    cr_expect_str_eq(memplan_word_nearest("DTYPE", WORDS, 3), "dtype");
+    cr_expect_null(memplan_word_nearest("budget", WORDS, 3));
+    cr_expect_null(memplan_word_nearest("x", WORDS, 0));
+}
+
 typedef struct small {
     uint64_t size, a;
 } small;
