@@ -25,4 +25,9 @@
 memplan_status mpl_config_read(memplan_model **out, mpl_json *config,
                                const char *source, memplan_error *error);
 
+/* The same into a model that was just created, and is not finished yet:
+ * model->config and model->source are set. The caller finishes and frees it;
+ * messages do not name the source. */
+memplan_status mpl_config_fill(memplan_model *model, memplan_error *error);
+
 #endif

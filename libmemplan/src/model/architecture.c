@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A walk over a family's tree: each line makes its tensors under the name of
+ * the modules above it, lists once for each index.
+ */
+#include "model/architecture.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/failure.h"
+#include "model/architecture_units.h"
+
+enum {
+    MAX_NAME = 512,
+    MAX_LIST = 4096,       /* items of one list: layers, experts */
+    MAX_TENSORS = 1 << 20, /* of one model */
+    MAX_USES = 8           /* trees in trees */
+};
+
+/* No dimension and no state of a real model comes near. */
+static const uint64_t MAX_SIZE = UINT64_C(1) << 40;
+
+typedef struct builder {
+    memplan_model *model;
+    mpl_architecture *out;
+    uint32_t dtype;
+    uint64_t tensor_capacity;
+    mpl_block *blocks;
+    uint64_t block_count;
+    uint64_t block_capacity;
+    mpl_tie *ties;
+    uint64_t tie_count;
+    uint64_t tie_capacity;
+    mpl_block *block; /* that the walk is in, or NULL */
+    bool is_trunk;    /* not in a vision or audio tower */
+    uint32_t use_depth;
+    uint32_t list_depth;
+    uint64_t path_length;
+    char path[MAX_NAME];
+} builder;
+
+static memplan_status walk(builder *to, const mpl_node *node,
+                           mpl_evaluation *with);
+
+static memplan_status too_large(mpl_evaluation *with, const char *what)
+{
+    return mpl_fail(with->error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
+                    "the model has more %s than can be described", what);
+}
+
+/* Puts ".NAME" on the path; "." stands for the module itself. */
+static bool push(builder *to, const char *name)
+{
+    const size_t length = strcmp(name, ".") == 0 ? 0 : strlen(name);
+    const bool needs_point = to->path_length > 0 && length > 0;
+    if (to->path_length + length + 2 > MAX_NAME)
+        return false;
+    if (needs_point)
+        to->path[to->path_length++] = '.';
+    memcpy(to->path + to->path_length, name, length);
+    to->path_length += length;
+    to->path[to->path_length] = '\0';
+    return true;
+}
+
+static void pop(builder *to, uint64_t length)
+{
+    to->path_length = length;
+    to->path[length] = '\0';
+}
+
+static bool push_index(builder *to, uint64_t index)
+{
+    char digits[24];
+    uint32_t at = sizeof digits - 1;
+    digits[at] = '\0';
+    do {
+        digits[--at] = (char)('0' + index % 10);
+        index /= 10;
+    } while (index > 0);
+    return push(to, digits + at);
+}
+
+static uint32_t tensor_dtype(const builder *to, const mpl_node *node)
+{
+    if (node->dtype != MPL_DTYPE_COUNT)
+        return node->dtype;
+    const bool is_fp16 = to->dtype == MPL_DTYPE_FP16;
+    if (((node->flags & MPL_NODE_KEEP_FP32) != 0 &&
+         (is_fp16 || to->dtype == MPL_DTYPE_BF16)) ||
+        ((node->flags & MPL_NODE_KEEP_FP16) != 0 && is_fp16))
+        return MPL_DTYPE_FP32;
+    return to->dtype;
+}
+
+static memplan_status add_tensor(builder *to, const mpl_node *node,
+                                 mpl_evaluation *with)
+{
+    static const uint32_t TENSOR_FLAGS = (1u << 16) - 1;
+    memplan_model *const model = to->model;
+    const uint64_t outer = to->path_length;
+    if (model->tensor_count >= MAX_TENSORS)
+        return too_large(with, "tensors");
+    mpl_tensor *const tensors =
+        mpl_arena_grow(model->arena, model->tensors, model->tensor_count,
+                       &to->tensor_capacity, sizeof *tensors);
+    uint64_t *const shape = mpl_arena_alloc(
+        model->arena, node->argument_count, sizeof *shape);
+    if (tensors == NULL || shape == NULL)
+        return mpl_fail_memory(with->error);
+    model->tensors = tensors;
+    if (!push(to, node->name))
+        return too_large(with, "levels");
+    mpl_tensor *const tensor = &tensors[model->tensor_count];
+    *tensor = (mpl_tensor){
+        .name = mpl_arena_copy(model->arena, to->path, to->path_length),
+        .shape = shape,
+        .dimension_count = node->argument_count,
+        .dtype = tensor_dtype(to, node),
+        .element_count = 1,
+        .file_offset = MEMPLAN_UNKNOWN,
+        .tied_to = MPL_NO_INDEX,
+        .flags = node->flags & TENSOR_FLAGS,
+    };
+    pop(to, outer);
+    if (tensor->name == NULL)
+        return mpl_fail_memory(with->error);
+    for (uint32_t at = 0; at < node->argument_count; at++) {
+        shape[at] = mpl_expression_count(node->arguments[at], MAX_SIZE, with);
+        if (with->status != MEMPLAN_OK)
+            return with->status;
+        if (!mpl_mul(&tensor->element_count, tensor->element_count,
+                     shape[at]))
+            return too_large(with, "elements in one tensor");
+    }
+    if (!mpl_dtype_bytes(&tensor->bytes, tensor->dtype, tensor->element_count))
+        return too_large(with, "bytes in one tensor");
+    model->tensor_count++;
+    return MEMPLAN_OK;
+}
+
+/* What a layer keeps; towers keep nothing between tokens. */
+static memplan_status add_state(builder *to, const mpl_node *node,
+                                mpl_evaluation *with)
+{
+    uint64_t values[3] = {0};
+    if (to->block == NULL || !to->is_trunk)
+        return MEMPLAN_OK;
+    for (uint32_t at = 0; at < node->argument_count && at < 3; at++)
+        values[at] = mpl_expression_count(node->arguments[at], MAX_SIZE, with);
+    mpl_state *const state = &to->block->state;
+    if (node->kind == MPL_NODE_FIXED) {
+        state->fixed_bytes += values[0];
+        return with->status;
+    }
+    state->key_elements += values[0];
+    state->value_elements += values[1];
+    state->window_tokens = values[2];
+    return with->status;
+}
+
+/* Children of a module that is a unit, or that lies inside one. */
+static memplan_status walk_block(builder *to, const mpl_node *node,
+                                 mpl_evaluation *with)
+{
+    if ((node->flags & MPL_NODE_BLOCK) == 0 || to->block != NULL)
+        return walk(to, node->children, with);
+    mpl_block *const blocks =
+        mpl_arena_grow(to->model->arena, to->blocks, to->block_count,
+                       &to->block_capacity, sizeof *blocks);
+    if (blocks == NULL)
+        return mpl_fail_memory(with->error);
+    to->blocks = blocks;
+    mpl_block *const block = &blocks[to->block_count++];
+    *block = (mpl_block){
+        .name = mpl_arena_copy(to->model->arena, to->path, to->path_length),
+        .first_tensor = to->model->tensor_count,
+        .is_layer = (node->flags & MPL_NODE_LAYER) != 0 && to->is_trunk,
+    };
+    if (block->name == NULL)
+        return mpl_fail_memory(with->error);
+    if (block->is_layer && to->out->trunk == NULL)
+        to->out->trunk = with->scope;
+    to->block = block;
+    const memplan_status status = walk(to, node->children, with);
+    to->block = NULL;
+    block->tensor_count = to->model->tensor_count - block->first_tensor;
+    if (block->tensor_count == 0)
+        to->block_count--;
+    return status;
+}
+
+static memplan_status walk_list(builder *to, const mpl_node *node,
+                                mpl_evaluation *with)
+{
+    const uint64_t outer = to->path_length;
+    const uint32_t depth = to->list_depth;
+    const uint64_t count =
+        mpl_expression_count(node->arguments[0], MAX_LIST, with);
+    if (with->status != MEMPLAN_OK)
+        return with->status;
+    if (depth == MPL_MAX_NESTING)
+        return too_large(with, "lists in lists");
+    for (uint64_t index = 0; index < count; index++) {
+        if (!push(to, node->name) || !push_index(to, index))
+            return too_large(with, "levels");
+        with->indices[depth] = (int64_t)index;
+        to->list_depth = depth + 1;
+        const memplan_status status = walk_block(to, node, with);
+        to->list_depth = depth;
+        pop(to, outer);
+        if (status != MEMPLAN_OK)
+            return status;
+    }
+    return MEMPLAN_OK;
+}
+
+static memplan_status walk_module(builder *to, const mpl_node *node,
+                                  mpl_evaluation *with)
+{
+    const uint64_t outer = to->path_length;
+    if (!push(to, node->name))
+        return too_large(with, "levels");
+    const memplan_status status = walk_block(to, node, with);
+    pop(to, outer);
+    return status;
+}
+
+/* A name below the module that the line is in. */
+static const char *full_name(builder *to, const char *name)
+{
+    const uint64_t outer = to->path_length;
+    if (!push(to, name))
+        return NULL;
+    const char *const out =
+        mpl_arena_copy(to->model->arena, to->path, to->path_length);
+    pop(to, outer);
+    return out;
+}
+
+static memplan_status add_tie(builder *to, const mpl_node *node,
+                              mpl_evaluation *with)
+{
+    mpl_tie *const ties =
+        mpl_arena_grow(to->model->arena, to->ties, to->tie_count,
+                       &to->tie_capacity, sizeof *ties);
+    if (ties == NULL)
+        return mpl_fail_memory(with->error);
+    to->ties = ties;
+    mpl_tie *const tie = &ties[to->tie_count++];
+    tie->name = full_name(to, node->name);
+    tie->owner = full_name(to, node->target);
+    return tie->name != NULL && tie->owner != NULL
+               ? MEMPLAN_OK
+               : mpl_fail_memory(with->error);
+}
+
+/* The scope of a nested configuration, with the family it names. */
+static memplan_status open_nested(mpl_scope **out, builder *to,
+                                  const mpl_node *node, mpl_evaluation *with)
+{
+    mpl_arena *const arena = to->model->arena;
+    const mpl_json_value config =
+        mpl_config_path(with->scope->config, node->config);
+    const char *model_type =
+        mpl_json_string(mpl_json_get(config, "model_type"), NULL);
+    if (model_type == NULL)
+        model_type = node->fallback;
+    const char *const path =
+        mpl_arena_format(arena, "%s%s.", with->scope->path, node->config);
+    if (path == NULL)
+        return mpl_fail_memory(with->error);
+    if (model_type == NULL)
+        return mpl_fail(with->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
+                        "\"%smodel_type\" is missing", path);
+    const mpl_family *family;
+    const memplan_status status =
+        mpl_family_require(&family, arena, model_type, path, with->error);
+    if (status != MEMPLAN_OK)
+        return status;
+    *out = mpl_scope_create(arena, family, config, path,
+                            with->scope->dtype_bytes);
+    return *out != NULL ? MEMPLAN_OK : mpl_fail_memory(with->error);
+}
+
+static memplan_status walk_tree(builder *to, mpl_scope *scope,
+                                const char *target, memplan_error *error)
+{
+    const mpl_node *tree;
+    const char *const role = mpl_family_role(scope->family, target);
+    mpl_evaluation with = {.scope = scope, .error = error};
+    const memplan_status status = mpl_family_tree(
+        &tree, scope->family, role != NULL ? role : target, error);
+    if (status != MEMPLAN_OK)
+        return status;
+    if (tree == NULL)
+        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                        "\"%smodel_type\": family %s is not known as a %s",
+                        scope->path, scope->family->name, target);
+    return walk(to, tree, &with);
+}
+
+static memplan_status walk_use(builder *to, const mpl_node *node,
+                               mpl_evaluation *with)
+{
+    const uint64_t outer = to->path_length;
+    const uint32_t outer_lists = to->list_depth;
+    const bool was_trunk = to->is_trunk;
+    mpl_scope *scope = with->scope;
+    if (++to->use_depth > MAX_USES || !push(to, node->name))
+        return too_large(with, "levels");
+    memplan_status status = MEMPLAN_OK;
+    if (node->config != NULL) {
+        to->is_trunk &= strncmp(node->config, "vision", 6) != 0 &&
+                        strncmp(node->config, "audio", 5) != 0;
+        status = open_nested(&scope, to, node, with);
+    }
+    to->list_depth = 0;
+    if (status == MEMPLAN_OK)
+        status = walk_tree(to, scope, node->target, with->error);
+    to->list_depth = outer_lists;
+    to->is_trunk = was_trunk;
+    to->use_depth--;
+    pop(to, outer);
+    return status;
+}
+
+static memplan_status walk_node(builder *to, const mpl_node *node,
+                                mpl_evaluation *with)
+{
+    switch (node->kind) {
+    case MPL_NODE_PARAM:
+    case MPL_NODE_BUFFER:
+        return add_tensor(to, node, with);
+    case MPL_NODE_LIST:
+        return walk_list(to, node, with);
+    case MPL_NODE_MODULE:
+        return walk_module(to, node, with);
+    case MPL_NODE_WHEN:
+        return walk(to, node->children, with);
+    case MPL_NODE_USE:
+        return walk_use(to, node, with);
+    case MPL_NODE_TIE:
+        return add_tie(to, node, with);
+    case MPL_NODE_CACHE:
+    case MPL_NODE_FIXED:
+        return add_state(to, node, with);
+    case MPL_NODE_KIND_COUNT:
+        break;
+    }
+    return MEMPLAN_OK;
+}
+
+static memplan_status walk(builder *to, const mpl_node *node,
+                           mpl_evaluation *with)
+{
+    for (; node != NULL; node = node->next) {
+        const bool is_there = node->condition == NULL ||
+                              mpl_expression_is_true(node->condition, with);
+        if (with->status != MEMPLAN_OK)
+            return with->status;
+        const memplan_status status =
+            is_there ? walk_node(to, node, with) : MEMPLAN_OK;
+        if (status != MEMPLAN_OK)
+            return status;
+    }
+    return MEMPLAN_OK;
+}
+
+memplan_status mpl_architecture_build(mpl_architecture *out,
+                                      memplan_model *model,
+                                      const mpl_family *family,
+                                      mpl_json_value config,
+                                      const char *class_name, uint32_t dtype,
+                                      memplan_error *error)
+{
+    builder to = {.model = model, .out = out, .dtype = dtype,
+                  .is_trunk = true};
+    *out = (mpl_architecture){
+        .root = mpl_scope_create(model->arena, family, config, "",
+                                 mpl_dtype_block_bytes(dtype)),
+    };
+    if (out->root == NULL)
+        return mpl_fail_memory(error);
+    memplan_status status = walk_tree(&to, out->root, class_name, error);
+    if (status == MEMPLAN_OK)
+        status = mpl_ties_resolve(model, to.ties, to.tie_count, error);
+    if (status == MEMPLAN_OK)
+        status = mpl_units_gather(model, to.blocks, to.block_count, error);
+    if (out->trunk == NULL)
+        out->trunk = out->root;
+    return status;
+}

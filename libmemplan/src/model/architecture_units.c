@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/architecture_units.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/failure.h"
+
+/* Names with what they stand for: open addressing, a power of two of slots. */
+typedef struct name_table {
+    const char **names;
+    uint32_t *values;
+    uint64_t mask;
+} name_table;
+
+static uint64_t hash_name(const char *name, uint64_t length)
+{
+    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+    for (uint64_t at = 0; at < length; at++)
+        hash = (hash ^ (uint8_t)name[at]) * UINT64_C(1099511628211);
+    return hash ^ (hash >> 29);
+}
+
+static bool table_create(name_table *out, mpl_arena *arena, uint64_t count)
+{
+    uint64_t slots = 16;
+    while (slots < 2 * count)
+        slots *= 2;
+    out->names = mpl_arena_alloc(arena, slots, sizeof *out->names);
+    out->values = mpl_arena_alloc(arena, slots, sizeof *out->values);
+    out->mask = slots - 1;
+    return out->names != NULL && out->values != NULL;
+}
+
+/* The slot of a name of that length, or the free one where it belongs. */
+static uint64_t table_slot(const name_table *table, const char *name,
+                           uint64_t length)
+{
+    uint64_t slot = hash_name(name, length) & table->mask;
+    while (table->names[slot] != NULL &&
+           (strncmp(table->names[slot], name, length) != 0 ||
+            table->names[slot][length] != '\0'))
+        slot = (slot + 1) & table->mask;
+    return slot;
+}
+
+memplan_status mpl_ties_resolve(memplan_model *model, const mpl_tie *ties,
+                                uint64_t tie_count, memplan_error *error)
+{
+    name_table table;
+    if (tie_count == 0)
+        return MEMPLAN_OK;
+    if (!table_create(&table, model->arena, model->tensor_count))
+        return mpl_fail_memory(error);
+    for (uint32_t at = 0; at < model->tensor_count; at++) {
+        const char *const name = model->tensors[at].name;
+        const uint64_t slot = table_slot(&table, name, strlen(name));
+        table.names[slot] = name;
+        table.values[slot] = at;
+    }
+    for (uint64_t at = 0; at < tie_count; at++) {
+        const uint64_t name =
+            table_slot(&table, ties[at].name, strlen(ties[at].name));
+        const uint64_t owner =
+            table_slot(&table, ties[at].owner, strlen(ties[at].owner));
+        if (table.names[name] == NULL || table.names[owner] == NULL)
+            return mpl_fail(error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
+                            "the built-in family \"%s\" ties \"%s\" to "
+                            "\"%s\", and one of them is missing",
+                            model->architecture, ties[at].name,
+                            ties[at].owner);
+        uint32_t root = table.values[owner];
+        if (model->tensors[root].tied_to != MPL_NO_INDEX)
+            root = model->tensors[root].tied_to;
+        mpl_tensor *const tied = &model->tensors[table.values[name]];
+        if (tied->element_count != model->tensors[root].element_count)
+            return mpl_fail(error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
+                            "\"%s\" is tied to \"%s\", and their sizes differ",
+                            ties[at].name, ties[at].owner);
+        if (&model->tensors[root] != tied)
+            tied->tied_to = root;
+    }
+    return MEMPLAN_OK;
+}
+
+/* Every module above a block: such a module is never a unit. */
+static bool add_ancestors(name_table *table, mpl_arena *arena,
+                          const char *block)
+{
+    const char *stop = strrchr(block, '.');
+    while (stop != NULL && stop > block) {
+        const uint64_t length = (uint64_t)(stop - block);
+        const uint64_t slot = table_slot(table, block, length);
+        if (table->names[slot] != NULL)
+            return true; /* and so are those above it */
+        table->names[slot] = mpl_arena_copy(arena, block, length);
+        if (table->names[slot] == NULL)
+            return false;
+        do
+            stop--;
+        while (stop > block && *stop != '.');
+    }
+    return true;
+}
+
+/* The length of the shortest module name that holds the tensor and no block;
+ * the tensor's own where it belongs to a module above one. */
+static uint64_t unit_length(const name_table *ancestors, const char *name)
+{
+    const char *stop = strchr(name, '.');
+    while (stop != NULL) {
+        const uint64_t length = (uint64_t)(stop - name);
+        if (ancestors->names[table_slot(ancestors, name, length)] == NULL)
+            return length;
+        stop = strchr(stop + 1, '.');
+    }
+    return strlen(name);
+}
+
+/* By what the unit holds: a table of rows, a row of scales, or else. */
+static mpl_unit_kind kind_of(const memplan_model *model, const mpl_unit *unit,
+                             bool is_after_layers)
+{
+    bool has_matrix = false;
+    bool has_lookup = false;
+    bool has_param = false;
+    for (uint32_t at = 0; at < unit->tensor_count; at++) {
+        const mpl_tensor *const tensor =
+            &model->tensors[unit->first_tensor + at];
+        has_lookup |= (tensor->flags & MPL_TENSOR_LOOKUP) != 0;
+        if ((tensor->flags & MPL_TENSOR_BUFFER) != 0)
+            continue;
+        has_param = true;
+        has_matrix |= tensor->dimension_count > 1;
+    }
+    if (has_lookup)
+        return is_after_layers ? MPL_UNIT_OTHER : MPL_UNIT_EMBEDDING;
+    if (has_param && !has_matrix)
+        return MPL_UNIT_NORM;
+    return is_after_layers && has_matrix && unit->tensor_count <= 2
+               ? MPL_UNIT_HEAD
+               : MPL_UNIT_OTHER;
+}
+
+static mpl_unit *add_unit(memplan_model *model, uint64_t *capacity)
+{
+    mpl_unit *const units =
+        mpl_arena_grow(model->arena, model->units, model->unit_count, capacity,
+                       sizeof *units);
+    if (units == NULL)
+        return NULL;
+    model->units = units;
+    mpl_unit *const unit = &units[model->unit_count++];
+    *unit = (mpl_unit){.layer_index = MPL_NO_INDEX};
+    return unit;
+}
+
+/* One unit of the tensors from `first` to `end` that belong together. */
+static memplan_status add_loose(memplan_model *model, uint64_t *capacity,
+                                const name_table *ancestors, uint32_t first,
+                                uint32_t end, memplan_error *error)
+{
+    while (first < end) {
+        const char *const name = model->tensors[first].name;
+        const uint64_t length = unit_length(ancestors, name);
+        mpl_unit *const unit = add_unit(model, capacity);
+        if (unit == NULL)
+            return mpl_fail_memory(error);
+        unit->name = mpl_arena_copy(model->arena, name, length);
+        if (unit->name == NULL)
+            return mpl_fail_memory(error);
+        unit->first_tensor = first;
+        do
+            first++;
+        while (first < end &&
+               strncmp(model->tensors[first].name, name, length) == 0 &&
+               (model->tensors[first].name[length] == '.' ||
+                model->tensors[first].name[length] == '\0'));
+        unit->tensor_count = first - unit->first_tensor;
+        const bool is_after_layers =
+            model->unit_count > 1 && model->layer_count > 0;
+        unit->kind = kind_of(model, unit, is_after_layers);
+    }
+    return MEMPLAN_OK;
+}
+
+memplan_status mpl_units_gather(memplan_model *model, const mpl_block *blocks,
+                                uint64_t block_count, memplan_error *error)
+{
+    name_table ancestors;
+    uint64_t capacity = 0;
+    uint32_t next = 0;
+    uint64_t depth_total = 0;
+    for (uint64_t at = 0; at < block_count; at++)
+        depth_total += 4;
+    if (!table_create(&ancestors, model->arena, depth_total + 64))
+        return mpl_fail_memory(error);
+    for (uint64_t at = 0; at < block_count; at++)
+        if (!add_ancestors(&ancestors, model->arena, blocks[at].name))
+            return mpl_fail_memory(error);
+    model->layer_count = 0;
+    for (uint64_t at = 0; at <= block_count; at++) {
+        const uint32_t end = at < block_count ? blocks[at].first_tensor
+                                              : model->tensor_count;
+        const memplan_status status =
+            add_loose(model, &capacity, &ancestors, next, end, error);
+        if (status != MEMPLAN_OK)
+            return status;
+        if (at == block_count)
+            break;
+        mpl_unit *const unit = add_unit(model, &capacity);
+        if (unit == NULL)
+            return mpl_fail_memory(error);
+        unit->name = blocks[at].name;
+        unit->kind = blocks[at].is_layer ? MPL_UNIT_LAYER : MPL_UNIT_OTHER;
+        unit->first_tensor = end;
+        unit->tensor_count = blocks[at].tensor_count;
+        unit->state = blocks[at].state;
+        if (blocks[at].is_layer)
+            unit->layer_index = model->layer_count++;
+        next = end + blocks[at].tensor_count;
+    }
+    return MEMPLAN_OK;
+}

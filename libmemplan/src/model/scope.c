@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/scope.h"
+
+#include <string.h>
+
+#include "base/failure.h"
+#include "model/expression_node.h"
+
+mpl_json_value mpl_config_path(mpl_json_value config, const char *path)
+{
+    char name[64];
+    for (const char *stop = strchr(path, '.'); stop != NULL;
+         stop = strchr(path, '.')) {
+        const size_t length = (size_t)(stop - path);
+        if (length >= sizeof name)
+            return MPL_JSON_ABSENT;
+        memcpy(name, path, length);
+        name[length] = '\0';
+        config = mpl_json_get(config, name);
+        path = stop + 1;
+    }
+    return mpl_json_get(config, path);
+}
+
+mpl_value mpl_value_of_json(mpl_json_value json)
+{
+    mpl_value out = {.kind = MPL_VALUE_NONE, .json = json};
+    bool is_true = false;
+    switch (mpl_json_type_of(json)) {
+    case MPL_JSON_BOOL:
+        out.kind = MPL_VALUE_BOOL;
+        mpl_json_bool(json, &is_true);
+        out.integer = is_true;
+        break;
+    case MPL_JSON_INTEGER:
+        /* Above 2^63 it is too large for any size: kept as a real number. */
+        out.kind = mpl_json_i64(json, &out.integer) ? MPL_VALUE_INTEGER
+                                                    : MPL_VALUE_REAL;
+        mpl_json_real(json, &out.real);
+        break;
+    case MPL_JSON_REAL:
+        out.kind = MPL_VALUE_REAL;
+        mpl_json_real(json, &out.real);
+        break;
+    case MPL_JSON_STRING:
+        out.kind = MPL_VALUE_STRING;
+        out.string = mpl_json_string(json, NULL);
+        if (out.string == NULL)
+            out.string = "";
+        break;
+    case MPL_JSON_ARRAY:
+    case MPL_JSON_OBJECT:
+        out.kind = MPL_VALUE_LIST;
+        break;
+    case MPL_JSON_NONE:
+    case MPL_JSON_NULL:
+        break;
+    }
+    return out;
+}
+
+mpl_scope *mpl_scope_create(mpl_arena *arena, const mpl_family *family,
+                            mpl_json_value config, const char *path,
+                            uint64_t dtype_bytes)
+{
+    mpl_scope *const scope = mpl_arena_alloc(arena, 1, sizeof *scope);
+    if (scope == NULL)
+        return NULL;
+    *scope = (mpl_scope){
+        .family = family,
+        .config = config,
+        .path = path,
+        .arena = arena,
+        .slots = mpl_arena_alloc(arena, family->key_count,
+                                 sizeof *scope->slots),
+        .dtype_bytes = dtype_bytes,
+    };
+    return scope->slots != NULL ? scope : NULL;
+}
+
+/* What the configuration says, by the first spelling that it has. */
+static mpl_json_value find_member(const mpl_scope *scope, const mpl_key *key)
+{
+    mpl_json_value found = MPL_JSON_ABSENT;
+    for (uint32_t at = 0; at < key->path_count; at++) {
+        const mpl_json_value value =
+            mpl_config_path(scope->config, key->paths[at]);
+        const mpl_json_type type = mpl_json_type_of(value);
+        if (type != MPL_JSON_NONE && type != MPL_JSON_NULL)
+            return value;
+        if (type == MPL_JSON_NULL)
+            found = value;
+    }
+    return found;
+}
+
+static memplan_status fail_key(const mpl_scope *scope, const mpl_key *key,
+                               const char *rule, mpl_evaluation *evaluation)
+{
+    if (evaluation->status == MEMPLAN_OK)
+        evaluation->status =
+            mpl_fail(evaluation->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
+                     "\"%s%s\" %s", scope->path, key->name, rule);
+    return evaluation->status;
+}
+
+/* Spreads a list out, so that each item is found at once. */
+static mpl_value spread(mpl_scope *scope, const mpl_key *key,
+                        mpl_json_value json, mpl_evaluation *evaluation)
+{
+    mpl_value out = mpl_value_of_json(json);
+    out.item_count = mpl_json_count(json);
+    if (mpl_json_type_of(json) != MPL_JSON_ARRAY)
+        return out;
+    mpl_value *const items =
+        out.item_count <= MPL_MAX_ITEMS
+            ? mpl_arena_alloc(scope->arena, out.item_count, sizeof *items)
+            : NULL;
+    if (items == NULL) {
+        fail_key(scope, key, "is a list with more items than any model has",
+                 evaluation);
+        return (mpl_value){0};
+    }
+    mpl_json_walk walk = mpl_json_begin(json);
+    for (uint64_t at = 0; mpl_json_next(&walk); at++)
+        items[at] = mpl_value_of_json(walk.value);
+    out.items = items;
+    return out;
+}
+
+/* A list that the configuration leaves out, item by item. */
+static mpl_value make_list(mpl_scope *scope, const mpl_key *key,
+                           mpl_evaluation *evaluation)
+{
+    const int64_t outer = evaluation->indices[0];
+    const uint64_t count =
+        mpl_expression_count(key->count, MPL_MAX_ITEMS, evaluation);
+    mpl_value *const items =
+        mpl_arena_alloc(scope->arena, count, sizeof *items);
+    if (items == NULL) {
+        evaluation->status = mpl_fail_memory(evaluation->error);
+        return (mpl_value){0};
+    }
+    for (uint64_t at = 0; at < count && evaluation->status == MEMPLAN_OK;
+         at++) {
+        evaluation->indices[0] = (int64_t)at;
+        items[at] = mpl_expression_value(key->value, evaluation);
+    }
+    evaluation->indices[0] = outer;
+    return (mpl_value){
+        .kind = MPL_VALUE_LIST, .items = items, .item_count = count};
+}
+
+static mpl_value resolve(mpl_scope *scope, const mpl_key *key,
+                         mpl_evaluation *evaluation)
+{
+    const mpl_json_value member = find_member(scope, key);
+    const mpl_json_type type = mpl_json_type_of(member);
+    if (type != MPL_JSON_NONE && (type != MPL_JSON_NULL ||
+                                  !key->replaces_null))
+        return spread(scope, key, member, evaluation);
+    if (!key->has_default) {
+        fail_key(scope, key, "is missing, and there is no default for it",
+                 evaluation);
+        return (mpl_value){0};
+    }
+    return key->count != NULL ? make_list(scope, key, evaluation)
+                              : mpl_expression_value(key->value, evaluation);
+}
+
+mpl_value mpl_scope_value(mpl_scope *scope, uint32_t slot,
+                          mpl_evaluation *evaluation)
+{
+    if (slot == MPL_SLOT_DTYPE_BYTES)
+        return (mpl_value){.kind = MPL_VALUE_INTEGER,
+                           .integer = (int64_t)scope->dtype_bytes};
+    mpl_slot *const at = &scope->slots[slot];
+    if (at->state == MPL_SLOT_READY)
+        return at->value;
+    if (at->state == MPL_SLOT_BUSY) { /* its default needs itself */
+        fail_key(scope, &scope->family->keys[slot],
+                 "is missing, and so is what its default is made of",
+                 evaluation);
+        return (mpl_value){0};
+    }
+    at->state = MPL_SLOT_BUSY;
+    at->value = resolve(scope, &scope->family->keys[slot], evaluation);
+    at->state = MPL_SLOT_READY;
+    return at->value;
+}
+
+mpl_value mpl_scope_get(mpl_scope *scope, const char *name,
+                        mpl_evaluation *evaluation)
+{
+    for (uint32_t slot = 1; slot < scope->family->key_count; slot++)
+        if (strcmp(scope->family->keys[slot].name, name) == 0)
+            return mpl_scope_value(scope, slot, evaluation);
+    return (mpl_value){0};
+}
