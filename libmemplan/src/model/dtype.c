@@ -24,8 +24,8 @@ typedef struct alias {
     mpl_dtype dtype;
 } alias;
 
-/* torch's names first, then safetensors'. */
-static const alias ALIASES[] = {
+/* torch's names. */
+static const alias TORCH[] = {
     {"float64", MPL_DTYPE_FP64},
     {"float32", MPL_DTYPE_FP32},
     {"float", MPL_DTYPE_FP32},
@@ -47,9 +47,14 @@ static const alias ALIASES[] = {
     {"uint32", MPL_DTYPE_U32},
     {"uint16", MPL_DTYPE_U16},
     {"uint8", MPL_DTYPE_U8},
-    {"F64", MPL_DTYPE_FP64},
-    {"F32", MPL_DTYPE_FP32},
+};
+
+/* Every dtype of the format. */
+static const alias SAFETENSORS[] = {
+    {"BF16", MPL_DTYPE_BF16},
     {"F16", MPL_DTYPE_FP16},
+    {"F32", MPL_DTYPE_FP32},
+    {"F64", MPL_DTYPE_FP64},
     {"F8_E4M3", MPL_DTYPE_FP8_E4M3},
     {"F8_E5M2", MPL_DTYPE_FP8_E5M2},
     {"F8_E8M0", MPL_DTYPE_FP8_E8M0},
@@ -58,6 +63,16 @@ static const alias ALIASES[] = {
     {"F6_E2M3", MPL_DTYPE_FP6_E2M3},
     {"F6_E3M2", MPL_DTYPE_FP6_E3M2},
     {"F4", MPL_DTYPE_FP4},
+    {"C64", MPL_DTYPE_C64},
+    {"I64", MPL_DTYPE_I64},
+    {"I32", MPL_DTYPE_I32},
+    {"I16", MPL_DTYPE_I16},
+    {"I8", MPL_DTYPE_I8},
+    {"U64", MPL_DTYPE_U64},
+    {"U32", MPL_DTYPE_U32},
+    {"U16", MPL_DTYPE_U16},
+    {"U8", MPL_DTYPE_U8},
+    {"BOOL", MPL_DTYPE_BOOL},
 };
 
 /* GGUF type ids 0 to 42; the removed ones have no row in the table. */
@@ -90,18 +105,26 @@ uint64_t mpl_dtype_block_bytes(uint32_t dtype)
     return ROWS[dtype].block_bytes;
 }
 
+mpl_dtype mpl_dtype_from_safetensors(const char *name)
+{
+    for (size_t row = 0; row < sizeof SAFETENSORS / sizeof *SAFETENSORS; row++)
+        if (strcmp(name, SAFETENSORS[row].name) == 0)
+            return SAFETENSORS[row].dtype;
+    return MPL_DTYPE_COUNT;
+}
+
 mpl_dtype mpl_dtype_from_name(const char *name)
 {
-    static const char TORCH[] = "torch.";
-    if (strncmp(name, TORCH, sizeof TORCH - 1) == 0)
-        name += sizeof TORCH - 1;
+    static const char PREFIX[] = "torch.";
+    if (strncmp(name, PREFIX, sizeof PREFIX - 1) == 0)
+        name += sizeof PREFIX - 1;
     for (uint32_t row = 0; row < MPL_DTYPE_COUNT; row++)
         if (strcasecmp(name, ROWS[row].name) == 0)
             return (mpl_dtype)row;
-    for (size_t row = 0; row < sizeof ALIASES / sizeof *ALIASES; row++)
-        if (strcmp(name, ALIASES[row].name) == 0)
-            return ALIASES[row].dtype;
-    return MPL_DTYPE_COUNT;
+    for (size_t row = 0; row < sizeof TORCH / sizeof *TORCH; row++)
+        if (strcmp(name, TORCH[row].name) == 0)
+            return TORCH[row].dtype;
+    return mpl_dtype_from_safetensors(name);
 }
 
 mpl_dtype mpl_dtype_from_ggml(uint32_t id)

@@ -27,6 +27,10 @@ uint64_t mpl_dtype_block_bytes(uint32_t dtype);
  * "torch.bfloat16"); MPL_DTYPE_COUNT where unknown. */
 mpl_dtype mpl_dtype_from_name(const char *name);
 
+/* By safetensors' name alone, as the format spells it; MPL_DTYPE_COUNT where
+ * it has no such name. */
+mpl_dtype mpl_dtype_from_safetensors(const char *name);
+
 /* By GGUF type id 0-42; MPL_DTYPE_COUNT for a removed or unknown one. */
 mpl_dtype mpl_dtype_from_ggml(uint32_t id);
 

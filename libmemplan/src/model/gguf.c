@@ -9,21 +9,18 @@
 #include "model/gguf.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/failure.h"
 #include "model/gguf_file.h"
+#include "model/path.h"
 
 /* All pieces of a model, in order. */
 typedef struct pieces {
     mpl_gguf_piece *items;
     uint32_t count;
 } pieces;
-
-/* "-00001-of-00003.gguf" */
-enum { SUFFIX_LENGTH = 20 };
 
 static const mpl_gguf_key *piece_key(const mpl_gguf_piece *piece,
                                      const char *name)
@@ -53,19 +50,18 @@ static memplan_status part_path(const char **out, mpl_arena *arena,
                                 const char *path, uint64_t number,
                                 uint64_t count, memplan_error *error)
 {
-    const size_t length = strlen(path);
-    char wanted[SUFFIX_LENGTH + 16];
-    (void)snprintf(wanted, sizeof wanted, "-of-%05" PRIu64 ".gguf", count);
-    if (length < SUFFIX_LENGTH ||
-        strcmp(path + length - strlen(wanted), wanted) != 0)
+    uint64_t prefix_length = 0;
+    uint64_t named = 0;
+    if (!mpl_path_is_part(path, ".gguf", &prefix_length, &named) ||
+        named != count)
         return mpl_fail(error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
-                        "%.160s: one of %" PRIu64
+                        "%.140s: one of %" PRIu64
                         " parts, but its name does not end in "
-                        "\"-00001%s\", so the others cannot be found",
-                        path, count, wanted);
-    *out = mpl_arena_format(arena, "%.*s-%05" PRIu64 "%s",
-                            (int)(length - SUFFIX_LENGTH), path, number + 1,
-                            wanted);
+                        "\"-00001-of-%05" PRIu64
+                        ".gguf\", so the others cannot be found",
+                        path, count, count);
+    *out = mpl_path_part(arena, path, prefix_length, number + 1, count,
+                         ".gguf");
     return *out != NULL ? MEMPLAN_OK : mpl_fail_memory(error);
 }
 
@@ -231,10 +227,8 @@ static memplan_status describe(memplan_model *model, const mpl_gguf *gguf,
     model->format = "gguf";
     model->architecture = gguf->architecture;
     const char *const name = mpl_gguf_text(mpl_gguf_find(gguf, "general.name"));
-    const char *const slash = strrchr(files[0], '/');
-    model->name = name != NULL && name[0] != '\0' ? name
-                  : slash != NULL                 ? slash + 1
-                                                  : files[0];
+    if (name != NULL && name[0] != '\0')
+        model->name = name;
     return MEMPLAN_OK;
 }
 
@@ -242,12 +236,13 @@ memplan_status mpl_gguf_open(memplan_model *model, const char *path,
                              uint64_t header_max_bytes, memplan_error *error)
 {
     mpl_gguf *const gguf = mpl_arena_alloc(model->arena, 1, sizeof *gguf);
-    if (gguf == NULL)
+    const char *const kept = mpl_arena_strdup(model->arena, path);
+    if (gguf == NULL || kept == NULL)
         return mpl_fail_memory(error);
     pieces from = {0};
     mpl_gguf_tensor *tensors = NULL;
     memplan_status status =
-        read_pieces(&from, model->arena, path, header_max_bytes, error);
+        read_pieces(&from, model->arena, kept, header_max_bytes, error);
     if (status == MEMPLAN_OK)
         status = join(gguf, &tensors, model->arena, &from, error);
     if (status == MEMPLAN_OK)

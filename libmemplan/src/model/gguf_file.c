@@ -21,6 +21,7 @@
 #include "base/checked.h"
 #include "base/failure.h"
 #include "model/gguf_reader.h"
+#include "model/lfs_pointer.h"
 
 enum {
     DEFAULT_ALIGNMENT = 32,
@@ -35,6 +36,8 @@ enum { KEY_MAX_COUNT = 1 << 16, TENSOR_MAX_COUNT = 1 << 20 };
 static memplan_status read_version(mpl_gguf_reader *reader, uint32_t *out)
 {
     const uint8_t *const magic = mpl_bytes_take(&reader->bytes, 4);
+    if (mpl_is_lfs_pointer(reader->bytes.input))
+        return mpl_fail_lfs_pointer(reader->error);
     if (magic == NULL || memcmp(magic, "GGUF", 4) != 0)
         return mpl_fail(reader->error, MEMPLAN_E_CORRUPT, 0,
                         "not a GGUF file: it does not begin with \"GGUF\"");

@@ -5,12 +5,12 @@
  * Units stand in execution order: the rows of UNITS first to last, blocks by
  * number. Within a unit tensors keep the order of the file.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/failure.h"
-#include "base/sort.h"
+#include "model/fronts.h"
 #include "model/gguf_file.h"
+#include "model/grouping.h"
 
 typedef struct unit_row {
     const char *name;
@@ -42,13 +42,6 @@ enum { ROW_COUNT = sizeof UNITS / sizeof *UNITS };
 /* Blocks have at most this many digits; other names are no blocks. */
 enum { NUMBER_DIGITS = 6 };
 
-/* What a tensor's name says of its unit. */
-typedef struct place {
-    uint32_t row;    /* of UNITS; ROW_COUNT: none */
-    uint32_t number; /* of a block */
-    uint32_t length; /* of the unit's name, the front of the tensor's */
-} place;
-
 /* A whole number without leading zeros that a dot follows. */
 static bool read_number(const char *text, uint32_t *out, uint32_t *out_length)
 {
@@ -66,77 +59,43 @@ static bool read_number(const char *text, uint32_t *out, uint32_t *out_length)
     return true;
 }
 
-static bool matches(const unit_row *row, const char *name, place *out)
+static bool matches(const unit_row *row, const char *name, mpl_place *out)
 {
     const size_t length = strlen(row->name);
     if (strncmp(name, row->name, length) != 0 ||
         (name[length] != '.' && name[length] != '\0'))
         return false;
-    out->length = (uint32_t)length;
-    out->number = 0;
+    *out = (mpl_place){.name_length = (uint32_t)length, .kind = row->kind};
     if (row->kind != MPL_UNIT_LAYER)
         return true;
     uint32_t digits;
     if (name[length] != '.' ||
-        !read_number(name + length + 1, &out->number, &digits))
+        !read_number(name + length + 1, &out->layer_number, &digits))
         return false;
-    out->length += 1 + digits;
+    out->name_length += 1 + digits;
     return true;
 }
 
-static place find_place(const char *name)
+/* The row and the block order the units; what has no row comes last, by the
+ * front of its name, in the order of the file. */
+static mpl_place find_place(const char *name, mpl_fronts *others)
 {
-    place found = {.row = 0};
-    for (; found.row < ROW_COUNT; found.row++)
-        if (matches(&UNITS[found.row], name, &found))
-            return found;
-    const char *const dot = strchr(name, '.');
-    found.length = (uint32_t)(dot != NULL ? (size_t)(dot - name)
-                                          : strlen(name));
-    found.number = 0;
-    return found;
-}
-
-static bool is_same_unit(const place *a, const char *a_name, const place *b,
-                         const char *b_name)
-{
-    return a->row == b->row && a->number == b->number &&
-           a->length == b->length && memcmp(a_name, b_name, a->length) == 0;
-}
-
-/* Other tensors by the name's front, in the order in which fronts appear:
- * numbers them, so that one key sorts all. A file has few of them; a hostile
- * one has at most MAX_OTHERS, the rest share the last. */
-enum { MAX_OTHERS = 64 };
-
-static void number_others(const mpl_gguf_tensor *tensors, uint64_t count,
-                          place *places)
-{
-    uint64_t firsts[MAX_OTHERS];
-    uint32_t known = 0;
-    for (uint64_t at = 0; at < count; at++) {
-        if (places[at].row < ROW_COUNT)
-            continue;
-        uint32_t number = 0;
-        while (number < known) {
-            const uint64_t first = firsts[number];
-            places[at].number = places[first].number;
-            if (is_same_unit(&places[at], tensors[at].name, &places[first],
-                             tensors[first].name))
-                break;
-            number++;
+    mpl_place place;
+    for (uint32_t row = 0; row < ROW_COUNT; row++)
+        if (matches(&UNITS[row], name, &place)) {
+            place.order = (uint64_t)row << 32 | place.layer_number;
+            return place;
         }
-        if (number == known && known < MAX_OTHERS)
-            firsts[known++] = at;
-        places[at].number = number;
-    }
+    const uint32_t length = (uint32_t)strcspn(name, ".");
+    const uint32_t number = mpl_fronts_number(others, name, length);
+    return (mpl_place){.order = (uint64_t)ROW_COUNT << 32 | number,
+                       .name_length = length,
+                       .kind = MPL_UNIT_OTHER};
 }
 
 /* Projections are matrices; embeddings are read a row a token. */
-static uint32_t flags_of(const mpl_gguf_tensor *tensor, const place *where)
+static uint32_t flags_of(const mpl_gguf_tensor *tensor, mpl_unit_kind kind)
 {
-    const mpl_unit_kind kind =
-        where->row < ROW_COUNT ? UNITS[where->row].kind : MPL_UNIT_OTHER;
     if (kind == MPL_UNIT_EMBEDDING)
         return MPL_TENSOR_LOOKUP;
     uint32_t flags = 0;
@@ -173,75 +132,40 @@ static bool fill_tensor(mpl_tensor *out, mpl_arena *arena,
     return true;
 }
 
-static bool open_unit(memplan_model *model, const place *where,
-                      const mpl_gguf_tensor *tensor, uint32_t first_tensor)
+static bool group(memplan_model *model, const mpl_gguf *gguf,
+                  mpl_gguf_tensor *tensors, mpl_arena *scratch)
 {
-    mpl_unit *const unit = &model->units[model->unit_count++];
-    unit->name = mpl_arena_copy(model->arena, tensor->name, where->length);
-    unit->kind =
-        where->row < ROW_COUNT ? UNITS[where->row].kind : MPL_UNIT_OTHER;
-    unit->layer_index =
-        unit->kind == MPL_UNIT_LAYER ? where->number : MPL_NO_INDEX;
-    unit->first_tensor = first_tensor;
-    return unit->name != NULL;
-}
-
-/* The tensors in the order of `sorted`, cut into units. */
-static bool fill(memplan_model *model, const mpl_gguf *gguf,
-                 mpl_gguf_tensor *tensors, const place *places,
-                 const mpl_sort_item *sorted)
-{
-    for (uint32_t at = 0; at < model->tensor_count; at++) {
-        mpl_gguf_tensor *const tensor = &tensors[sorted[at].value];
-        const place *const where = &places[sorted[at].value];
-        mpl_tensor *const out = &model->tensors[at];
-        if (!fill_tensor(out, model->arena, tensor,
+    const uint64_t count = gguf->tensor_count;
+    mpl_fronts *const others = mpl_arena_alloc(scratch, 1, sizeof *others);
+    mpl_place *const places =
+        mpl_arena_alloc(scratch, count, sizeof *places);
+    model->tensors =
+        mpl_arena_alloc(model->arena, count, sizeof *model->tensors);
+    model->tensor_count = (uint32_t)count;
+    if (others == NULL || places == NULL || model->tensors == NULL)
+        return false;
+    for (uint64_t at = 0; at < count; at++) {
+        const mpl_gguf_tensor *const tensor = &tensors[at];
+        if (!fill_tensor(&model->tensors[at], model->arena, tensor,
                          &gguf->parts[tensor->part_index]))
             return false;
-        out->flags = flags_of(tensor, where);
-        tensor->model_index = at;
-        if ((at == 0 || sorted[at].key != sorted[at - 1].key) &&
-            !open_unit(model, where, tensor, at))
-            return false;
-        model->units[model->unit_count - 1].tensor_count++;
+        places[at] = find_place(tensor->name, others);
+        model->tensors[at].flags = flags_of(tensor, places[at].kind);
     }
+    const mpl_sort_item *order = NULL;
+    if (!mpl_group_tensors(model, places, scratch, &order))
+        return false;
+    for (uint64_t at = 0; at < count; at++)
+        tensors[order[at].value].model_index = (uint32_t)at;
     return true;
-}
-
-static uint32_t count_units(const mpl_sort_item *sorted, uint64_t count)
-{
-    uint32_t units = count > 0;
-    for (uint64_t at = 1; at < count; at++)
-        units += sorted[at].key != sorted[at - 1].key;
-    return units;
 }
 
 memplan_status mpl_gguf_group(memplan_model *model, const mpl_gguf *gguf,
                               mpl_gguf_tensor *tensors, memplan_error *error)
 {
-    const uint64_t count = gguf->tensor_count;
-    mpl_arena *const arena = model->arena;
-    place *const places = mpl_arena_alloc(arena, count, sizeof *places);
-    mpl_sort_item *const sorted =
-        mpl_arena_alloc(arena, count, sizeof *sorted);
-    mpl_sort_item *const scratch =
-        mpl_arena_alloc(arena, count, sizeof *scratch);
-    model->tensors = mpl_arena_alloc(arena, count, sizeof *model->tensors);
-    if (places == NULL || sorted == NULL || scratch == NULL ||
-        model->tensors == NULL)
-        return mpl_fail_memory(error);
-    for (uint64_t at = 0; at < count; at++)
-        places[at] = find_place(tensors[at].name);
-    number_others(tensors, count, places);
-    for (uint64_t at = 0; at < count; at++)
-        sorted[at] = (mpl_sort_item){
-            (uint64_t)places[at].row << 32 | places[at].number, at};
-    mpl_sort(sorted, scratch, count);
-    model->tensor_count = (uint32_t)count;
-    model->units = mpl_arena_alloc(arena, count_units(sorted, count),
-                                   sizeof *model->units);
-    if (model->units == NULL ||
-        !fill(model, gguf, tensors, places, sorted))
-        return mpl_fail_memory(error);
-    return MEMPLAN_OK;
+    mpl_arena *const scratch = mpl_arena_create();
+    const bool is_done =
+        scratch != NULL && group(model, gguf, tensors, scratch);
+    mpl_arena_free(scratch);
+    return is_done ? MEMPLAN_OK : mpl_fail_memory(error);
 }

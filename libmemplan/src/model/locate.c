@@ -1,17 +1,61 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * In this order: a path that exists, the Hugging Face cache, the Ollama store,
+ * the catalogue. The first that has the name decides, also where what it has
+ * is broken.
+ */
 #include "model/locate.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/failure.h"
+#include "model/catalogue.h"
+#include "model/path.h"
 
-static bool ends_with(const char *text, const char *end)
+/* Words that can only be a path: an answer about names would mislead. */
+static bool is_surely_path(const char *source)
 {
-    const size_t length = strlen(text);
-    const size_t end_length = strlen(end);
-    return length >= end_length &&
-           strcmp(text + length - end_length, end) == 0;
+    static const char *const SUFFIXES[] = {".gguf", ".safetensors", ".json",
+                                           ".bin", ".pt", "/"};
+    if (source[0] == '/' || source[0] == '.' || source[0] == '~')
+        return true;
+    for (size_t at = 0; at < sizeof SUFFIXES / sizeof *SUFFIXES; at++)
+        if (mpl_has_suffix(source, SUFFIXES[at]))
+            return true;
+    return false;
+}
+
+static memplan_status locate_row(mpl_source *out, const char *source,
+                                 memplan_error *error)
+{
+    const mpl_catalogue_row *row = NULL;
+    const memplan_status status = mpl_catalogue_find(&row, source, error);
+    if (status == MEMPLAN_OK)
+        *out = (mpl_source){
+            .kind = MPL_SOURCE_CATALOGUE, .row = row, .name = row->name};
+    return status;
+}
+
+static memplan_status locate_name(mpl_source *out, mpl_arena *arena,
+                                  const char *source,
+                                  const memplan_model_options *options,
+                                  memplan_error *error)
+{
+    const char *place = NULL;
+    memplan_status status = MEMPLAN_E_NOT_FOUND;
+    if (options->hub_cache != NULL)
+        status = mpl_locate_hub(&place, arena, options->hub_cache,
+                                options->hub_revision, source, error);
+    if (status == MEMPLAN_E_NOT_FOUND && options->ollama_store != NULL)
+        status = mpl_locate_ollama(&place, arena, options->ollama_store,
+                                   source, error);
+    if (status == MEMPLAN_OK)
+        status = mpl_locate_path(out, arena, place, error);
+    else if (status == MEMPLAN_E_NOT_FOUND)
+        return locate_row(out, source, error);
+    if (status == MEMPLAN_OK)
+        out->name = mpl_arena_strdup(arena, source);
+    return status;
 }
 
 memplan_status mpl_locate(mpl_source *out, mpl_arena *arena,
@@ -19,13 +63,16 @@ memplan_status mpl_locate(mpl_source *out, mpl_arena *arena,
                           const memplan_model_options *options,
                           memplan_error *error)
 {
-    (void)options;
-    const char *const path = mpl_arena_strdup(arena, source);
-    if (path == NULL)
-        return mpl_fail_memory(error);
-    if (!ends_with(source, ".gguf"))
-        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
-                        "%.160s: only .gguf files are read yet", source);
-    *out = (mpl_source){.kind = MPL_SOURCE_GGUF, .path = path};
-    return MEMPLAN_OK;
+    if (source[0] == '\0')
+        return mpl_fail(error, MEMPLAN_E_NOT_FOUND, MPL_NOWHERE,
+                        "\"\": an empty name for a model");
+    if (mpl_path_look(source) != MPL_PATH_NONE) {
+        const char *const path = mpl_arena_strdup(arena, source);
+        return path != NULL ? mpl_locate_path(out, arena, path, error)
+                            : mpl_fail_memory(error);
+    }
+    if (is_surely_path(source))
+        return mpl_fail(error, MEMPLAN_E_NOT_FOUND, MPL_NOWHERE,
+                        "%.200s: no such file or folder", source);
+    return locate_name(out, arena, source, options, error);
 }

@@ -4,43 +4,193 @@
 
 #include "base/failure.h"
 #include "base/sized.h"
+#include "model/catalogue.h"
+#include "model/checkpoint.h"
 #include "model/gguf.h"
+#include "model/hf_config.h"
 #include "model/locate.h"
 #include "model/model.h"
+#include "model/path.h"
+#include "model/safetensors.h"
+#include "model/weight_index.h"
 
 #define DEFAULT_HEADER_MAX_BYTES (UINT64_C(1) << 30)
 
-static memplan_status read_source(memplan_model *model,
-                                  const mpl_source *source,
-                                  const memplan_model_options *options,
-                                  memplan_error *error)
+/* A config.json and an index are texts: longer ones are something else. */
+#define TEXT_MAX_BYTES (UINT64_C(256) << 20)
+
+typedef struct opening {
+    mpl_source source;
+    const char *asked;
+    uint64_t header_max_bytes;
+    uint64_t text_max_bytes;
+    memplan_error *error;
+} opening;
+
+static memplan_status read_config(memplan_model **out, const opening *from,
+                                  const char *path)
 {
-    switch (source->kind) {
+    mpl_json *json = NULL;
+    const memplan_status status =
+        mpl_json_open(&json, path, from->text_max_bytes, from->error);
+    if (status != MEMPLAN_OK)
+        return status;
+    return mpl_config_read(out, json, path, from->error);
+}
+
+static memplan_status read_catalogue(memplan_model **out, const opening *from)
+{
+    mpl_json *json = NULL;
+    memplan_status status =
+        mpl_catalogue_config(&json, from->source.row, from->error);
+    if (status == MEMPLAN_OK)
+        status =
+            mpl_config_read(out, json, from->source.row->name, from->error);
+    if (status == MEMPLAN_OK)
+        (*out)->format = "catalogue";
+    return status;
+}
+
+static memplan_status read_gguf(memplan_model **out, const opening *from)
+{
+    memplan_model *const model = mpl_model_create();
+    if (model == NULL)
+        return mpl_fail_memory(from->error);
+    const memplan_status status = mpl_gguf_open(
+        model, from->source.path, from->header_max_bytes, from->error);
+    if (status == MEMPLAN_OK)
+        *out = model;
+    else
+        memplan_model_free(model);
+    return status;
+}
+
+/* Weights, joined with the config.json beside them. A family that is not
+ * known leaves the weights as they are. */
+static memplan_status join_config(memplan_model **out, const opening *from,
+                                  memplan_model *weights)
+{
+    memplan_model *config = NULL;
+    memplan_status status = MEMPLAN_E_UNSUPPORTED;
+    if (from->source.config_path != NULL)
+        status = read_config(&config, from, from->source.config_path);
+    if (status == MEMPLAN_OK)
+        return mpl_checkpoint_join(out, weights, config, from->error);
+    if (status == MEMPLAN_E_UNSUPPORTED) {
+        *out = weights;
+        return MEMPLAN_OK;
+    }
+    memplan_model_free(weights);
+    return status;
+}
+
+static memplan_status read_weights(memplan_model **out, const opening *from,
+                                   const char *const *paths, uint64_t count,
+                                   const mpl_weight_index *index)
+{
+    memplan_model *const weights = mpl_model_create();
+    if (weights == NULL)
+        return mpl_fail_memory(from->error);
+    memplan_status status = MEMPLAN_OK;
+    const char **const kept =
+        mpl_arena_alloc(weights->arena, count, sizeof *kept);
+    for (uint64_t at = 0; kept != NULL && at < count; at++)
+        if ((kept[at] = mpl_arena_strdup(weights->arena, paths[at])) == NULL)
+            status = mpl_fail_memory(from->error);
+    if (kept == NULL)
+        status = mpl_fail_memory(from->error);
+    if (status == MEMPLAN_OK)
+        status = mpl_safetensors_open(weights, kept, count,
+                                      from->header_max_bytes, from->error);
+    if (status == MEMPLAN_OK && index != NULL)
+        status = mpl_weight_index_check(index, weights, from->source.path,
+                                        from->error);
+    if (status == MEMPLAN_OK)
+        return join_config(out, from, weights);
+    memplan_model_free(weights);
+    return status;
+}
+
+/* Shards that are not there at all are no fault: the config says what they
+ * hold. */
+static memplan_status read_index_alone(memplan_model **out,
+                                       const opening *from,
+                                       const mpl_weight_index *index)
+{
+    if (from->source.config_path == NULL)
+        return mpl_fail(from->error, MEMPLAN_E_NOT_FOUND, MPL_NOWHERE,
+                        "%.120s: neither the shards nor a config.json are "
+                        "beside it",
+                        from->source.path);
+    const memplan_status status =
+        read_config(out, from, from->source.config_path);
+    if (status != MEMPLAN_OK)
+        return status;
+    (*out)->format = "index";
+    (*out)->file_bytes = index->total_bytes;
+    return MEMPLAN_OK;
+}
+
+static memplan_status read_index(memplan_model **out, const opening *from)
+{
+    mpl_arena *const arena = mpl_arena_create();
+    if (arena == NULL)
+        return mpl_fail_memory(from->error);
+    mpl_weight_index index;
+    memplan_status status =
+        mpl_weight_index_read(&index, arena, from->source.path,
+                              from->text_max_bytes, from->error);
+    uint64_t missing = 0;
+    uint64_t first_missing = 0;
+    for (uint64_t at = 0; status == MEMPLAN_OK && at < index.path_count; at++)
+        if (mpl_path_look(index.paths[at]) != MPL_PATH_FILE &&
+            missing++ == 0)
+            first_missing = at;
+    if (status == MEMPLAN_OK) {
+        if (missing == index.path_count)
+            status = read_index_alone(out, from, &index);
+        else if (missing > 0)
+            status = mpl_fail(from->error, MEMPLAN_E_NOT_FOUND, MPL_NOWHERE,
+                              "%.160s: missing, a shard that the index names",
+                              index.paths[first_missing]);
+        else
+            status = read_weights(out, from, index.paths, index.path_count,
+                                  &index);
+    }
+    mpl_arena_free(arena);
+    return status;
+}
+
+static memplan_status read_source(memplan_model **out, const opening *from)
+{
+    switch (from->source.kind) {
     case MPL_SOURCE_GGUF:
-        return mpl_gguf_open(model, source->path, options->header_max_bytes,
-                             error);
+        return read_gguf(out, from);
+    case MPL_SOURCE_SAFETENSORS:
+        return read_weights(out, from, from->source.paths,
+                            from->source.path_count, NULL);
+    case MPL_SOURCE_INDEX:
+        return read_index(out, from);
+    case MPL_SOURCE_CONFIG:
+        return read_config(out, from, from->source.path);
     default:
-        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
-                        "%.160s: this kind of model is not read yet",
-                        source->path);
+        return read_catalogue(out, from);
     }
 }
 
-static memplan_status fill(memplan_model *model, const char *source,
-                           const memplan_model_options *options,
-                           memplan_error *error)
+/* What every reader leaves to its caller. */
+static memplan_status finish(memplan_model *model, const opening *from)
 {
-    mpl_source found = {0};
-    model->source = mpl_arena_strdup(model->arena, source);
-    if (model->source == NULL)
-        return mpl_fail_memory(error);
-    memplan_status status =
-        mpl_locate(&found, model->arena, source, options, error);
-    if (status == MEMPLAN_OK)
-        status = read_source(model, &found, options, error);
-    if (status == MEMPLAN_OK &&
-        (status = mpl_model_finish(model, error)) != MEMPLAN_OK)
-        mpl_fail_in(error, source);
+    model->source = mpl_arena_strdup(model->arena, from->asked);
+    if (model->name == NULL || model->gguf == NULL)
+        model->name = mpl_arena_strdup(model->arena, from->source.name);
+    if (model->architecture == NULL)
+        model->architecture = "";
+    if (model->source == NULL || model->name == NULL)
+        return mpl_fail_memory(from->error);
+    const memplan_status status = mpl_model_finish(model, from->error);
+    if (status != MEMPLAN_OK)
+        mpl_fail_in(from->error, from->asked);
     return status;
 }
 
@@ -55,14 +205,23 @@ memplan_status memplan_model_open(memplan_model **out, const char *source,
         return status;
     if (known.header_max_bytes == 0)
         known.header_max_bytes = DEFAULT_HEADER_MAX_BYTES;
-    memplan_model *const model = mpl_model_create();
-    if (model == NULL)
+    mpl_arena *const arena = mpl_arena_create();
+    if (arena == NULL)
         return mpl_fail_memory(error);
-    status = fill(model, source, &known, error);
-    if (status != MEMPLAN_OK) {
+    opening from = {.asked = source,
+                    .header_max_bytes = known.header_max_bytes,
+                    .text_max_bytes = TEXT_MAX_BYTES,
+                    .error = error};
+    memplan_model *model = NULL;
+    status = mpl_locate(&from.source, arena, source, &known, error);
+    if (status == MEMPLAN_OK)
+        status = read_source(&model, &from);
+    if (status == MEMPLAN_OK)
+        status = finish(model, &from);
+    mpl_arena_free(arena);
+    if (status == MEMPLAN_OK)
+        *out = model;
+    else
         memplan_model_free(model);
-        return status;
-    }
-    *out = model;
-    return MEMPLAN_OK;
+    return status;
 }
