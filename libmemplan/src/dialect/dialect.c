@@ -18,6 +18,7 @@ typedef struct model_dialect {
 static const model_dialect MODEL_DIALECTS[] = {
     {"table", mpl_model_write_table},
     {"json", mpl_model_write_json},
+    {"svg", mpl_model_write_svg},
 };
 enum { MODEL_DIALECT_COUNT = sizeof MODEL_DIALECTS / sizeof *MODEL_DIALECTS };
 
@@ -29,6 +30,7 @@ typedef struct machine_dialect {
 static const machine_dialect MACHINE_DIALECTS[] = {
     {"table", mpl_machine_write_table},
     {"json", mpl_machine_write_json},
+    {"svg", mpl_machine_write_svg},
 };
 enum {
     MACHINE_DIALECT_COUNT = sizeof MACHINE_DIALECTS / sizeof *MACHINE_DIALECTS
@@ -48,6 +50,7 @@ static const plan_dialect PLAN_DIALECTS[] = {
      mpl_plan_write_device_map},
     {"max_memory", "Transformers' max_memory, in bytes, as JSON",
      mpl_plan_write_max_memory},
+    {"svg", "a picture for a page, light or dark", mpl_plan_write_svg},
 };
 enum { PLAN_DIALECT_COUNT = sizeof PLAN_DIALECTS / sizeof *PLAN_DIALECTS };
 

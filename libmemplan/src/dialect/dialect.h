@@ -39,13 +39,16 @@ mpl_paint mpl_style_paint(const mpl_style *style, mpl_text *text);
 
 MPL_MODEL_WRITER(mpl_model_write_table);
 MPL_MODEL_WRITER(mpl_model_write_json);
+MPL_MODEL_WRITER(mpl_model_write_svg);
 
 MPL_MACHINE_WRITER(mpl_machine_write_table);
 MPL_MACHINE_WRITER(mpl_machine_write_json);
+MPL_MACHINE_WRITER(mpl_machine_write_svg);
 
 MPL_PLAN_WRITER(mpl_plan_write_table);
 MPL_PLAN_WRITER(mpl_plan_write_json);
 MPL_PLAN_WRITER(mpl_plan_write_device_map);
 MPL_PLAN_WRITER(mpl_plan_write_max_memory);
+MPL_PLAN_WRITER(mpl_plan_write_svg);
 
 #endif

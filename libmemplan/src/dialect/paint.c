@@ -48,10 +48,8 @@ static void close_ink(mpl_paint *paint, mpl_ink ink)
         mpl_text_add(paint->text, "\x1b[0m");
 }
 
-/* The next character: its bytes, or "?" for one that a terminal might obey
- * (C0, DEL, and C1 in its two-byte form) or that is malformed. */
-static size_t step_clean(const char *at, size_t left, const char **out,
-                         size_t *out_length)
+size_t mpl_clean_step(const char *at, size_t left, const char **out,
+                      size_t *out_length)
 {
     const size_t step = mpl_utf8_step(at, left);
     const unsigned char first = (unsigned char)*at;
@@ -68,7 +66,7 @@ static void add_clean(mpl_text *text, const char *at, size_t left)
     while (left > 0) {
         const char *shown;
         size_t length;
-        const size_t step = step_clean(at, left, &shown, &length);
+        const size_t step = mpl_clean_step(at, left, &shown, &length);
         mpl_text_add_bytes(text, shown, length);
         at += step;
         left -= step;

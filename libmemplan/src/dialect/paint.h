@@ -7,6 +7,7 @@
 #define MPL_DIALECT_PAINT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/text.h"
@@ -40,6 +41,12 @@ const char *mpl_ink_label(mpl_ink ink);
 /* The ink on a light and on a dark page, as "#rrggbb". */
 const char *mpl_ink_light(mpl_ink ink);
 const char *mpl_ink_dark(mpl_ink ink);
+
+/* The next character of a text: its bytes, or "?" for one that a terminal
+ * might obey (C0, DEL, and C1 in its two-byte form) or that is malformed.
+ * Returns how far to go on. */
+size_t mpl_clean_step(const char *at, size_t left, const char **out,
+                      size_t *out_length);
 
 /* Text as it is. */
 void mpl_paint_text(mpl_paint *paint, mpl_ink ink, const char *text);

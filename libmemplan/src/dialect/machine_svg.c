@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* A machine as a picture: what is in use of each memory. */
+#include <stdio.h>
+
+#include "base/checked.h"
+#include "dialect/dialect.h"
+#include "dialect/svg.h"
+#include "machine/machine.h"
+
+static void add_memory(mpl_svg *svg, const char *label, const char *name,
+                       uint64_t free_bytes, uint64_t total_bytes)
+{
+    const bool is_known =
+        free_bytes != MEMPLAN_UNKNOWN && total_bytes != MEMPLAN_UNKNOWN;
+    const uint64_t whole =
+        total_bytes != MEMPLAN_UNKNOWN ? total_bytes : free_bytes;
+    const mpl_svg_slice used = {
+        MPL_INK_USED, is_known ? mpl_sub_floor(total_bytes, free_bytes) : 0,
+        "in use"};
+    char amount[32];
+    char line[80];
+    (void)memplan_bytes_format(amount, sizeof amount,
+                               is_known ? free_bytes : whole);
+    int length = snprintf(line, sizeof line, "%s", amount);
+    if (is_known) {
+        (void)memplan_bytes_format(amount, sizeof amount, total_bytes);
+        (void)snprintf(line + length, sizeof line - (size_t)length,
+                       " free of %s", amount);
+    }
+    mpl_svg_row(svg, MPL_SVG_LABEL_WIDTH, label, &used, 1, whole,
+                MEMPLAN_UNKNOWN, line);
+    if (name[0] == '\0')
+        return;
+    mpl_svg_text(svg, MPL_SVG_MARGIN + MPL_SVG_LABEL_WIDTH, svg->y + 8,
+                 MPL_SVG_START, MPL_INK_FAINT, false, name);
+    svg->y += 16;
+}
+
+MPL_MACHINE_WRITER(mpl_machine_write_svg)
+{
+    const mpl_host *const host = &machine->host;
+    const uint64_t row = MPL_SVG_ROW_HEIGHT + 16;
+    const uint64_t height =
+        2 * MPL_SVG_MARGIN + 26 + row * (machine->device_count + (uint64_t)1);
+    mpl_svg svg = mpl_svg_open(text, height, machine->name);
+    mpl_svg_text(&svg, MPL_SVG_MARGIN, svg.y + 14, MPL_SVG_START, MPL_INK_PLAIN,
+                 true, machine->name);
+    svg.y += 26;
+    add_memory(&svg, "memory", host->cpu_model, host->available_bytes.value,
+               host->total_bytes.value);
+    for (uint32_t at = 0; at < machine->device_count; at++) {
+        const mpl_device *const device = &machine->devices[at];
+        char label[24];
+        (void)snprintf(label, sizeof label, "GPU %u", device->index);
+        add_memory(&svg, label, device->name, device->free_bytes.value,
+                   device->total_bytes.value);
+    }
+    mpl_svg_close(&svg);
+    (void)style;
+    (void)error;
+    return MEMPLAN_OK;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* A plan as a picture: the verdict, a bar a pool, the legend and the speed. */
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "dialect/dialect.h"
+#include "dialect/plan_figures.h"
+#include "dialect/svg.h"
+
+enum { LINE = 22 };
+
+static void add_line(mpl_svg *svg, mpl_ink ink, bool is_strong,
+                     const char *line)
+{
+    svg->y += LINE;
+    mpl_svg_text(svg, MPL_SVG_MARGIN, svg->y - 6, MPL_SVG_START, ink, is_strong,
+                 line);
+}
+
+/* A line made as a text first. */
+static void add_made(mpl_svg *svg, mpl_ink ink, mpl_text *made)
+{
+    if (made->failed)
+        svg->text->failed = true;
+    else if (made->length > 0)
+        add_line(svg, ink, ink != MPL_INK_FAINT, made->data);
+    mpl_text_discard(made);
+}
+
+static void add_pool(mpl_svg *svg, const memplan_plan *plan,
+                     const mpl_plan_pool *pool)
+{
+    const mpl_parts parts = mpl_pool_parts(pool);
+    mpl_svg_slice slices[MPL_PART_COUNT];
+    char labels[MPL_PART_COUNT][80];
+    char amount[32];
+    char line[80];
+    char label[MPL_LABEL_SIZE];
+    for (uint32_t part = 0; part < MPL_PART_COUNT; part++) {
+        (void)memplan_bytes_format(amount, sizeof amount,
+                                   parts.slices[part].bytes);
+        (void)snprintf(labels[part], sizeof labels[part], "%s: %s (%s)",
+                       mpl_part_label(plan, part), amount,
+                       mpl_certainty_name(parts.certainty[part]));
+        slices[part] = (mpl_svg_slice){parts.slices[part].ink,
+                                       parts.slices[part].bytes, labels[part]};
+    }
+    (void)memplan_bytes_format(amount, sizeof amount, pool->used_bytes);
+    int length = snprintf(line, sizeof line, "%s", amount);
+    if (pool->capacity_bytes != MEMPLAN_UNKNOWN) {
+        (void)memplan_bytes_format(amount, sizeof amount, pool->capacity_bytes);
+        (void)snprintf(line + length, sizeof line - (size_t)length, " of %s",
+                       amount);
+    }
+    mpl_svg_row(svg, MPL_SVG_LABEL_WIDTH, mpl_pool_label(label, pool), slices,
+                MPL_PART_COUNT, mpl_pool_whole(pool), pool->capacity_bytes,
+                line);
+}
+
+static void add_legend(mpl_svg *svg, const memplan_plan *plan)
+{
+    mpl_ink inks[MPL_PART_COUNT + 2];
+    const char *labels[MPL_PART_COUNT + 2];
+    uint32_t count = 0;
+    bool is_over = false;
+    for (uint32_t part = 0; part < MPL_PART_COUNT; part++) {
+        if (!mpl_plan_has_part(plan, part))
+            continue;
+        inks[count] = MPL_PARTS[part];
+        labels[count++] = mpl_part_label(plan, part);
+    }
+    inks[count] = MPL_INK_FREE;
+    labels[count++] = mpl_ink_label(MPL_INK_FREE);
+    for (uint32_t at = 0; at < plan->pool_count; at++)
+        is_over |= plan->pools[at].used_bytes > plan->pools[at].capacity_bytes;
+    if (is_over) {
+        inks[count] = MPL_INK_OVER;
+        labels[count++] = mpl_ink_label(MPL_INK_OVER);
+    }
+    mpl_svg_legend(svg, MPL_SVG_MARGIN + MPL_SVG_LABEL_WIDTH, inks, labels,
+                   count);
+}
+
+MPL_PLAN_WRITER(mpl_plan_write_svg)
+{
+    const uint64_t height =
+        2 * MPL_SVG_MARGIN + (uint64_t)4 * LINE + 8 +
+        MPL_SVG_ROW_HEIGHT * ((uint64_t)plan->pool_count + 1);
+    mpl_text made = {0};
+    char line[240];
+    char count[MPL_COUNT_SIZE];
+    (void)snprintf(line, sizeof line, "%.80s in %s on %.80s", plan->model_name,
+                   plan->dtype, plan->machine_name);
+    mpl_svg svg = mpl_svg_open(text, height, line);
+    add_line(&svg, MPL_INK_PLAIN, true, line);
+    (void)snprintf(line, sizeof line, "%s, %s tokens x %llu, cache in %s",
+                   plan->profile, mpl_count_text(count, plan->context_tokens),
+                   (unsigned long long)plan->sequences, plan->kv_dtype);
+    add_line(&svg, MPL_INK_FAINT, false, line);
+    mpl_text_verdict(&made, plan);
+    add_made(&svg, plan->fits ? MPL_INK_GOOD : MPL_INK_BAD, &made);
+    svg.y += 8;
+    for (uint32_t at = 0; at < plan->pool_count; at++)
+        add_pool(&svg, plan, &plan->pools[at]);
+    add_legend(&svg, plan);
+    mpl_text_add(&made, "speed ");
+    mpl_text_speed(&made, plan);
+    add_made(&svg, MPL_INK_FAINT, &made);
+    mpl_svg_close(&svg);
+    (void)style;
+    (void)error;
+    return MEMPLAN_OK;
+}
