@@ -164,4 +164,16 @@ FIELD(memplan_render_options, use_unicode, 24);
 FIELD(memplan_render_options, with_tensors, 32);
 FIELD(memplan_render_options, without_bars, 40);
 FIELD(memplan_render_options, with_rules, 48);
+
+SIZE(memplan_modules_options, 80);
+FIELD(memplan_modules_options, size, 0);
+FIELD(memplan_modules_options, dtype, 8);
+FIELD(memplan_modules_options, special_dtypes, 16);
+FIELD(memplan_modules_options, no_split, 24);
+FIELD(memplan_modules_options, buffers_only, 32);
+FIELD(memplan_modules_options, low_zero, 40);
+FIELD(memplan_modules_options, counts_mps, 48);
+FIELD(memplan_modules_options, offload_buffers, 56);
+FIELD(memplan_modules_options, fallback_allocation, 64);
+FIELD(memplan_modules_options, keeps_parts, 72);
 #endif

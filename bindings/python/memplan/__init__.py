@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""memplan: where every byte of a language model will go, before it is loaded.
+
+    >>> import memplan
+    >>> plan = memplan.plan("meta-llama/Llama-2-70b-chat-hf",
+    ...                     max_memory={0: "20GB", "cpu": "60GB"}, context=4096)
+    >>> print(plan)
+
+A model (Model) and a machine (Machine) make a plan (Plan), which knows where
+each unit goes, what each memory holds and why, and how fast it will be.
+memplan.transformers has what a loader script for Transformers needs.
+
+Bytes are ints; what is not known is None, never 0. Failures raise a subclass
+of memplan.Error; "does not fit" is a plan that says so. Nothing here uses the
+network, and objects may be shared by threads.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Optional
+
+from memplan import _library
+from memplan.errors import (
+    ArgumentError,
+    CorruptError,
+    Error,
+    NoMemoryError,
+    NotFoundError,
+    ReadError,
+    TooLargeError,
+    TooNewError,
+    UnsupportedError,
+)
+from memplan.machine import Machine
+from memplan.model import Model
+from memplan.plan import Plan, plan, price
+from memplan.rows import Device, Fix, Placement, Pool, Row, Tensor, Unit
+
+__version__ = _library.version()
+
+__all__ = [
+    "ArgumentError",
+    "CorruptError",
+    "Device",
+    "Error",
+    "Fix",
+    "Machine",
+    "Model",
+    "NoMemoryError",
+    "NotFoundError",
+    "Placement",
+    "Plan",
+    "Pool",
+    "ReadError",
+    "Row",
+    "Tensor",
+    "TooLargeError",
+    "TooNewError",
+    "Unit",
+    "UnsupportedError",
+    "bytes_format",
+    "bytes_parse",
+    "dialects",
+    "plan",
+    "price",
+]
+
+
+def bytes_parse(text: str) -> int:
+    """Read an amount of memory: "20GB" is 20 * 10**9, "16GiB" is 16 * 2**30.
+
+    What people read in two ways ("24G", "20gb") raises ArgumentError with both
+    readings.
+    """
+    return _library.bytes_parse(text)
+
+
+def bytes_format(amount: Optional[int]) -> str:
+    """Write an amount for a person: "7.9 GiB", "0 B"; None is "unknown"."""
+    return _library.bytes_format(amount)
+
+
+def dialects() -> Dict[str, str]:
+    """The dialects that Plan.render() knows, each with what it is for."""
+    return _library.dialects()

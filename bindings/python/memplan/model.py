@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""Models: what has to be placed."""
+
+from __future__ import annotations
+
+import os
+from typing import Optional, Tuple, Union
+
+from memplan import _environment, _library
+from memplan._shown import Shown
+from memplan.rows import Tensor, Unit
+
+__all__ = ["Model"]
+
+
+class Model(Shown):
+    """A model's tensors, units and state, from its headers alone.
+
+    Open one by path or name; it is read-only and may be shared by threads.
+
+        >>> model = memplan.Model.open("meta-llama/Llama-2-70b-chat-hf")
+        >>> model.weight_bytes
+        137953296384
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def open(
+        cls,
+        source: Union[str, "os.PathLike[str]"],
+        *,
+        revision: Optional[str] = None,
+        cache_dir: Optional[Union[str, "os.PathLike[str]"]] = None,
+        header_max_bytes: int = 0,
+    ) -> "Model":
+        """Open a model. Nothing but headers is read, and no network is used.
+
+        ``source`` is, in the order tried: a path (a ``.gguf``, also the first
+        of a split; a ``.safetensors``; a ``config.json``; a weight index; a
+        folder that holds one of them), a name in the local Hugging Face cache
+        or in Ollama's store, or a name of the built-in catalogue.
+
+        The cache is ``cache_dir``, else ``HF_HUB_CACHE``, else ``hub`` in
+        ``HF_HOME``; Ollama's store is ``OLLAMA_MODELS``. ``revision`` is a
+        branch, a tag or a commit. A header longer than ``header_max_bytes`` (0: 1
+        GiB) is refused.
+        """
+        cache = _environment.hub_cache() if cache_dir is None else os.fspath(cache_dir)
+        return cls(
+            _library.open_model(
+                source,
+                {
+                    "hub_cache": cache,
+                    "hub_revision": revision,
+                    "ollama_store": _environment.ollama_store(),
+                    "header_max_bytes": header_max_bytes,
+                },
+            )
+        )
+
+    @property
+    def name(self) -> str:
+        """A short name for people."""
+        return str(self._handle.describe()["name"])
+
+    @property
+    def source(self) -> str:
+        """The path or name that was opened."""
+        return str(self._handle.describe()["source"])
+
+    @property
+    def format(self) -> str:
+        """"gguf", "safetensors", "config", "index", "catalogue" or "declared"."""
+        return str(self._handle.describe()["format"])
+
+    @property
+    def architecture(self) -> str:
+        """"llama", "qwen3_moe", ..."""
+        return str(self._handle.describe()["architecture"])
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of most weight bytes: "bf16", "q4_k", ..."""
+        return str(self._handle.describe()["dtype"])
+
+    @property
+    def parameter_count(self) -> int:
+        """Elements of all parameters; tied ones count once."""
+        return int(self._handle.describe()["parameter_count"])
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of all parameters; tied ones count once."""
+        return int(self._handle.describe()["weight_bytes"])
+
+    @property
+    def file_bytes(self) -> Optional[int]:
+        """Bytes on disk, or None."""
+        count: Optional[int] = self._handle.describe()["file_bytes"]
+        return count
+
+    @property
+    def layer_count(self) -> int:
+        """How many of its units are layers."""
+        return int(self._handle.describe()["layer_count"])
+
+    @property
+    def context_tokens(self) -> Optional[int]:
+        """The length it was trained for, or None."""
+        count: Optional[int] = self._handle.describe()["context_tokens"]
+        return count
+
+    @property
+    def tensors(self) -> Tuple[Tensor, ...]:
+        """All tensors, in the order of their units."""
+        return tuple(
+            Tensor(
+                name=row["name"],
+                dtype=row["dtype"],
+                shape=row["shape"] or (),
+                bytes=row["bytes"],
+                unit=row["unit_index"],
+                is_buffer=bool(row["is_buffer"]),
+                tied_to=row["tied_to"],
+            )
+            for row in self._handle.rows("tensor")
+        )
+
+    @property
+    def units(self) -> Tuple[Unit, ...]:
+        """All units, in the order in which they run."""
+        return tuple(Unit(**row) for row in self._handle.rows("unit"))
+
+    def __repr__(self) -> str:
+        if self._handle.closed:
+            return "<memplan.Model, closed>"
+        info = self._handle.describe()
+        amount = _library.bytes_format(info["weight_bytes"])
+        return f"<memplan.Model {info['name']}: {info['architecture']}, {amount}>"
