@@ -30,11 +30,10 @@ static void add_layer(mpl_state_figures *figures, const mpl_state *state,
     const bool is_known =
         mpl_add(&token_bytes, state->key_elements, state->value_elements) &&
         mpl_mul(&token_bytes, token_bytes, FP16_BYTES);
+    const bool is_bounded = is_known && tokens != MEMPLAN_UNKNOWN &&
+                            mpl_mul(&layer_bytes, token_bytes, tokens);
     add_or_unknown(&figures->token_bytes, is_known, token_bytes);
-    add_or_unknown(&figures->context_bytes,
-                   is_known && tokens != MEMPLAN_UNKNOWN &&
-                       mpl_mul(&layer_bytes, token_bytes, tokens),
-                   layer_bytes);
+    add_or_unknown(&figures->context_bytes, is_bounded, layer_bytes);
     add_or_unknown(&figures->fixed_bytes, true, state->fixed_bytes);
     figures->cached_layers += token_bytes > 0;
     figures->fixed_layers += state->fixed_bytes > 0;

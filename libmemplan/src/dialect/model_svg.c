@@ -22,7 +22,7 @@ static void add_group(mpl_svg *svg, const mpl_groups *groups, uint32_t row,
 {
     const mpl_group *const group = &groups->rows[row];
     const bool is_part = group->parent != MPL_NO_INDEX;
-    const mpl_svg_slice slice = {is_part ? MPL_INK_CACHE : MPL_INK_WEIGHTS,
+    const mpl_svg_slice slice = {MPL_INK_WEIGHTS,
                                  is_divided(groups, row) ? 0 : group->bytes,
                                  group->name};
     char name[64];

@@ -10,7 +10,14 @@
 #include "dialect/dialect.h"
 #include "dialect/model_figures.h"
 
-enum { MARGIN = 2, NAME_COLUMNS = 28, AMOUNT_COLUMNS = 11 };
+enum {
+    MARGIN = 2,
+    NAME_COLUMNS = 24,
+    TIMES_COLUMNS = 5,
+    COUNT_COLUMNS = 17,
+    AMOUNT_COLUMNS = 11,
+    SHARE_COLUMNS = 9
+};
 
 typedef struct width_row {
     const char *name;
@@ -90,7 +97,7 @@ static void paint_widths(mpl_paint *paint, const memplan_model_info *info)
         mpl_paint_end(paint);
     }
     mpl_paint_gap(paint, MARGIN);
-    mpl_paint_left(paint, MPL_INK_PLAIN, 10, "as it is");
+    mpl_paint_left(paint, MPL_INK_PLAIN, 10, "as stored");
     mpl_paint_right(paint, MPL_INK_PLAIN, 16, info->dtype);
     mpl_paint_right_bytes(paint, MPL_INK_STRONG, 13, info->weight_bytes);
     paint_amount_bar(paint, MPL_INK_WEIGHTS, info->weight_bytes, whole,
@@ -104,20 +111,23 @@ static void paint_group(mpl_paint *paint, const mpl_group *group,
 {
     const bool is_part = group->parent != MPL_NO_INDEX;
     const uint64_t indent = is_part ? MARGIN : 0;
-    const uint64_t bar_columns = paint->width - MARGIN - NAME_COLUMNS - 4 - 18 -
-                                 AMOUNT_COLUMNS - 8 - MARGIN;
+    const uint64_t bar_columns = paint->width - MARGIN - NAME_COLUMNS -
+                                 TIMES_COLUMNS - COUNT_COLUMNS -
+                                 AMOUNT_COLUMNS - SHARE_COLUMNS - MARGIN;
+    char share[MPL_COUNT_SIZE];
     const mpl_ink ink = is_part ? MPL_INK_FAINT : MPL_INK_PLAIN;
     mpl_paint_gap(paint, MARGIN + indent);
     mpl_paint_left(paint, ink, NAME_COLUMNS - indent, group->name);
     if (is_part || group->unit_count == 1)
-        mpl_paint_gap(paint, 4);
+        mpl_paint_gap(paint, TIMES_COLUMNS);
     else
-        mpl_paint_right_count(paint, ink, 4, group->unit_count);
-    mpl_paint_right_count(paint, ink, 18, group->element_count);
+        mpl_paint_right_count(paint, ink, TIMES_COLUMNS, group->unit_count);
+    mpl_paint_right_count(paint, ink, COUNT_COLUMNS, group->element_count);
     mpl_paint_right_bytes(paint, ink, AMOUNT_COLUMNS, group->bytes);
-    mpl_paint_share(paint, ink, 8, group->bytes, whole_bytes);
-    paint_amount_bar(paint, is_part ? MPL_INK_CACHE : MPL_INK_WEIGHTS,
-                     group->bytes, whole_bytes, bar_columns);
+    mpl_paint_right(paint, ink, SHARE_COLUMNS,
+                    mpl_share_text(share, group->bytes, whole_bytes));
+    paint_amount_bar(paint, MPL_INK_WEIGHTS, group->bytes, whole_bytes,
+                     bar_columns);
     mpl_paint_end(paint);
 }
 
@@ -126,10 +136,10 @@ static void paint_groups(mpl_paint *paint, const mpl_groups *groups,
 {
     mpl_paint_gap(paint, MARGIN);
     mpl_paint_left(paint, MPL_INK_FAINT, NAME_COLUMNS, "modules");
-    mpl_paint_right(paint, MPL_INK_FAINT, 4, "x");
-    mpl_paint_right(paint, MPL_INK_FAINT, 18, "parameters");
+    mpl_paint_right(paint, MPL_INK_FAINT, TIMES_COLUMNS, "times");
+    mpl_paint_right(paint, MPL_INK_FAINT, COUNT_COLUMNS, "parameters");
     mpl_paint_right(paint, MPL_INK_FAINT, AMOUNT_COLUMNS, "bytes");
-    mpl_paint_right(paint, MPL_INK_FAINT, 8, "share");
+    mpl_paint_right(paint, MPL_INK_FAINT, SHARE_COLUMNS, "share");
     mpl_paint_end(paint);
     for (uint32_t at = 0; at < groups->count; at++) {
         if (groups->rows[at].parent != MPL_NO_INDEX)
@@ -200,6 +210,7 @@ static void paint_verdict(mpl_paint *paint, const mpl_groups *groups,
                           uint64_t weight_bytes, const mpl_state_figures *state)
 {
     const mpl_group *const heaviest = find_heaviest(groups);
+    char share[MPL_COUNT_SIZE];
     if (heaviest == NULL || weight_bytes == 0)
         return;
     mpl_paint_gap(paint, MARGIN);
@@ -209,9 +220,8 @@ static void paint_verdict(mpl_paint *paint, const mpl_groups *groups,
                          groups->rows[heaviest->parent].name);
     else
         mpl_paint_text(paint, MPL_INK_PLAIN, heaviest->name);
-    mpl_paint_text(paint, MPL_INK_PLAIN, ":");
-    mpl_paint_share(paint, MPL_INK_PLAIN, 0, heaviest->bytes, weight_bytes);
-    mpl_paint_text(paint, MPL_INK_PLAIN, " of the weights");
+    mpl_paint_format(paint, MPL_INK_PLAIN, ", %s of the weights",
+                     mpl_share_text(share, heaviest->bytes, weight_bytes));
     if (state->context_bytes != MEMPLAN_UNKNOWN &&
         state->context_bytes > weight_bytes)
         mpl_paint_text(paint, MPL_INK_PLAIN,

@@ -187,17 +187,19 @@ void mpl_paint_right_count(mpl_paint *paint, mpl_ink ink, uint64_t columns,
     mpl_paint_right(paint, ink, columns, mpl_count_text(text, count));
 }
 
-void mpl_paint_share(mpl_paint *paint, mpl_ink ink, uint64_t columns,
-                     uint64_t part, uint64_t whole)
+const char *mpl_share_text(char out[MPL_COUNT_SIZE], uint64_t part,
+                           uint64_t whole)
 {
-    char text[32];
     const mpl_u128 doubled = (mpl_u128)part * 2000 + whole;
     const uint64_t tenths =
         whole == 0 ? 0 : (uint64_t)(doubled / ((mpl_u128)whole * 2));
-    (void)snprintf(text, sizeof text, "%llu.%llu %%",
-                   (unsigned long long)(tenths / 10),
-                   (unsigned long long)(tenths % 10));
-    mpl_paint_right(paint, ink, columns, text);
+    if (tenths == 0 && part > 0)
+        (void)snprintf(out, MPL_COUNT_SIZE, "< 0.1 %%");
+    else
+        (void)snprintf(out, MPL_COUNT_SIZE, "%llu.%llu %%",
+                       (unsigned long long)(tenths / 10),
+                       (unsigned long long)(tenths % 10));
+    return out;
 }
 
 void mpl_paint_end(mpl_paint *paint)

@@ -68,13 +68,13 @@ void mpl_paint_right_bytes(mpl_paint *paint, mpl_ink ink, uint64_t columns,
 void mpl_paint_right_count(mpl_paint *paint, mpl_ink ink, uint64_t columns,
                            uint64_t count);
 
-/* part / whole in percent with one decimal, flush right: "99.2 %". */
-void mpl_paint_share(mpl_paint *paint, mpl_ink ink, uint64_t columns,
-                     uint64_t part, uint64_t whole);
-
 /* A count with commas into `out`, 32 bytes always suffice. */
 enum { MPL_COUNT_SIZE = 32 };
 const char *mpl_count_text(char out[MPL_COUNT_SIZE], uint64_t count);
+
+/* part / whole in percent: "99.2 %", "< 0.1 %". */
+const char *mpl_share_text(char out[MPL_COUNT_SIZE], uint64_t part,
+                           uint64_t whole);
 
 /* Blanks. */
 void mpl_paint_gap(mpl_paint *paint, uint64_t columns);

@@ -147,9 +147,10 @@ static void paint_pool_line(mpl_paint *paint, const memplan_plan *plan,
             paint_part(paint, &parts, part);
     if (pool->short_bytes > 0) {
         char amount[32];
+        char cell[48];
         (void)memplan_bytes_format(amount, sizeof amount, pool->short_bytes);
-        mpl_paint_gap(paint, 1);
-        mpl_paint_format(paint, MPL_INK_BAD, "-%s", amount);
+        (void)snprintf(cell, sizeof cell, "-%s", amount);
+        mpl_paint_right(paint, MPL_INK_BAD, PART_COLUMNS, cell);
     } else {
         mpl_paint_right_bytes(
             paint, MPL_INK_PLAIN, PART_COLUMNS,
@@ -201,6 +202,8 @@ static void paint_rules(mpl_paint *paint, const memplan_plan *plan)
     char label[MPL_LABEL_SIZE];
     for (uint32_t at = 0; at < plan->pool_count; at++) {
         const mpl_plan_pool *const pool = &plan->pools[at];
+        if (pool->row_count == 0)
+            continue;
         mpl_paint_gap(paint, MARGIN);
         mpl_paint_text(paint, MPL_INK_STRONG, mpl_pool_label(label, pool));
         mpl_paint_end(paint);
