@@ -156,25 +156,6 @@ static memplan_status read_budgets(budget *out, uint32_t *out_count,
     return MEMPLAN_OK;
 }
 
-static mpl_device blank_device(uint32_t index)
-{
-    return (mpl_device){.name = "",
-                        .vendor = "",
-                        .link = "",
-                        .parent_uuid = "",
-                        .model = "",
-                        .pci = "",
-                        .uuid = "",
-                        .index = index,
-                        .numa_index = UINT32_MAX,
-                        .total_bytes = MPL_FIGURE_UNKNOWN,
-                        .free_bytes = MPL_FIGURE_UNKNOWN,
-                        .reserved_bytes = MPL_FIGURE_UNKNOWN,
-                        .bandwidth_bytes_per_second = MPL_FIGURE_UNKNOWN,
-                        .link_bytes_per_second = MPL_FIGURE_UNKNOWN,
-                        .fp16_flops_per_second = MPL_FIGURE_UNKNOWN};
-}
-
 /* A device for each index that is given, in the order of the indices. */
 static memplan_status make_devices(memplan_machine *machine,
                                    const budget *budgets, uint32_t count,
@@ -192,7 +173,7 @@ static memplan_status make_devices(memplan_machine *machine,
                machine->devices[place - 1].index > budgets[at].index;
              place--)
             machine->devices[place] = machine->devices[place - 1];
-        machine->devices[place] = blank_device(budgets[at].index);
+        machine->devices[place] = mpl_device_blank(budgets[at].index);
         machine->devices[place].total_bytes =
             (mpl_figure){budgets[at].bytes, DECLARED};
     }

@@ -29,13 +29,16 @@ static memplan_status detect(memplan_machine *machine,
 {
     const mpl_tree tree = {options->root != NULL ? options->root : ""};
     machine->name = "this machine";
-    memplan_status status = mpl_topology_detect(machine, error);
+    mpl_topology topology = mpl_topology_blank(machine);
+    memplan_status status = mpl_topology_detect(&topology, error);
     if (status != MEMPLAN_OK)
         return status;
-    if (!mpl_host_read_memory(machine, &tree) ||
+    if (!mpl_topology_add_board(&topology) ||
+        !mpl_host_read_memory(machine, &tree) ||
         !read_disk(machine, options->disk_path))
         return mpl_fail_memory(error);
-    return mpl_machine_finish(machine, error);
+    status = mpl_topology_join(machine, &topology, error);
+    return status == MEMPLAN_OK ? mpl_machine_finish(machine, error) : status;
 }
 
 memplan_status memplan_machine_detect(memplan_machine **out,

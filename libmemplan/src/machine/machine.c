@@ -47,6 +47,26 @@ memplan_machine *mpl_machine_create(void)
     return machine;
 }
 
+mpl_device mpl_device_blank(uint32_t index)
+{
+    return (mpl_device){.name = "",
+                        .vendor = "",
+                        .link = "",
+                        .parent_uuid = "",
+                        .model = "",
+                        .pci = "",
+                        .uuid = "",
+                        .index = index,
+                        .numa_index = UINT32_MAX,
+                        .total_bytes = MPL_FIGURE_UNKNOWN,
+                        .free_bytes = MPL_FIGURE_UNKNOWN,
+                        .reserved_bytes = MPL_FIGURE_UNKNOWN,
+                        .carve_out_bytes = MPL_FIGURE_UNKNOWN,
+                        .bandwidth_bytes_per_second = MPL_FIGURE_UNKNOWN,
+                        .link_bytes_per_second = MPL_FIGURE_UNKNOWN,
+                        .fp16_flops_per_second = MPL_FIGURE_UNKNOWN};
+}
+
 bool mpl_machine_add_note(memplan_machine *machine, const char *format, ...)
 {
     char line[512];
@@ -119,6 +139,13 @@ static bool note_totals(memplan_machine *machine)
         is_any |= device->free_bytes.value == MEMPLAN_UNKNOWN &&
                   device->total_bytes.value != MEMPLAN_UNKNOWN;
     }
+    if (!machine->host.is_left_out &&
+        machine->host.total_bytes.value == MEMPLAN_UNKNOWN &&
+        machine->host.available_bytes.value == MEMPLAN_UNKNOWN &&
+        !mpl_machine_add_note(machine,
+                              "nobody says how much memory the host has; "
+                              "none of it is planned on"))
+        return false;
     return !is_any ||
            mpl_machine_add_note(machine,
                                 "what is free on the devices is not known; "
@@ -155,6 +182,13 @@ static void make_budgets(memplan_machine *machine)
             pool->budget = machine->budget_count++;
             machine->budget_bytes[pool->budget] = pool->capacity_bytes;
         }
+    }
+    /* A carve-out is not in the host's memory: it comes on top. */
+    for (uint32_t at = 0; at < machine->device_count; at++) {
+        const mpl_device *const device = &machine->devices[at];
+        if (device->is_unified && !device->is_left_out &&
+            device->carve_out_bytes.value != MEMPLAN_UNKNOWN)
+            (void)mpl_add(&shared, shared, device->carve_out_bytes.value);
     }
     machine->budget_bytes[0] = shared;
 }

@@ -51,9 +51,13 @@ typedef struct mpl_device {
     uint32_t numa_index; /* or UINT32_MAX */
     bool is_unified;    /* its memory is the host's: one budget */
     bool is_left_out;   /* no pool: nobody may plan on it */
+    bool is_gone;       /* the driver does not reach it */
+    uint32_t order;     /* as its own driver numbers it, or UINT32_MAX */
     mpl_figure total_bytes;
     mpl_figure free_bytes;
     mpl_figure reserved_bytes; /* by driver and firmware, never to be had */
+    mpl_figure carve_out_bytes; /* unified: of total, what firmware took from
+                                   the host for it alone */
     mpl_figure bandwidth_bytes_per_second;
     mpl_figure link_bytes_per_second; /* to and from the host */
     mpl_figure fp16_flops_per_second;
@@ -163,6 +167,9 @@ struct memplan_machine {
 };
 
 #define MPL_FIGURE_UNKNOWN ((mpl_figure){MEMPLAN_UNKNOWN, ""})
+
+/* A device of which nothing is known but its index. */
+mpl_device mpl_device_blank(uint32_t index);
 
 /* An empty machine with its arena, all figures unknown; NULL: no memory. */
 memplan_machine *mpl_machine_create(void);

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+#include "data/gpu_catalogue.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "memplan.h"
+
+/* Keeps a table's 0, "not stated", apart from a figure. */
+#define OR_UNKNOWN(figure, unit) \
+    ((figure) == 0 ? MEMPLAN_UNKNOWN : UINT64_C(figure) * (unit))
+
+#define NVIDIA "nvidia", 0x10de
+#define AMD "amd", 0x1002
+#define INTEL "intel", 0x8086
+#define APPLE "apple", 0
+#define WITH_VENDOR(key_, name_, id_, words_, ids_, kind_, bytes_, rate_, \
+                    flops_, source_)                                      \
+    {.key = key_,                                                         \
+     .vendor = name_,                                                     \
+     .words = words_,                                                     \
+     .pci_ids = ids_,                                                     \
+     .vendor_id = id_,                                                    \
+     .memory = MPL_GPU_##kind_,                                           \
+     .memory_bytes = bytes_,                                              \
+     .bandwidth_bytes_per_second = rate_,                                 \
+     .fp16_flops_per_second = flops_,                                     \
+     .source = source_},
+#define EXPAND(key_, vendor_, ...) WITH_VENDOR(key_, vendor_, __VA_ARGS__)
+#define GPU(key_, vendor_, words_, ids_, mib_, mega_, giga_, kind_, source_) \
+    EXPAND(key_, vendor_, words_, ids_, kind_,                               \
+           OR_UNKNOWN(mib_, UINT64_C(1) << 20),                              \
+           OR_UNKNOWN(mega_, UINT64_C(1000000)),                             \
+           OR_UNKNOWN(giga_, UINT64_C(1000000000)), source_)
+
+static const mpl_gpu_model MODELS[] = {
+#include "data/gpus_nvidia.def"
+#include "data/gpus_others.def"
+};
+enum { MODEL_COUNT = sizeof MODELS / sizeof *MODELS };
+
+/* Words that make another product of a name. */
+static const char *const QUALIFIERS[] = {
+    "ti",   "super", "d",     "laptop", "mobile", "max",  "q",   "xt",
+    "xtx",  "gre",   "ultra", "pro",    "ada",    "sff",  "nvl", "pcie",
+    "sxm2", "sxm3",  "sxm4",  "mig",    "gtx",    "grid", "lp",  "blackwell",
+    "40"};
+
+enum { MAX_WORDS = 24, WORD_BYTES = 24 };
+
+typedef struct word_list {
+    uint32_t count;
+    char words[MAX_WORDS][WORD_BYTES];
+} word_list;
+
+static char lower(char letter)
+{
+    return letter >= 'A' && letter <= 'Z' ? (char)(letter | 0x20) : letter;
+}
+
+static bool is_word_letter(char letter)
+{
+    return (letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9');
+}
+
+/* Letters and digits in lower case; all else parts words. What a word or a
+ * name has too much is left out. */
+static void split(word_list *out, const char *text)
+{
+    out->count = 0;
+    uint32_t length = 0;
+    for (const char *at = text;; at++) {
+        const char letter = lower(*at);
+        if (is_word_letter(letter)) {
+            if (length + 1 < WORD_BYTES)
+                out->words[out->count][length++] = letter;
+            continue;
+        }
+        if (length > 0) {
+            out->words[out->count++][length] = '\0';
+            length = 0;
+        }
+        if (*at == '\0' || out->count == MAX_WORDS)
+            return;
+    }
+}
+
+static bool has_word(const word_list *list, const char *word)
+{
+    for (uint32_t at = 0; at < list->count; at++)
+        if (strcmp(list->words[at], word) == 0)
+            return true;
+    return false;
+}
+
+static bool has_all(const word_list *list, const word_list *wanted)
+{
+    for (uint32_t at = 0; at < wanted->count; at++)
+        if (!has_word(list, wanted->words[at]))
+            return false;
+    return true;
+}
+
+static bool has_other_qualifier(const word_list *name, const word_list *model)
+{
+    for (size_t at = 0; at < sizeof QUALIFIERS / sizeof *QUALIFIERS; at++)
+        if (has_word(name, QUALIFIERS[at]) && !has_word(model, QUALIFIERS[at]))
+            return true;
+    return false;
+}
+
+/* "1eb8" in "1eb8 20f3". */
+static bool has_pci_id(const char *ids, uint32_t id)
+{
+    for (const char *at = ids; *at != '\0'; at += *at == ' ') {
+        uint32_t value = 0;
+        for (; *at != '\0' && *at != ' '; at++)
+            value = value << 4 | (uint32_t)(*at <= '9' ? *at - '0'
+                                                       : *at - 'a' + 10);
+        if (value == id)
+            return true;
+    }
+    return false;
+}
+
+/* Drivers report up to an eighth less than makers state. */
+static bool is_near(uint64_t stated, uint64_t found)
+{
+    if (stated == MEMPLAN_UNKNOWN || found == MEMPLAN_UNKNOWN)
+        return true;
+    return found <= stated + stated / 16 && found >= stated - stated / 8;
+}
+
+static bool is_smaller(const mpl_gpu_model *a, const mpl_gpu_model *b)
+{
+    if (a->memory_bytes != b->memory_bytes)
+        return a->memory_bytes < b->memory_bytes;
+    if (a->bandwidth_bytes_per_second != b->bandwidth_bytes_per_second)
+        return a->bandwidth_bytes_per_second < b->bandwidth_bytes_per_second;
+    return a->fp16_flops_per_second < b->fp16_flops_per_second;
+}
+
+const mpl_gpu_model *mpl_gpu_at(uint32_t index)
+{
+    return index < MODEL_COUNT ? &MODELS[index] : NULL;
+}
+
+const mpl_gpu_model *mpl_gpu_match(uint32_t vendor_id, uint32_t device_id,
+                                   const char *name, uint64_t memory_bytes)
+{
+    enum { PCI_SCORE = 1000 }; /* above any count of words */
+    word_list words;
+    split(&words, name);
+    const mpl_gpu_model *best = NULL;
+    uint32_t best_score = 0;
+    for (uint32_t at = 0; at < MODEL_COUNT; at++) {
+        const mpl_gpu_model *const model = &MODELS[at];
+        if ((vendor_id != 0 && model->vendor_id != vendor_id) ||
+            !is_near(model->memory_bytes, memory_bytes))
+            continue;
+        word_list wanted;
+        split(&wanted, model->words);
+        uint32_t score = 0;
+        if (device_id != 0 && has_pci_id(model->pci_ids, device_id))
+            score += PCI_SCORE;
+        if (has_all(&words, &wanted) && !has_other_qualifier(&words, &wanted))
+            score += wanted.count;
+        if (score > best_score ||
+            (score > 0 && score == best_score && is_smaller(model, best))) {
+            best = model;
+            best_score = score;
+        }
+    }
+    return best;
+}
+
+/* Maker's words that a user may add to a key. */
+static bool is_decoration(const char *word)
+{
+    static const char *const WORDS[] = {"nvidia", "geforce", "amd",
+                                        "radeon", "intel",   "instinct",
+                                        "gpu",    "tesla",   "apple"};
+    for (size_t at = 0; at < sizeof WORDS / sizeof *WORDS; at++)
+        if (strcmp(WORDS[at], word) == 0)
+            return true;
+    return false;
+}
+
+/* The words of a key that the user did not say; UINT32_MAX where the user
+ * said one that the key does not have. */
+static uint32_t count_unsaid(const mpl_gpu_model *model,
+                             const word_list *wanted)
+{
+    word_list key;
+    split(&key, model->key);
+    uint32_t said = 0;
+    for (uint32_t at = 0; at < wanted->count; at++) {
+        if (has_word(&key, wanted->words[at]))
+            said++;
+        else if (!is_decoration(wanted->words[at]))
+            return UINT32_MAX;
+    }
+    return said > 0 ? key.count - said : UINT32_MAX;
+}
+
+const mpl_gpu_model *mpl_gpu_find(const char *wanted, mpl_nearest *near,
+                                  bool *out_several)
+{
+    word_list words;
+    split(&words, wanted);
+    const mpl_gpu_model *best = NULL;
+    uint32_t best_unsaid = UINT32_MAX;
+    *out_several = false;
+    for (uint32_t at = 0; at < MODEL_COUNT; at++) {
+        const uint32_t unsaid = count_unsaid(&MODELS[at], &words);
+        if (unsaid < best_unsaid) {
+            best = &MODELS[at];
+            best_unsaid = unsaid;
+            *out_several = false;
+        } else if (unsaid == best_unsaid && unsaid != UINT32_MAX) {
+            *out_several = true;
+        }
+    }
+    if (best != NULL && !*out_several)
+        return best;
+    for (uint32_t at = 0; at < MODEL_COUNT; at++)
+        if (!*out_several || count_unsaid(&MODELS[at], &words) == best_unsaid)
+            mpl_nearest_offer(near, wanted, MODELS[at].key);
+    return NULL;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What makers state of their GPUs: memory, its bandwidth, fp16 rate. The rows
+ * are in gpus_nvidia.def and gpus_others.def, each with its source.
+ */
+#ifndef MPL_DATA_GPU_CATALOGUE_H
+#define MPL_DATA_GPU_CATALOGUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/nearest.h"
+
+typedef enum mpl_gpu_memory {
+    MPL_GPU_SEPARATE, /* its own, behind a link */
+    MPL_GPU_COHERENT, /* its own, and the host may address it: GH200 */
+    MPL_GPU_UNIFIED   /* the host's */
+} mpl_gpu_memory;
+
+typedef struct mpl_gpu_model {
+    const char *key;    /* "rtx-4090" */
+    const char *vendor; /* "nvidia" */
+    const char *words;  /* "rtx 4090" */
+    const char *pci_ids;
+    uint32_t vendor_id;
+    mpl_gpu_memory memory;
+    uint64_t memory_bytes;               /* MEMPLAN_UNKNOWN: the host's */
+    uint64_t bandwidth_bytes_per_second;
+    uint64_t fp16_flops_per_second; /* or MEMPLAN_UNKNOWN */
+    const char *source;
+} mpl_gpu_model;
+
+/* The rows in their order; NULL past the last one. */
+const mpl_gpu_model *mpl_gpu_at(uint32_t index);
+
+/*
+ * The model of a GPU that was found. `name` is what a driver calls it, or "";
+ * ids are 0 and bytes MEMPLAN_UNKNOWN where nobody told them. Where several
+ * models answer alike, the one with less memory, then the slower one: a
+ * plan must not count on what may not be there. NULL: none.
+ */
+const mpl_gpu_model *mpl_gpu_match(uint32_t vendor_id, uint32_t device_id,
+                                   const char *name, uint64_t memory_bytes);
+
+/*
+ * The model that a user means: a key, or the words of one ("4090", "RTX 4070
+ * Ti Super", "m2 max"). NULL: none, or several; `near` then has names to
+ * offer, and *out_several says which of both it is.
+ */
+const mpl_gpu_model *mpl_gpu_find(const char *wanted, mpl_nearest *near,
+                                  bool *out_several);
+
+#endif

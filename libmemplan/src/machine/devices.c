@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Unified memory: the device's memory is the host's, so its size is that of
+ * the host's node beside it (on a machine with several) or of all of it, plus
+ * what firmware carved out for it. What drivers call its "VRAM" is the same
+ * memory again.
+ */
+#include "machine/devices.h"
+
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/failure.h"
+
+static const mpl_numa_node *find_node(const memplan_machine *machine,
+                                      uint32_t index)
+{
+    for (uint32_t at = 0; at < machine->node_count; at++)
+        if (machine->nodes[at].index == index)
+            return &machine->nodes[at];
+    return NULL;
+}
+
+/* Memory of the host that a unified device may use, and who says so. */
+static mpl_figure shared_memory(const memplan_machine *machine,
+                                const mpl_device *device)
+{
+    const mpl_numa_node *const node = find_node(machine, device->numa_index);
+    if (machine->node_count > 1 && node != NULL &&
+        node->kind != MPL_MEMORY_DEVICE &&
+        node->total_bytes != MEMPLAN_UNKNOWN)
+        return (mpl_figure){node->total_bytes, "hwloc"};
+    return machine->host.total_bytes;
+}
+
+/* Metal lets one process use two thirds of the memory of a small machine and
+ * three quarters of a large one, unless the user raises the limit. */
+static uint64_t metal_working_set(uint64_t total_bytes)
+{
+    return total_bytes <= UINT64_C(36) << 30 ? total_bytes / 3 * 2
+                                             : total_bytes / 4 * 3;
+}
+
+static void settle_unified(const memplan_machine *machine, mpl_device *device)
+{
+    const mpl_figure shared = shared_memory(machine, device);
+    const uint64_t available = machine->host.available_bytes.value;
+    const uint64_t carve_out =
+        device->carve_out_bytes.value != MEMPLAN_UNKNOWN
+            ? device->carve_out_bytes.value
+            : 0;
+    device->free_bytes = MPL_FIGURE_UNKNOWN;
+    device->total_bytes = shared;
+    if (shared.value != MEMPLAN_UNKNOWN)
+        (void)mpl_add(&device->total_bytes.value, shared.value, carve_out);
+    if (strcmp(device->vendor, "apple") == 0 &&
+        shared.value != MEMPLAN_UNKNOWN)
+        device->free_bytes =
+            (mpl_figure){mpl_min(metal_working_set(shared.value), available),
+                         "Metal's default working set"};
+    else if (available != MEMPLAN_UNKNOWN)
+        device->free_bytes =
+            (mpl_figure){mpl_min(available, shared.value) + carve_out,
+                         machine->host.available_bytes.source};
+    /* A copy inside one memory reads each byte and writes it. */
+    if (device->bandwidth_bytes_per_second.value != MEMPLAN_UNKNOWN) {
+        device->link_bytes_per_second = (mpl_figure){
+            device->bandwidth_bytes_per_second.value / 2,
+            device->bandwidth_bytes_per_second.source};
+        device->link = "one memory";
+    }
+}
+
+/* A maker's figure is not all there: drivers keep a part. */
+static void settle_stated(mpl_device *device)
+{
+    if (device->free_bytes.value == MEMPLAN_UNKNOWN &&
+        device->total_bytes.value != MEMPLAN_UNKNOWN &&
+        strcmp(device->total_bytes.source, "catalogue") == 0)
+        device->free_bytes =
+            (mpl_figure){device->total_bytes.value -
+                             device->total_bytes.value / 64,
+                         "catalogue, less 1/64 for the driver"};
+}
+
+static bool note_unified(memplan_machine *machine, const mpl_device *device,
+                         mpl_figure driver)
+{
+    if (driver.value == MEMPLAN_UNKNOWN || driver.source[0] == '\0')
+        return true;
+    char amount[32];
+    memplan_bytes_format(amount, sizeof amount, driver.value);
+    return mpl_machine_add_note(
+        machine, "%s %s: %s says %s of device memory; it is the host's own "
+                 "memory and counts once",
+        device->name, device->pci, driver.source, amount);
+}
+
+/* Engines do not run on an integrated GPU that no row of the catalogue
+ * names, nor on one that fell off its bus. */
+static bool settle_left_out(memplan_machine *machine, mpl_device *device)
+{
+    if (device->is_gone) {
+        device->is_left_out = true;
+        return mpl_machine_add_note(machine,
+                                    "%s %s is lost: the driver does not reach "
+                                    "it; it is left out",
+                                    device->name, device->pci);
+    }
+    if (!device->is_unified || device->model[0] != '\0')
+        return true;
+    device->is_left_out = true;
+    return mpl_machine_add_note(
+        machine, "%s %s is an integrated GPU that shares the host's memory; "
+                 "it is left out of plans unless a budget names it",
+        device->name[0] != '\0' ? device->name : device->vendor, device->pci);
+}
+
+/* NVIDIA, AMD, Intel, others: a machine with GPUs of two vendors runs an
+ * engine on those of one. Those left out come last. */
+static uint32_t order_class(const mpl_device *device)
+{
+    static const char *const VENDORS[] = {"nvidia", "amd", "intel"};
+    uint32_t rank = 0;
+    while (rank < 3 && strcmp(VENDORS[rank], device->vendor) != 0)
+        rank++;
+    return rank + (device->is_left_out ? 8 : 0) + (device->is_unified ? 4 : 0);
+}
+
+static bool comes_before(const mpl_device *a, const mpl_device *b)
+{
+    const uint32_t class_a = order_class(a);
+    const uint32_t class_b = order_class(b);
+    if (class_a != class_b)
+        return class_a < class_b;
+    if (a->order != b->order)
+        return a->order < b->order;
+    return strcmp(a->pci, b->pci) < 0;
+}
+
+static void sort_devices(memplan_machine *machine)
+{
+    for (uint32_t at = 1; at < machine->device_count; at++) {
+        const mpl_device moved = machine->devices[at];
+        uint32_t place = at;
+        for (; place > 0 && comes_before(&moved, &machine->devices[place - 1]);
+             place--)
+            machine->devices[place] = machine->devices[place - 1];
+        machine->devices[place] = moved;
+    }
+    for (uint32_t at = 0; at < machine->device_count; at++)
+        machine->devices[at].index = at;
+}
+
+memplan_status mpl_devices_settle(memplan_machine *machine,
+                                  memplan_error *error)
+{
+    for (uint32_t at = 0; at < machine->device_count; at++) {
+        mpl_device *const device = &machine->devices[at];
+        const mpl_figure driver = device->total_bytes;
+        if (device->is_unified)
+            settle_unified(machine, device);
+        else
+            settle_stated(device);
+        if (!settle_left_out(machine, device) ||
+            (device->is_unified && !device->is_left_out &&
+             !note_unified(machine, device, driver)))
+            return mpl_fail_memory(error);
+    }
+    sort_devices(machine);
+    return MEMPLAN_OK;
+}

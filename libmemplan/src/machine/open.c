@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* A machine one is not on, from a file: an lstopo XML or a JSON profile. */
+#include <stddef.h>
+#include <string.h>
+
+#include "base/failure.h"
+#include "base/input.h"
+#include "base/sized.h"
+#include "machine/machine.h"
+#include "machine/topology.h"
+
+/* The largest machines come to some megabytes. */
+static const uint64_t MAX_FILE_BYTES = UINT64_C(64) << 20;
+
+static memplan_status read_topology(memplan_machine *machine,
+                                    const mpl_input *input,
+                                    memplan_error *error)
+{
+    mpl_topology topology = mpl_topology_blank(machine);
+    memplan_status status = mpl_topology_read_xml(
+        &topology, (const char *)input->data, input->size_bytes, error);
+    if (status == MEMPLAN_OK && !mpl_topology_add_board(&topology))
+        status = mpl_fail_memory(error);
+    if (status == MEMPLAN_OK)
+        status = mpl_topology_join(machine, &topology, error);
+    return status == MEMPLAN_OK ? mpl_machine_finish(machine, error) : status;
+}
+
+static memplan_status read_file(memplan_machine *machine,
+                                const mpl_input *input, memplan_error *error)
+{
+    uint64_t at = 0;
+    while (at < input->size_bytes && strchr(" \t\r\n", input->data[at]) &&
+           input->data[at] != '\0')
+        at++;
+    if (at < input->size_bytes && input->data[at] == '<')
+        return read_topology(machine, input, error);
+    return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, at,
+                    "neither an lstopo XML nor a JSON profile");
+}
+
+memplan_status memplan_machine_open(memplan_machine **out, const char *path,
+                                    const memplan_machine_options *options,
+                                    memplan_error *error)
+{
+    memplan_machine_options known;
+    memplan_status status =
+        mpl_copy_options(&known, sizeof known, options, error);
+    if (status != MEMPLAN_OK)
+        return status;
+    mpl_input input = {.descriptor = -1};
+    status = mpl_input_read_all(&input, path, MAX_FILE_BYTES, error);
+    if (status != MEMPLAN_OK)
+        return status;
+    memplan_machine *const machine = mpl_machine_create();
+    if (machine == NULL) {
+        mpl_input_close(&input);
+        return mpl_fail_memory(error);
+    }
+    machine->name = mpl_arena_strdup(machine->arena, path);
+    status = machine->name != NULL ? read_file(machine, &input, error)
+                                   : mpl_fail_memory(error);
+    mpl_input_close(&input);
+    if (status != MEMPLAN_OK) {
+        mpl_fail_in(error, path);
+        memplan_machine_free(machine);
+        return status;
+    }
+    *out = machine;
+    return MEMPLAN_OK;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* Recorded machines of others: counts, memories, what is shared. */
+#include "machine/machine.h"
+#include "machine/shared.h"
+
+static const struct {
+    const char *file;
+    uint32_t device_count;
+    uint64_t device_mib;
+    bool is_unified;
+    uint64_t host_mib;
+    const char *pci;
+    const char *model;
+    const char *why;
+} TOPOLOGIES[] = {
+#define TOPOLOGY(...) {__VA_ARGS__},
+#include "topologies.def"
+#undef TOPOLOGY
+};
+
+static uint64_t mib_or_zero(mpl_figure bytes)
+{
+    return bytes.value == MEMPLAN_UNKNOWN ? 0 : bytes.value >> 20;
+}
+
+Test(corpus, machines_come_out_as_they_are)
+{
+    size_t run = 0;
+    for (size_t at = 0; at < sizeof TOPOLOGIES / sizeof *TOPOLOGIES; at++) {
+        char name[256];
+        char path[512];
+        (void)snprintf(name, sizeof name, "corpus/topologies/%s",
+                       TOPOLOGIES[at].file);
+        memplan_machine *machine = NULL;
+        memplan_error error = {0};
+        const char *const file = TOPOLOGIES[at].file;
+        const char *const why = TOPOLOGIES[at].why;
+        cr_assert_eq(memplan_machine_open(
+                         &machine, shared_path(path, sizeof path, name), NULL,
+                         &error),
+                     MEMPLAN_OK, "%s", error.message);
+        cr_expect_eq(machine->device_count, TOPOLOGIES[at].device_count,
+                     "%s: %u devices: %s", file, machine->device_count, why);
+        cr_expect_eq(mib_or_zero(machine->host.total_bytes),
+                     TOPOLOGIES[at].host_mib, "%s: host %llu MiB: %s", file,
+                     (unsigned long long)mib_or_zero(
+                         machine->host.total_bytes),
+                     why);
+        if (machine->device_count > 0) {
+            const mpl_device *const first = &machine->devices[0];
+            cr_expect_eq(mib_or_zero(first->total_bytes),
+                         TOPOLOGIES[at].device_mib, "%s: %llu MiB: %s", file,
+                         (unsigned long long)mib_or_zero(first->total_bytes),
+                         why);
+            cr_expect_str_eq(first->pci, TOPOLOGIES[at].pci, "%s", file);
+            cr_expect_str_eq(first->model, TOPOLOGIES[at].model, "%s", file);
+        }
+        for (uint32_t device = 0; device < machine->device_count; device++)
+            cr_expect_eq(machine->devices[device].is_unified,
+                         TOPOLOGIES[at].is_unified, "%s: %s", file, why);
+        memplan_machine_free(machine);
+        run++;
+    }
+    cr_expect_eq(run, 22);
+}
+
+/* What unified devices and the host may spend together is the host's. */
+Test(corpus, unified_memory_is_spent_once)
+{
+    char path[512];
+    memplan_machine *machine = NULL;
+    cr_assert_eq(
+        memplan_machine_open(
+            &machine,
+            shared_path(path, sizeof path,
+                        "corpus/topologies/flux-elcap-4xMI300A.xml"),
+            NULL, NULL),
+        MEMPLAN_OK);
+    cr_assert_eq(machine->pool_count, 5);
+    for (uint32_t pool = 0; pool < machine->pool_count; pool++)
+        cr_expect_eq(machine->pools[pool].budget, 0);
+    cr_expect_eq(machine->budget_bytes[0], machine->host.total_bytes.value);
+    memplan_machine_free(machine);
+}
+
+Test(corpus, nodes_have_their_kind)
+{
+    char path[512];
+    memplan_machine *machine = NULL;
+    cr_assert_eq(
+        memplan_machine_open(
+            &machine,
+            shared_path(path, sizeof path,
+                        "corpus/topologies/mpibind-knl-snc4-flat-v1.xml"),
+            NULL, NULL),
+        MEMPLAN_OK);
+    uint32_t hbm = 0;
+    for (uint32_t at = 0; at < machine->node_count; at++)
+        hbm += machine->nodes[at].kind == MPL_MEMORY_HBM;
+    cr_expect_eq(machine->node_count, 8);
+    cr_expect_eq(hbm, 4, "four nodes of MCDRAM");
+    memplan_machine_free(machine);
+}
+
+Test(corpus, format_3_is_refused_with_a_sentence)
+{
+    static const char *const FILES[] = {
+        "hwloc-64intel64-heteromem.xml",
+        "hwloc-AMD-1Ah-Zen5StrixPoint-RyzenAI9HX370.xml",
+        "hwloc-nvidia-dgx-gb10.xml", "hwloc-nvidiaDGX2.xml"};
+    for (size_t at = 0; at < sizeof FILES / sizeof *FILES; at++) {
+        char name[256];
+        char path[512];
+        (void)snprintf(name, sizeof name,
+                       "corpus/topologies/hwloc3-format/%s", FILES[at]);
+        memplan_machine *machine = NULL;
+        memplan_error error = {0};
+        cr_expect_eq(memplan_machine_open(
+                         &machine, shared_path(path, sizeof path, name), NULL,
+                         &error),
+                     MEMPLAN_E_UNSUPPORTED);
+        cr_expect_null(machine);
+        cr_expect_not_null(strstr(error.message, "format \"3.0\""), "%s",
+                           error.message);
+    }
+}
