@@ -505,7 +505,7 @@ typedef struct memplan_fix_info {
 /** How to draw a text. Zero in a field is its default. */
 typedef struct memplan_render_options {
     uint64_t size;        /**< sizeof(memplan_render_options). */
-    uint64_t width;       /**< Columns. 0: 80. */
+    uint64_t width;       /**< Columns, 72 to 240. 0: 80. */
     uint64_t use_colour;  /**< 1: ANSI colours. */
     uint64_t use_unicode; /**< 1: block characters in bars. 0: ASCII. */
     uint64_t with_tensors; /**< 1: a model's tensors too. */

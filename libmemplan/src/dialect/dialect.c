@@ -8,7 +8,7 @@
 #include "base/nearest.h"
 #include "base/sized.h"
 
-enum { DEFAULT_WIDTH = 80, LEAST_WIDTH = 60, MOST_WIDTH = 240 };
+enum { DEFAULT_WIDTH = 80, LEAST_WIDTH = 72, MOST_WIDTH = 240 };
 
 typedef struct model_dialect {
     const char *name;

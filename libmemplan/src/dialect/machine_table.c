@@ -20,7 +20,8 @@ static void paint_key(mpl_paint *paint, mpl_ink ink, const char *key)
 static void paint_memory(mpl_paint *paint, const char *key, uint64_t free_bytes,
                          uint64_t total_bytes)
 {
-    const uint64_t columns = paint->width - MARGIN - KEY_COLUMNS - 27 - MARGIN;
+    const uint64_t columns =
+        mpl_sub_floor(paint->width, 2 * MARGIN + KEY_COLUMNS + 27);
     paint_key(paint, MPL_INK_STRONG, key);
     if (free_bytes == MEMPLAN_UNKNOWN || total_bytes == MEMPLAN_UNKNOWN) {
         const uint64_t known =
@@ -94,12 +95,7 @@ static void paint_processor(mpl_paint *paint, const mpl_host *host)
     if (host->thread_count > 0)
         mpl_text_format(&facts, ", %u thread%s to use", host->thread_count,
                         host->thread_count == 1 ? "" : "s");
-    if (facts.failed)
-        paint->text->failed = true;
-    else
-        mpl_paint_wrap(paint, MPL_INK_PLAIN, MARGIN + KEY_COLUMNS,
-                       facts.data != NULL ? facts.data : "");
-    mpl_text_discard(&facts);
+    mpl_paint_made(paint, MPL_INK_PLAIN, MARGIN + KEY_COLUMNS, &facts);
     for (uint32_t at = 0; at < host->isa_count; at++) {
         if (at > 0)
             mpl_text_add(&facts, " ");

@@ -16,7 +16,8 @@ enum {
     TIMES_COLUMNS = 5,
     COUNT_COLUMNS = 17,
     AMOUNT_COLUMNS = 11,
-    SHARE_COLUMNS = 9
+    SHARE_COLUMNS = 9,
+    FACT_COLUMNS = 10
 };
 
 typedef struct width_row {
@@ -36,25 +37,20 @@ enum { WIDTH_COUNT = sizeof WIDTHS / sizeof *WIDTHS };
 static void paint_title(mpl_paint *paint, const memplan_model_info *info)
 {
     char count[MPL_COUNT_SIZE];
+    mpl_text made = {0};
     mpl_paint_text(paint, MPL_INK_STRONG, info->name);
     mpl_paint_format(paint, MPL_INK_FAINT, "  %s, %s", info->architecture,
                      info->format);
     mpl_paint_end(paint);
+    mpl_text_add(&made, mpl_count_text(count, info->parameter_count));
+    mpl_text_format(&made, " parameters, %s tensors, %llu layers",
+                    mpl_count_text(count, info->tensor_count),
+                    (unsigned long long)info->layer_count);
+    if (info->context_tokens != MEMPLAN_UNKNOWN)
+        mpl_text_format(&made, ", %s tokens of context",
+                        mpl_count_text(count, info->context_tokens));
     mpl_paint_gap(paint, MARGIN);
-    mpl_paint_text(paint, MPL_INK_STRONG,
-                   mpl_count_text(count, info->parameter_count));
-    mpl_paint_text(paint, MPL_INK_PLAIN, " parameters in ");
-    mpl_paint_text(paint, MPL_INK_PLAIN,
-                   mpl_count_text(count, info->tensor_count));
-    mpl_paint_format(paint, MPL_INK_PLAIN, " tensors, %llu layers",
-                     (unsigned long long)info->layer_count);
-    if (info->context_tokens != MEMPLAN_UNKNOWN) {
-        mpl_paint_text(paint, MPL_INK_PLAIN, ", context of ");
-        mpl_paint_text(paint, MPL_INK_PLAIN,
-                       mpl_count_text(count, info->context_tokens));
-        mpl_paint_text(paint, MPL_INK_PLAIN, " tokens");
-    }
-    mpl_paint_end(paint);
+    mpl_paint_made(paint, MPL_INK_PLAIN, MARGIN, &made);
     mpl_paint_end(paint);
 }
 
@@ -81,7 +77,8 @@ static uint64_t at_width(uint64_t parameter_count, uint64_t bits)
 static void paint_widths(mpl_paint *paint, const memplan_model_info *info)
 {
     const uint64_t whole = at_width(info->parameter_count, WIDTHS[0].bits);
-    const uint64_t bar_columns = paint->width - MARGIN - 10 - 16 - 13 - MARGIN;
+    const uint64_t bar_columns =
+        mpl_sub_floor(paint->width, 2 * MARGIN + 10 + 16 + 13);
     mpl_paint_gap(paint, MARGIN);
     mpl_paint_left(paint, MPL_INK_FAINT, 10, "weights as");
     mpl_paint_right(paint, MPL_INK_FAINT, 16, "bytes each");
@@ -111,9 +108,9 @@ static void paint_group(mpl_paint *paint, const mpl_group *group,
 {
     const bool is_part = group->parent != MPL_NO_INDEX;
     const uint64_t indent = is_part ? MARGIN : 0;
-    const uint64_t bar_columns = paint->width - MARGIN - NAME_COLUMNS -
-                                 TIMES_COLUMNS - COUNT_COLUMNS -
-                                 AMOUNT_COLUMNS - SHARE_COLUMNS - MARGIN;
+    const uint64_t bar_columns = mpl_sub_floor(
+        paint->width, 2 * MARGIN + NAME_COLUMNS + TIMES_COLUMNS +
+                          COUNT_COLUMNS + AMOUNT_COLUMNS + SHARE_COLUMNS);
     char share[MPL_COUNT_SIZE];
     const mpl_ink ink = is_part ? MPL_INK_FAINT : MPL_INK_PLAIN;
     mpl_paint_gap(paint, MARGIN + indent);
@@ -152,42 +149,41 @@ static void paint_groups(mpl_paint *paint, const mpl_groups *groups,
     mpl_paint_end(paint);
 }
 
+/* One line of what a conversation adds. */
+static void paint_fact(mpl_paint *paint, const char *name, mpl_text *made)
+{
+    mpl_paint_gap(paint, MARGIN);
+    mpl_paint_left(paint, MPL_INK_PLAIN, FACT_COLUMNS, name);
+    mpl_paint_made(paint, MPL_INK_PLAIN, MARGIN + FACT_COLUMNS, made);
+}
+
 static void paint_state(mpl_paint *paint, const memplan_model *model,
                         const mpl_state_figures *state)
 {
-    char amount[32];
     char count[MPL_COUNT_SIZE];
+    mpl_text made = {0};
     const uint64_t tokens = model->facts.context_tokens;
     if (state->cached_layers > 0) {
-        (void)memplan_bytes_format(amount, sizeof amount, state->token_bytes);
-        mpl_paint_gap(paint, MARGIN);
-        mpl_paint_left(paint, MPL_INK_PLAIN, 10, "KV cache");
-        mpl_paint_format(paint, MPL_INK_PLAIN, "%s a token", amount);
+        mpl_text_bytes(&made, state->token_bytes);
+        mpl_text_add(&made, " a token in fp16");
         if (tokens != MEMPLAN_UNKNOWN) {
-            (void)memplan_bytes_format(amount, sizeof amount,
-                                       state->context_bytes);
-            mpl_paint_format(paint, MPL_INK_PLAIN, ", %s at the full %s tokens",
-                             amount, mpl_count_text(count, tokens));
+            mpl_text_add(&made, ", ");
+            mpl_text_bytes(&made, state->context_bytes);
+            mpl_text_format(&made, " at the full %s tokens",
+                            mpl_count_text(count, tokens));
         }
-        mpl_paint_text(paint, MPL_INK_FAINT, " (fp16, one sequence)");
-        mpl_paint_end(paint);
-    }
-    if (state->windowed_layers > 0) {
-        mpl_paint_gap(paint, MARGIN + 10);
-        mpl_paint_format(paint, MPL_INK_FAINT,
-                         "%u of %u layers keep a window of %s tokens",
-                         state->windowed_layers, state->cached_layers,
-                         mpl_count_text(count, state->window_tokens));
-        mpl_paint_end(paint);
+        if (state->windowed_layers > 0)
+            mpl_text_format(&made,
+                            "; %u of %u layers keep a window of %s tokens",
+                            state->windowed_layers, state->cached_layers,
+                            mpl_count_text(count, state->window_tokens));
+        paint_fact(paint, "KV cache", &made);
     }
     if (state->fixed_bytes > 0) {
-        (void)memplan_bytes_format(amount, sizeof amount, state->fixed_bytes);
-        mpl_paint_gap(paint, MARGIN);
-        mpl_paint_left(paint, MPL_INK_PLAIN, 10, "state");
-        mpl_paint_format(paint, MPL_INK_PLAIN,
-                         "%s a sequence, whatever its length (%u layers)",
-                         amount, state->fixed_layers);
-        mpl_paint_end(paint);
+        mpl_text_bytes(&made, state->fixed_bytes);
+        mpl_text_format(&made, " a sequence, whatever its length (%u layers)",
+                        state->fixed_layers);
+        paint_fact(paint, "state", &made);
     }
 }
 
@@ -211,27 +207,25 @@ static void paint_verdict(mpl_paint *paint, const mpl_groups *groups,
 {
     const mpl_group *const heaviest = find_heaviest(groups);
     char share[MPL_COUNT_SIZE];
+    mpl_text made = {0};
     if (heaviest == NULL || weight_bytes == 0)
         return;
-    mpl_paint_gap(paint, MARGIN);
-    mpl_paint_left(paint, MPL_INK_PLAIN, 10, "heaviest");
+    mpl_text_add(&made, heaviest->name);
     if (heaviest->parent != MPL_NO_INDEX)
-        mpl_paint_format(paint, MPL_INK_PLAIN, "%s of %s", heaviest->name,
-                         groups->rows[heaviest->parent].name);
-    else
-        mpl_paint_text(paint, MPL_INK_PLAIN, heaviest->name);
-    mpl_paint_format(paint, MPL_INK_PLAIN, ", %s of the weights",
-                     mpl_share_text(share, heaviest->bytes, weight_bytes));
+        mpl_text_format(&made, " of %s", groups->rows[heaviest->parent].name);
+    mpl_text_format(&made, ", %s of the weights",
+                    mpl_share_text(share, heaviest->bytes, weight_bytes));
     if (state->context_bytes != MEMPLAN_UNKNOWN &&
         state->context_bytes > weight_bytes)
-        mpl_paint_text(paint, MPL_INK_PLAIN,
-                       "; a full context weighs more than all of them");
-    mpl_paint_end(paint);
+        mpl_text_add(&made, "; the cache of a full context weighs more than "
+                            "all of them");
+    paint_fact(paint, "heaviest", &made);
 }
 
 static void paint_tensors(mpl_paint *paint, const memplan_model *model)
 {
-    const uint64_t name_columns = paint->width - MARGIN - 10 - 20 - 12;
+    const uint64_t name_columns =
+        mpl_sub_floor(paint->width, MARGIN + 10 + 20 + 12);
     mpl_paint_end(paint);
     for (uint32_t at = 0; at < model->tensor_count; at++) {
         const mpl_tensor *const tensor = &model->tensors[at];

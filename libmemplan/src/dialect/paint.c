@@ -245,6 +245,17 @@ void mpl_paint_wrap(mpl_paint *paint, mpl_ink ink, uint64_t indent,
     mpl_paint_end(paint);
 }
 
+void mpl_paint_made(mpl_paint *paint, mpl_ink ink, uint64_t indent,
+                    mpl_text *made)
+{
+    if (made->failed)
+        paint->text->failed = true;
+    else
+        mpl_paint_wrap(paint, ink, indent,
+                       made->data != NULL ? made->data : "");
+    mpl_text_discard(made);
+}
+
 void mpl_paint_glyph(mpl_paint *paint, mpl_ink ink)
 {
     const ink_look *const look = &LOOKS[ink];

@@ -83,6 +83,10 @@ void mpl_paint_gap(mpl_paint *paint, uint64_t columns);
 void mpl_paint_wrap(mpl_paint *paint, mpl_ink ink, uint64_t indent,
                     const char *text);
 
+/* The same for a sentence made as a text, which is given up. */
+void mpl_paint_made(mpl_paint *paint, mpl_ink ink, uint64_t indent,
+                    mpl_text *made);
+
 /* Ends the line and drops the blanks before it. */
 void mpl_paint_end(mpl_paint *paint);
 

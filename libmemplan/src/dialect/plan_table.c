@@ -30,24 +30,13 @@ static void paint_title(mpl_paint *paint, const memplan_plan *plan)
     mpl_paint_end(paint);
 }
 
-/* A line made as a text first: it is wrapped, and may be left out. */
-static void paint_made(mpl_paint *paint, mpl_ink ink, uint64_t indent,
-                       mpl_text *made)
-{
-    if (made->failed)
-        paint->text->failed = true;
-    else
-        mpl_paint_wrap(paint, ink, indent,
-                       made->data != NULL ? made->data : "");
-    mpl_text_discard(made);
-}
-
 static void paint_verdict(mpl_paint *paint, const memplan_plan *plan)
 {
     mpl_text made = {0};
     mpl_paint_gap(paint, MARGIN);
     mpl_text_verdict(&made, plan);
-    paint_made(paint, plan->fits ? MPL_INK_GOOD : MPL_INK_BAD, MARGIN, &made);
+    mpl_paint_made(paint, plan->fits ? MPL_INK_GOOD : MPL_INK_BAD, MARGIN,
+                   &made);
     mpl_paint_end(paint);
 }
 
@@ -55,7 +44,7 @@ static void paint_bar(mpl_paint *paint, const mpl_plan_pool *pool)
 {
     const uint64_t amounts = 22;
     const uint64_t columns =
-        paint->width - MARGIN - KEY_COLUMNS - amounts - MARGIN;
+        mpl_sub_floor(paint->width, 2 * MARGIN + KEY_COLUMNS + amounts);
     const mpl_parts parts = mpl_pool_parts(pool);
     char label[MPL_LABEL_SIZE];
     mpl_paint_gap(paint, MARGIN);
@@ -234,7 +223,7 @@ static void paint_places(mpl_paint *paint, const memplan_plan *plan)
         mpl_paint_gap(paint, MARGIN);
         mpl_paint_left(paint, MPL_INK_PLAIN, KEY_COLUMNS,
                        mpl_pool_label(label, &plan->pools[at]));
-        paint_made(paint, MPL_INK_PLAIN, MARGIN + KEY_COLUMNS, &made);
+        mpl_paint_made(paint, MPL_INK_PLAIN, MARGIN + KEY_COLUMNS, &made);
         is_any = true;
     }
     if (is_any)
@@ -247,14 +236,14 @@ static void paint_speed(mpl_paint *paint, const memplan_plan *plan)
     mpl_paint_gap(paint, MARGIN);
     mpl_paint_left(paint, MPL_INK_PLAIN, KEY_COLUMNS, "speed");
     mpl_text_speed(&made, plan);
-    paint_made(paint, MPL_INK_PLAIN, MARGIN + KEY_COLUMNS, &made);
+    mpl_paint_made(paint, MPL_INK_PLAIN, MARGIN + KEY_COLUMNS, &made);
     mpl_text_proof(&made, plan);
     if (made.length > 0) {
         mpl_paint_gap(paint, MARGIN);
         mpl_paint_left(paint, MPL_INK_PLAIN, KEY_COLUMNS, "proof");
     }
     if (made.length > 0 || made.failed)
-        paint_made(paint, MPL_INK_PLAIN, MARGIN + KEY_COLUMNS, &made);
+        mpl_paint_made(paint, MPL_INK_PLAIN, MARGIN + KEY_COLUMNS, &made);
 }
 
 static void paint_item(mpl_paint *paint, mpl_ink ink, const char *first,
