@@ -21,6 +21,7 @@ typedef enum mpl_llama_backend_kind {
 
 typedef struct mpl_llama_backend {
     const char *name;         /* "CUDA": device names start so */
+    const char *host_name;    /* of pinned host memory, or "" */
     uint32_t alignment_bytes; /* of tensors in a buffer */
     uint32_t row_elements;    /* a quantized row is padded to so many on
                                  allocation; 0: not */
@@ -35,5 +36,9 @@ typedef struct mpl_llama_backend {
 
 /* By kind; every backend of the profile. */
 extern const mpl_llama_backend MPL_LLAMA_BACKENDS[MPL_LLAMA_BACKEND_COUNT];
+
+/* By the name of a backend, of a device of it ("CUDA1"), or of a vendor;
+ * letters without case. MPL_LLAMA_BACKEND_COUNT where unknown. */
+mpl_llama_backend_kind mpl_llama_backend_find(const char *name);
 
 #endif

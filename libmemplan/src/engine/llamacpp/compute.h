@@ -22,10 +22,21 @@ typedef struct mpl_llama_compute_result {
 } mpl_llama_compute_result;
 
 /*
+ * Whether flash attention stays on: llama.cpp schedules a graph of one token a
+ * sequence, without the forced assignments, and turns it off everywhere when a
+ * FLASH_ATTN_EXT lands on another device than its layer's.
+ */
+memplan_status mpl_llama_flash_stays(bool *out, const mpl_llama_setup *setup,
+                                     memplan_error *error);
+
+/*
  * Compute buffers of a setup. Where the architecture's graph is not described
  * the result is an upper bound, marked so. `setup->flash_attn` is final.
  *
- * MEMPLAN_OK; _UNSUPPORTED with the error that llama.cpp would end with;
+ * MEMPLAN_OK; _UNSUPPORTED with the error that llama.cpp would end with, such
+ * as an AMX weight whose input is not contiguous and for which no other backend
+ * is left (GGML_ASSERT(*cur_backend_id != -1)), or a graph that outgrows its
+ * hash table;
  * _TOO_LARGE; _NO_MEMORY.
  */
 memplan_status mpl_llama_compute(mpl_llama_compute_result *out,

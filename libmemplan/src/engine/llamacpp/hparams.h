@@ -137,6 +137,7 @@ typedef struct mpl_llama_hparams {
     uint32_t indexer_top_k;
     uint32_t indexer_block;
     uint32_t indexer_local_blocks;
+    uint32_t indexer_pool; /* attention.indexer.kpool; 0: none */
 
     uint32_t hc_mult;  /* hyper-connections (DeepSeek-V4) */
     uint32_t hc_rank;
@@ -146,9 +147,72 @@ typedef struct mpl_llama_hparams {
     uint32_t kv_from_start; /* only so many first layers own a cache;
                                UINT32_MAX: all */
     uint32_t norm_group_count;
-    uint32_t nope_step;
+    uint32_t nope_step; /* each such layer has no rope; UINT32_MAX: all do */
     uint32_t relative_bucket_count;
+    uint32_t loop_count; /* nanbeige: the layers run so many times */
+    uint32_t hrm_stack_layers; /* hrm_text: layers of a stack, and cycles */
+    uint32_t hrm_h_cycles;
+    uint32_t hrm_l_cycles;
+    bool has_router_layer; /* granite-switch: the last layer is no MTP layer */
+
+    /* As read, before the layers take them. */
+    uint32_t key_width_full;
+    uint32_t value_width_full;
+    uint32_t key_width_swa;
+    uint32_t value_width_swa;
+    uint32_t rope_width_full;
+    uint32_t rope_width_swa;
+    uint32_t shared_kv_count; /* attention.shared_kv_layers */
+    uint32_t full_interval;   /* full_attention_interval */
 } mpl_llama_hparams;
+
+/* What a row of architectures.def says. */
+typedef enum mpl_llama_rope {
+    MPL_LLAMA_ROPE_NONE,
+    MPL_LLAMA_ROPE_NORM,
+    MPL_LLAMA_ROPE_NEOX,
+    MPL_LLAMA_ROPE_MROPE,
+    MPL_LLAMA_ROPE_IMROPE
+} mpl_llama_rope;
+
+typedef enum mpl_llama_memory {
+    MPL_LLAMA_MEMORY_ATTENTION,
+    MPL_LLAMA_MEMORY_RECURRENT,
+    MPL_LLAMA_MEMORY_HYBRID,
+    MPL_LLAMA_MEMORY_NONE
+} mpl_llama_memory;
+
+typedef enum mpl_llama_output {
+    MPL_LLAMA_OUTPUT_OWN,
+    MPL_LLAMA_OUTPUT_TIED,
+    MPL_LLAMA_OUTPUT_TWICE
+} mpl_llama_output;
+
+typedef enum mpl_llama_recurrent {
+    MPL_LLAMA_RECURRENT_NO,
+    MPL_LLAMA_RECURRENT_ALL,
+    MPL_LLAMA_RECURRENT_NO_HEADS,
+    MPL_LLAMA_RECURRENT_NO_HEADS_FF,
+    MPL_LLAMA_RECURRENT_INTERVAL_4,
+    MPL_LLAMA_RECURRENT_INTERVAL_8
+} mpl_llama_recurrent;
+
+typedef enum mpl_llama_gating {
+    MPL_LLAMA_GATING_NONE,
+    MPL_LLAMA_GATING_SOFTMAX,
+    MPL_LLAMA_GATING_SIGMOID
+} mpl_llama_gating;
+
+typedef struct mpl_llama_arch_row {
+    const char *name;
+    mpl_llama_rope rope;
+    mpl_llama_memory memory;
+    mpl_llama_output output;
+    mpl_llama_recurrent recurrent;
+    mpl_llama_gating gating;
+} mpl_llama_arch_row;
+
+extern const mpl_llama_arch_row MPL_LLAMA_ARCHES[MPL_LLAMA_ARCH_COUNT];
 
 /* Reads them; the error is the one llama.cpp would give. Lives in `arena`. */
 memplan_status mpl_llama_hparams_read(mpl_llama_hparams *out,

@@ -28,6 +28,7 @@ typedef struct mpl_llama_device {
     const mpl_llama_backend *backend;
     mpl_llama_backend_kind kind;
     uint32_t pool; /* of the machine */
+    bool lacks_mmap; /* integrated: mapped files are not used then */
     uint32_t compute_capability; /* 90 for 9.0; 0: not NVIDIA, or unknown */
     uint64_t free_bytes;
     uint64_t total_bytes;
@@ -57,15 +58,38 @@ typedef struct mpl_llama_buffer_type {
     uint64_t buffer_max_bytes;
 } mpl_llama_buffer_type;
 
+/* Whose device a weight goes to, and what for (tensors.def). */
+typedef enum mpl_llama_class {
+    MPL_LLAMA_CLASS_INPUT,
+    MPL_LLAMA_CLASS_OUTPUT,
+    MPL_LLAMA_CLASS_LAYER
+} mpl_llama_class;
+
+typedef enum mpl_llama_use {
+    MPL_LLAMA_USE_MATMUL,
+    MPL_LLAMA_USE_EXPERTS,
+    MPL_LLAMA_USE_ROWS,
+    MPL_LLAMA_USE_OTHER,
+    MPL_LLAMA_USE_UNUSED
+} mpl_llama_use;
+
 /* One weight as llama.cpp creates it. ne[0] is the fastest dimension. */
 typedef struct mpl_llama_weight {
-    const char *name;    /* "blk.0.attn_q.weight", "output.weight" */
-    const char *part;    /* without "blk.0." */
-    uint32_t layer;      /* of the name; MPL_NO_INDEX: none */
-    uint32_t dtype;      /* a mpl_dtype */
+    const char *name; /* "blk.0.attn_q.weight", "output.weight" */
+    const char *part; /* without "blk.0." */
+    uint32_t layer;   /* of the name; MPL_NO_INDEX: none */
+    uint32_t dtype;   /* a mpl_dtype */
     uint64_t ne[4];
     uint64_t bytes;
-    uint32_t tensor; /* in the model; output.weight may be token_embd's */
+    uint32_t dimension_count; /* without trailing ones; at least 1 */
+    uint32_t file_index;
+    uint64_t file_offset;
+    mpl_llama_class class_;
+    mpl_llama_use use;
+    bool is_shared;      /* one for each layer that asks: rope_freqs */
+    bool is_copy;        /* output.weight made of token_embd.weight */
+    bool is_expert_ffn;  /* -cmoe moves it */
+    bool is_dense_ffn;   /* -ncffn moves it */
 } mpl_llama_weight;
 
 typedef enum mpl_llama_cache_kind {
@@ -117,7 +141,8 @@ typedef struct mpl_llama_setup {
     uint32_t type_k; /* mpl_dtype */
     uint32_t type_v;
     bool kv_unified;
-    bool flash_attn; /* resolved */
+    bool flash_attn; /* resolved, unless is_flash_auto */
+    bool is_flash_auto; /* on, until a probe of the graph says otherwise */
     bool kv_offload;
     bool op_offload;
     bool swa_full;
@@ -136,8 +161,10 @@ typedef struct mpl_llama_setup {
     const mpl_llama_buffer_type *buffers; /* MPL_LLAMA_BUFFER_DEVICE +
                                              device_count entries */
     uint32_t buffer_count;
-    bool has_pinned; /* MPL_LLAMA_BUFFER_PINNED exists: it is also where the
-                        CPU backend computes */
+    bool has_pinned; /* the first device has pinned host memory: the CPU
+                        backend computes in it */
+    bool has_pinned_weights; /* some device has: the host's weights are there,
+                                unless files are mapped */
     uint32_t copy_count; /* 4: pipeline copies, else 1 */
 
     /* Weights, and the buffer type of each. */
@@ -146,6 +173,8 @@ typedef struct mpl_llama_setup {
     const uint16_t *weight_buffer; /* by weight; MPL_LLAMA_BUFFER_NONE: not
                                       loaded */
     const struct mpl_llama_weight_index *index;
+    uint32_t token_embd; /* a weight, or MPL_NO_INDEX */
+    uint32_t host_other; /* where the host keeps what it cannot pack */
 
     /* Caches; NULL where there is none of that kind. */
     const mpl_llama_cache *caches[MPL_LLAMA_CACHE_KIND_COUNT];
