@@ -68,7 +68,8 @@ typedef struct mpl_problem {
     uint32_t unit_count;
     uint32_t pool_count;
     uint32_t budget_count;
-    uint32_t must_use; /* a pool that must hold a unit, or MPL_NO_INDEX */
+    uint32_t must_use; /* a home that must hold a unit itself where it has
+                          guests, or MPL_NO_INDEX */
     const uint64_t *own_bytes;
     const uint64_t *home_bytes;
     const uint64_t *staging_bytes;

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A device map as Transformers takes it: {"model.embed_tokens": 0, …}.
+ *
+ * A unit goes where the longest of its prefixes says that ends at a dot or
+ * at its end; "" is a prefix of all. A key inside a unit would split it: that
+ * is refused unless all such keys agree.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/failure.h"
+#include "base/json.h"
+#include "base/nearest.h"
+#include "engine/transformers/job.h"
+
+static bool is_prefix(const char *prefix, const char *name)
+{
+    const size_t length = strlen(prefix);
+    return length == 0 || (strncmp(prefix, name, length) == 0 &&
+                           (name[length] == '\0' || name[length] == '.'));
+}
+
+/* The pool that a value names: 0, "0", "cuda:0", "cuda", "cpu", "disk". */
+static uint32_t find_pool(const mpl_job *job, mpl_json_value value)
+{
+    char digits[24];
+    uint64_t index;
+    const char *key = mpl_json_string(value, NULL);
+    if (mpl_json_u64(value, &index)) {
+        (void)snprintf(digits, sizeof digits, "%llu",
+                       (unsigned long long)index);
+        key = digits;
+    }
+    if (key == NULL)
+        return MPL_NO_INDEX;
+    if (strcmp(key, "cuda") == 0)
+        key = "0";
+    if (strncmp(key, "cuda:", 5) == 0)
+        key += 5;
+    for (uint32_t at = 0; at < job->machine->pool_count; at++)
+        if (strcmp(job->machine->pools[at].key, key) == 0)
+            return at;
+    return MPL_NO_INDEX;
+}
+
+static memplan_status fail_unknown(const mpl_job *job, const char *key,
+                                   memplan_error *error)
+{
+    mpl_nearest nearest = {0};
+    for (uint32_t at = 0; at < job->model->unit_count; at++)
+        mpl_nearest_offer(&nearest, key, job->model->units[at].name);
+    return mpl_fail(error, MEMPLAN_E_NOT_FOUND, MPL_NOWHERE,
+                    "device_map: no module \"%.60s\" in this model%s%.60s",
+                    key, nearest.count != 0 ? "; the nearest is " : "",
+                    nearest.count != 0 ? nearest.words[0] : "");
+}
+
+/* What the map says of one unit so far. */
+typedef struct claim {
+    uint32_t pool;
+    size_t length;      /* of the prefix; SIZE_MAX: a key inside the unit */
+    uint32_t inner_pool; /* of keys inside it, or MPL_NO_INDEX */
+} claim;
+
+static memplan_status apply(const mpl_job *job, const char *key, uint32_t pool,
+                            claim *claims, memplan_error *error)
+{
+    bool is_used = false;
+    for (uint32_t at = 0; at < job->model->unit_count; at++) {
+        const char *const name = job->model->units[at].name;
+        claim *const made = &claims[at];
+        if (is_prefix(key, name)) {
+            is_used = true;
+            if (made->pool == MPL_NO_INDEX || strlen(key) >= made->length) {
+                made->pool = pool;
+                made->length = strlen(key);
+            }
+        } else if (is_prefix(name, key)) {
+            is_used = true;
+            if (made->inner_pool != MPL_NO_INDEX && made->inner_pool != pool)
+                return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
+                                "device_map: \"%.60s\" splits \"%.60s\", "
+                                "which must stay whole",
+                                key, name);
+            made->inner_pool = pool;
+        }
+    }
+    return is_used ? MEMPLAN_OK : fail_unknown(job, key, error);
+}
+
+static memplan_status settle(const mpl_job *job, const claim *claims,
+                             uint32_t *pool_of_unit, memplan_error *error)
+{
+    for (uint32_t at = 0; at < job->model->unit_count; at++) {
+        const char *const name = job->model->units[at].name;
+        const claim *const made = &claims[at];
+        if (made->pool == MPL_NO_INDEX && made->inner_pool == MPL_NO_INDEX)
+            return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
+                            "device_map: nothing says where \"%.80s\" goes",
+                            name);
+        if (made->pool != MPL_NO_INDEX && made->inner_pool != MPL_NO_INDEX &&
+            made->pool != made->inner_pool)
+            return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
+                            "device_map: a key inside \"%.60s\" splits it, "
+                            "and it must stay whole",
+                            name);
+        pool_of_unit[at] =
+            made->pool != MPL_NO_INDEX ? made->pool : made->inner_pool;
+    }
+    return MEMPLAN_OK;
+}
+
+static memplan_status read_map(mpl_job *job, mpl_json_value root,
+                               uint32_t *pool_of_unit, memplan_error *error)
+{
+    if (mpl_json_type_of(root) != MPL_JSON_OBJECT)
+        return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
+                        "device_map: %s; write {\"\": 0} or "
+                        "{\"model.layers.0\": 0, ...}",
+                        mpl_json_type_name(root));
+    claim *const claims = mpl_arena_alloc(
+        job->arena, job->model->unit_count, sizeof *claims);
+    if (claims == NULL)
+        return mpl_fail_memory(error);
+    for (uint32_t at = 0; at < job->model->unit_count; at++)
+        claims[at] = (claim){MPL_NO_INDEX, 0, MPL_NO_INDEX};
+    mpl_json_walk walk = mpl_json_begin(root);
+    while (mpl_json_next(&walk)) {
+        const uint32_t pool = find_pool(job, walk.value);
+        if (pool == MPL_NO_INDEX)
+            return mpl_fail(error, MEMPLAN_E_NOT_FOUND, MPL_NOWHERE,
+                            "device_map: \"%.60s\" goes to a pool that this "
+                            "machine lacks; it has a device's number, "
+                            "\"cpu\" or \"disk\"",
+                            walk.key);
+        const memplan_status status =
+            apply(job, walk.key, pool, claims, error);
+        if (status != MEMPLAN_OK)
+            return status;
+    }
+    return settle(job, claims, pool_of_unit, error);
+}
+
+memplan_status mpl_transformers_read(mpl_job *job, const char *text,
+                                     mpl_placement *out, memplan_error *error)
+{
+    enum { PADDING = 64 };
+    if (text == NULL)
+        return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
+                        "no placement: transformers prices a device_map, "
+                        "such as {\"\": 0}");
+    const uint64_t length = strlen(text);
+    uint8_t *const copy = mpl_arena_alloc(job->arena, length + PADDING, 1);
+    if (copy == NULL)
+        return mpl_fail_memory(error);
+    memcpy(copy, text, (size_t)length);
+    mpl_json *json = NULL;
+    memplan_status status = mpl_json_parse(&json, copy, length, error);
+    if (status != MEMPLAN_OK)
+        return status;
+    status = read_map(job, mpl_json_root(json), out->pool_of_unit, error);
+    mpl_json_free(json);
+    return status;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A job of the transformers engine: what each unit of the model takes where,
+ * worked out once from model, machine and request, then only added up.
+ *
+ *     weights.c      bytes of a unit by dtype, on a device and offloaded
+ *     state.c        the cache at the requested context
+ *     activations.c  an upper bound for what a forward pass allocates
+ *     speed.c        bytes over bandwidth
+ *     problem.c      the space of placements
+ *     price.c        the ledger of one placement
+ *     device_map.c   placements as JSON
+ */
+#ifndef MPL_ENGINE_TRANSFORMERS_JOB_H
+#define MPL_ENGINE_TRANSFORMERS_JOB_H
+
+#include "engine/engine.h"
+
+/* How weights are loaded. `offloads` says what becomes of units on cpu and
+ * disk: quantized like the others, or kept in 16 bits by the quantizer. */
+typedef struct mpl_loading {
+    const char *name;
+    uint32_t dtype;         /* of what is not quantized; MPL_DTYPE_COUNT: the
+                               model's own */
+    uint32_t weight_bits;   /* of linear weights; 0: not quantized */
+    uint32_t block;         /* elements that share a scale; 0: a row does */
+    uint32_t scale_bytes;   /* with its zero point */
+    bool keeps_offloaded;   /* offloaded units stay as they are */
+    const char *rule;
+} mpl_loading;
+
+/* By name; NULL is the model's own; NULL where unknown. */
+const mpl_loading *mpl_loading_find(const char *name);
+
+/* How keys and values are kept. */
+typedef struct mpl_kv_loading {
+    const char *name;
+    uint32_t dtype; /* MPL_DTYPE_COUNT: quantized */
+    uint32_t bits;
+    const char *rule;
+} mpl_kv_loading;
+
+const mpl_kv_loading *mpl_kv_loading_find(const char *name);
+
+/* All bytes of one unit, for all sequences. */
+typedef struct mpl_unit_cost {
+    uint64_t device_bytes;    /* parameters where they execute */
+    uint64_t offloaded_bytes; /* parameters on cpu or disk */
+    uint64_t buffer_bytes;    /* buffers: they stay where the unit executes */
+    uint64_t leaf_bytes;      /* of the largest leaf module when offloaded */
+    uint64_t stored_leaf_bytes; /* of the same, in the model's own dtypes */
+    uint64_t read_bytes;      /* of parameters, to decode one token */
+    uint64_t cache_bytes;     /* the KV cache at the context */
+    uint64_t state_bytes;     /* fixed states */
+    uint64_t window_bytes;    /* a prompt beyond a sliding window */
+    uint64_t widest_bytes;    /* keys and values of one sequence step, in the
+                                 dtype of computation: copied by a step */
+} mpl_unit_cost;
+
+/* A bound of what one forward pass allocates, by part. */
+typedef struct mpl_activations {
+    uint64_t bytes; /* all of it */
+    mpl_certainty certainty;
+    const char *rule;
+} mpl_activations;
+
+struct mpl_job {
+    mpl_arena *arena;
+    const memplan_model *model;
+    const memplan_machine *machine;
+    const mpl_request *request;
+    const mpl_loading *loading;
+    const mpl_kv_loading *kv_loading; /* NULL: as computed */
+    uint32_t compute_dtype;
+    uint64_t prompt_tokens;
+    bool is_eager; /* attention forms the whole score matrix */
+    bool has_windows;
+    mpl_unit_cost *units;
+    uint32_t *tied_to; /* by unit: an earlier unit, or MPL_NO_INDEX */
+    mpl_activations activations;
+    uint32_t host_pool; /* MPL_NO_INDEX: none */
+    uint32_t disk_pool;
+    uint32_t device_pool_count;
+};
+
+/* What a unit leaves where it executes, beside its parameters. */
+bool mpl_transformers_resident(uint64_t *out, const mpl_unit_cost *cost);
+
+/* Room where it executes for the largest leaf of a unit that rests on
+ * `pool`: a leaf of a file that is cast is there in both dtypes. */
+uint64_t mpl_transformers_staging(const mpl_job *job, uint32_t unit,
+                                  uint32_t pool);
+
+/* Each fills its part of the job's units. */
+memplan_status mpl_transformers_weights(mpl_job *job, memplan_error *error);
+memplan_status mpl_transformers_state(mpl_job *job, memplan_error *error);
+memplan_status mpl_transformers_activations(mpl_job *job,
+                                            memplan_error *error);
+
+/* The loadings that are smaller than the job's, the largest first. */
+const char *const *mpl_loading_smaller(const mpl_job *job,
+                                       uint32_t *out_count);
+
+/* What a process with torch takes before a model is loaded. */
+uint64_t mpl_transformers_device_runtime(const mpl_job *job, uint32_t pool);
+uint64_t mpl_transformers_host_runtime(const mpl_job *job);
+
+/*
+ * Speeds in bytes a second. `is_known` turns false where a stand-in was
+ * used: good to compare placements, never to be shown.
+ */
+uint64_t mpl_transformers_read_speed(const mpl_job *job, uint32_t pool,
+                                     bool *is_known);
+uint64_t mpl_transformers_link_speed(const mpl_job *job, uint32_t pool,
+                                     bool *is_known);
+
+/* Picoseconds a token of a unit that rests on `pool` and executes on `main`.
+ * At most MPL_TIME_MAX_PS. */
+uint64_t mpl_transformers_unit_ps(const mpl_job *job, uint32_t unit,
+                                  uint32_t pool, uint32_t main,
+                                  bool *is_known);
+
+/* Picoseconds to hand the hidden state from one device to another. */
+uint64_t mpl_transformers_crossing_ps(const mpl_job *job, uint32_t from,
+                                      uint32_t to, bool *is_known);
+
+/* Who executes what rests on a pool: itself if it is a device, else `main`. */
+uint32_t mpl_transformers_home(const mpl_job *job, uint32_t pool,
+                               uint32_t main);
+
+/* The device that executes what is offloaded: the lowest that holds a unit;
+ * the host where none does. */
+uint32_t mpl_transformers_main(const mpl_job *job,
+                               const mpl_placement *placement);
+
+memplan_status mpl_transformers_problem(mpl_job *job, uint32_t index,
+                                        mpl_problem *out, uint32_t *out_count,
+                                        bool *out_is_fallback,
+                                        memplan_error *error);
+memplan_status mpl_transformers_price(mpl_job *job, mpl_placement *placement,
+                                      mpl_ledger *ledger, mpl_timing *timing,
+                                      memplan_error *error);
+memplan_status mpl_transformers_read(mpl_job *job, const char *text,
+                                     mpl_placement *out,
+                                     memplan_error *error);
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ledger of one device map: what each pool holds, part by part, and the
+ * time of a token.
+ */
+#include "base/checked.h"
+#include "base/failure.h"
+#include "engine/transformers/job.h"
+
+/* One pool, summed over units. `guest` is what rests elsewhere and executes
+ * here. */
+typedef struct sums {
+    uint64_t weights;
+    uint64_t guest_buffers;
+    uint64_t cache;
+    uint64_t windows;
+    uint64_t state;
+    uint64_t staging;
+    uint64_t relay;
+    uint64_t unit_count;
+    bool executes;
+} sums;
+
+static bool add_unit(const mpl_job *job, mpl_placement *placement, sums *pools,
+                     uint32_t unit, uint32_t main)
+{
+    const mpl_unit_cost *const cost = &job->units[unit];
+    const uint32_t pool = placement->pool_of_unit[unit];
+    const uint32_t home = mpl_transformers_home(job, pool, main);
+    sums *const here = &pools[pool];
+    sums *const there = &pools[home];
+    there->executes = true;
+    here->unit_count++;
+    placement->unit_bytes[unit] =
+        pool == home ? cost->device_bytes : cost->offloaded_bytes;
+    if (pool == home) {
+        if (!mpl_add(&placement->unit_bytes[unit],
+                     placement->unit_bytes[unit], cost->buffer_bytes))
+            return false;
+    } else {
+        there->staging = mpl_max(there->staging,
+                                 mpl_transformers_staging(job, unit, pool));
+        if (!mpl_add(&there->guest_buffers, there->guest_buffers,
+                     cost->buffer_bytes))
+            return false;
+        if (job->machine->pools[pool].kind == MPL_POOL_DISK &&
+            main != job->host_pool && job->host_pool != MPL_NO_INDEX)
+            pools[job->host_pool].relay = mpl_max(
+                pools[job->host_pool].relay, cost->stored_leaf_bytes);
+    }
+    return mpl_add(&here->weights, here->weights,
+                   placement->unit_bytes[unit]) &&
+           mpl_add(&there->cache, there->cache, cost->cache_bytes) &&
+           mpl_add(&there->windows, there->windows, cost->window_bytes) &&
+           mpl_add(&there->state, there->state, cost->state_bytes);
+}
+
+static memplan_status runtime_row(const mpl_job *job, mpl_ledger *ledger,
+                                  uint32_t pool, bool executes)
+{
+    if (job->machine->pools[pool].kind == MPL_POOL_HOST)
+        return mpl_ledger_add(ledger, pool, MPL_ROW_RUNTIME, MPL_ESTIMATE,
+                              mpl_transformers_host_runtime(job),
+                              "a Python process with torch and transformers, "
+                              "before a model: 0.4 to 1 GiB");
+    if (!executes)
+        return MEMPLAN_OK;
+    if (job->request->reserve_bytes != MEMPLAN_UNKNOWN)
+        return mpl_ledger_add(ledger, pool, MPL_ROW_RESERVE, MPL_EXACT,
+                              job->request->reserve_bytes,
+                              "kept free as the request asks");
+    return mpl_ledger_add(ledger, pool, MPL_ROW_RUNTIME, MPL_ESTIMATE,
+                          mpl_transformers_device_runtime(job, pool),
+                          "the driver's context, kernels and workspaces: 300 "
+                          "to 700 MiB");
+}
+
+static const char *cache_rule(const mpl_job *job, mpl_arena *arena)
+{
+    const mpl_kv_loading *const kv = job->kv_loading;
+    return mpl_arena_format(
+        arena, "%llu tokens in %llu sequences of the layers that execute "
+               "here, %s",
+        (unsigned long long)job->request->context_tokens,
+        (unsigned long long)job->request->sequences,
+        kv != NULL ? kv->rule
+                   : mpl_kv_loading_find(mpl_dtype_name(job->compute_dtype))
+                         ->rule);
+}
+
+static memplan_status weight_rows(const mpl_job *job, mpl_ledger *ledger,
+                                  uint32_t pool, const sums *sum)
+{
+    const bool is_disk = job->machine->pools[pool].kind == MPL_POOL_DISK;
+    const memplan_status status = mpl_ledger_add(
+        ledger, pool, MPL_ROW_WEIGHTS, is_disk ? MPL_BOUND : MPL_EXACT,
+        sum->weights,
+        is_disk ? "read from the checkpoint, or written to the offload "
+                  "folder where loading changes them"
+                : job->loading->rule);
+    if (status != MEMPLAN_OK)
+        return status;
+    return mpl_ledger_add(ledger, pool, MPL_ROW_WEIGHTS, MPL_EXACT,
+                          sum->guest_buffers,
+                          "buffers of offloaded modules stay where these "
+                          "execute");
+}
+
+static memplan_status state_rows(const mpl_job *job, mpl_ledger *ledger,
+                                 uint32_t pool, const sums *sum)
+{
+    const bool is_quantized = job->kv_loading != NULL &&
+                              job->kv_loading->dtype == MPL_DTYPE_COUNT;
+    memplan_status status = mpl_ledger_add(
+        ledger, pool, MPL_ROW_KV_CACHE, is_quantized ? MPL_BOUND : MPL_EXACT,
+        sum->cache, cache_rule(job, ledger->arena));
+    if (status == MEMPLAN_OK)
+        status = mpl_ledger_add(ledger, pool, MPL_ROW_KV_CACHE, MPL_BOUND,
+                                sum->windows,
+                                "sliding layers hold the whole prompt's keys "
+                                "and values until the next token");
+    if (status == MEMPLAN_OK)
+        status = mpl_ledger_add(ledger, pool, MPL_ROW_STATE, MPL_EXACT,
+                                sum->state,
+                                "recurrent and convolution states, whatever "
+                                "the length");
+    return status;
+}
+
+static memplan_status pool_rows(const mpl_job *job, mpl_ledger *ledger,
+                                uint32_t pool, const sums *sum)
+{
+    memplan_status status = weight_rows(job, ledger, pool, sum);
+    if (status == MEMPLAN_OK)
+        status = state_rows(job, ledger, pool, sum);
+    if (status == MEMPLAN_OK && sum->executes)
+        status = mpl_ledger_add(ledger, pool, MPL_ROW_ACTIVATIONS,
+                                job->activations.certainty,
+                                job->activations.bytes,
+                                mpl_arena_strdup(ledger->arena,
+                                                 job->activations.rule));
+    if (status == MEMPLAN_OK)
+        status = mpl_ledger_add(ledger, pool, MPL_ROW_STAGING, MPL_BOUND,
+                                sum->staging,
+                                "the largest offloaded module, copied here "
+                                "while it executes");
+    if (status == MEMPLAN_OK)
+        status = mpl_ledger_add(ledger, pool, MPL_ROW_STAGING, MPL_BOUND,
+                                sum->relay,
+                                "the largest module on disk, on its way "
+                                "through host memory");
+    if (status == MEMPLAN_OK)
+        status = runtime_row(job, ledger, pool, sum->executes);
+    return status;
+}
+
+static void find_timing(const mpl_job *job, const mpl_placement *placement,
+                        uint32_t main, mpl_timing *timing)
+{
+    bool is_known = true;
+    uint64_t ps = 0;
+    uint32_t last = MPL_NO_INDEX;
+    for (uint32_t unit = 0; unit < job->model->unit_count; unit++) {
+        const uint32_t pool = placement->pool_of_unit[unit];
+        const uint32_t home = mpl_transformers_home(job, pool, main);
+        ps += mpl_transformers_unit_ps(job, unit, pool, main, &is_known);
+        if (last != MPL_NO_INDEX && last != home)
+            ps += mpl_transformers_crossing_ps(job, last, home, &is_known);
+        last = home;
+    }
+    timing->decode_ps_per_token = is_known ? ps : MEMPLAN_UNKNOWN;
+    timing->prompt_ps_per_token = MEMPLAN_UNKNOWN;
+}
+
+/* Which quantizers refuse a map, or change what it does. */
+static memplan_status add_notes(const mpl_job *job, mpl_ledger *ledger,
+                                const sums *pools)
+{
+    const uint32_t away[] = {job->host_pool, job->disk_pool};
+    uint64_t offloaded = 0;
+    bool uses_device = false;
+    for (uint32_t at = 0; at < job->machine->pool_count; at++)
+        uses_device = uses_device || (pools[at].executes &&
+                                      job->machine->pools[at].kind ==
+                                          MPL_POOL_DEVICE);
+    for (uint32_t at = 0; at < 2 && uses_device; at++)
+        if (away[at] != MPL_NO_INDEX)
+            offloaded += pools[away[at]].unit_count;
+    if (offloaded == 0 || job->loading->weight_bits == 0)
+        return MEMPLAN_OK;
+    if (job->loading->keeps_offloaded)
+        return mpl_ledger_note(
+            ledger, "bitsandbytes refuses offloaded modules unless "
+                    "llm_int8_enable_fp32_cpu_offload is set, and then keeps "
+                    "them in 16 bits");
+    return mpl_ledger_note(
+        ledger, "offloaded modules stay quantized with torchao or a "
+                "quantized checkpoint; bitsandbytes keeps them in 16 bits");
+}
+
+memplan_status mpl_transformers_price(mpl_job *job, mpl_placement *placement,
+                                      mpl_ledger *ledger, mpl_timing *timing,
+                                      memplan_error *error)
+{
+    const uint32_t main = mpl_transformers_main(job, placement);
+    if (main == MPL_NO_INDEX)
+        return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
+                        "no device and no host memory to execute on: only "
+                        "disk is given");
+    sums *const pools = mpl_arena_alloc(
+        job->arena, job->machine->pool_count, sizeof *pools);
+    if (pools == NULL)
+        return mpl_fail_memory(error);
+    for (uint32_t unit = 0; unit < job->model->unit_count; unit++)
+        if (!add_unit(job, placement, pools, unit, main))
+            return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
+                            "the ledger passes 64 bits at unit \"%s\"",
+                            job->model->units[unit].name);
+    for (uint32_t pool = 0; pool < job->machine->pool_count; pool++)
+        if (pool_rows(job, ledger, pool, &pools[pool]) != MEMPLAN_OK)
+            return mpl_fail_memory(error);
+    if (add_notes(job, ledger, pools) != MEMPLAN_OK)
+        return mpl_fail_memory(error);
+    find_timing(job, placement, main, timing);
+    return MEMPLAN_OK;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * transformers: Transformers 5 with Accelerate 1, a device_map and generate().
+ *
+ * A unit is a module. Units on devices execute there. Units on cpu and disk
+ * execute on the main device, the lowest that the map uses: their modules are
+ * copied there one leaf at a time, and their cache and buffers live there.
+ * Where the map names no device, the host executes.
+ */
+#include <string.h>
+
+#include "base/failure.h"
+#include "engine/transformers/job.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+static bool claims(const memplan_model *model)
+{
+    return strcmp(model->format, "gguf") != 0;
+}
+
+/* The float dtype of most parameters: what quantizers and caches compute in.
+ * Headers of quantized checkpoints alone do not say: 16 bits. */
+static uint32_t main_float(const memplan_model *model)
+{
+    static const uint32_t FLOATS[] = {MPL_DTYPE_BF16, MPL_DTYPE_FP16,
+                                      MPL_DTYPE_FP32};
+    uint64_t elements[MPL_DTYPE_COUNT] = {0};
+    for (uint32_t at = 0; at < model->tensor_count; at++)
+        if ((model->tensors[at].flags & MPL_TENSOR_BUFFER) == 0)
+            elements[model->tensors[at].dtype] +=
+                model->tensors[at].element_count;
+    uint32_t best = MPL_DTYPE_BF16;
+    for (uint32_t at = 0; at < sizeof FLOATS / sizeof *FLOATS; at++)
+        if (elements[FLOATS[at]] > elements[best])
+            best = FLOATS[at];
+    return best;
+}
+
+static memplan_status find_dtypes(mpl_job *job, memplan_error *error)
+{
+    const mpl_request *const request = job->request;
+    job->loading = mpl_loading_find(request->dtype);
+    if (job->loading == NULL)
+        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                        "dtype \"%.40s\": transformers loads auto, fp32, "
+                        "fp16, bf16, int8, int4 or nf4",
+                        request->dtype);
+    job->compute_dtype = job->loading->dtype != MPL_DTYPE_COUNT
+                             ? job->loading->dtype
+                             : main_float(job->model);
+    if (job->loading->weight_bits != 0 &&
+        job->compute_dtype == MPL_DTYPE_FP32)
+        job->compute_dtype = MPL_DTYPE_FP16;
+    if (request->kv_dtype == NULL)
+        return MEMPLAN_OK;
+    job->kv_loading = mpl_kv_loading_find(request->kv_dtype);
+    if (job->kv_loading == NULL)
+        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                        "kv_dtype \"%.40s\": transformers keeps fp32, fp16, "
+                        "bf16, int8, int4 or int2",
+                        request->kv_dtype);
+    return MEMPLAN_OK;
+}
+
+static memplan_status find_settings(mpl_job *job, memplan_error *error)
+{
+    const char *const settings = job->request->settings;
+    if (settings == NULL || settings[0] == '\0')
+        return MEMPLAN_OK;
+    if (strcmp(settings, "attn=eager") == 0)
+        job->is_eager = true;
+    else if (strcmp(settings, "attn=sdpa") != 0)
+        return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
+                        "settings \"%.60s\": transformers knows attn=sdpa and "
+                        "attn=eager",
+                        settings);
+    return MEMPLAN_OK;
+}
+
+static void find_pools(mpl_job *job)
+{
+    job->host_pool = MPL_NO_INDEX;
+    job->disk_pool = MPL_NO_INDEX;
+    for (uint32_t at = 0; at < job->machine->pool_count; at++) {
+        const mpl_pool_kind kind = job->machine->pools[at].kind;
+        if (kind == MPL_POOL_HOST)
+            job->host_pool = at;
+        else if (kind == MPL_POOL_DISK)
+            job->disk_pool = at;
+        else
+            job->device_pool_count++;
+    }
+}
+
+static memplan_status open_job(mpl_job **out, mpl_arena *arena,
+                               const memplan_model *model,
+                               const memplan_machine *machine,
+                               const mpl_request *request,
+                               memplan_error *error)
+{
+    if (!claims(model))
+        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                        "%.80s: transformers places modules, and a GGUF has "
+                        "none; plan it for llama.cpp",
+                        model->source);
+    mpl_job *const job = mpl_arena_alloc(arena, 1, sizeof *job);
+    if (job == NULL)
+        return mpl_fail_memory(error);
+    *job = (mpl_job){.arena = arena,
+                     .model = model,
+                     .machine = machine,
+                     .request = request};
+    job->units = mpl_arena_alloc(arena, model->unit_count, sizeof *job->units);
+    job->tied_to =
+        mpl_arena_alloc(arena, model->unit_count, sizeof *job->tied_to);
+    if (job->units == NULL || job->tied_to == NULL)
+        return mpl_fail_memory(error);
+    job->prompt_tokens = request->prompt_tokens != 0
+                             ? request->prompt_tokens
+                             : request->context_tokens;
+    if (job->prompt_tokens > request->context_tokens)
+        return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
+                        "a prompt of %llu tokens is longer than the context "
+                        "of %llu",
+                        (unsigned long long)job->prompt_tokens,
+                        (unsigned long long)request->context_tokens);
+    find_pools(job);
+    memplan_status status = find_dtypes(job, error);
+    if (status == MEMPLAN_OK)
+        status = find_settings(job, error);
+    if (status == MEMPLAN_OK)
+        status = mpl_transformers_weights(job, error);
+    if (status == MEMPLAN_OK)
+        status = mpl_transformers_state(job, error);
+    if (status == MEMPLAN_OK)
+        status = mpl_transformers_activations(job, error);
+    if (status == MEMPLAN_OK)
+        *out = job;
+    return status;
+}
+
+/* The dtype of most parameter bytes as the model has them. */
+static const char *stored_dtype(const memplan_model *model)
+{
+    uint64_t bytes[MPL_DTYPE_COUNT] = {0};
+    uint32_t best = 0;
+    for (uint32_t at = 0; at < model->tensor_count; at++) {
+        const uint32_t dtype = model->tensors[at].dtype;
+        bytes[dtype] += model->tensors[at].bytes;
+        if (bytes[dtype] > bytes[best])
+            best = dtype;
+    }
+    return mpl_dtype_name(best);
+}
+
+static void terms(const mpl_job *job, mpl_terms *out)
+{
+    static const char *const SMALLER_KV[] = {"int8", "int4", "int2"};
+    enum { SMALLER_KV_COUNT = sizeof SMALLER_KV / sizeof *SMALLER_KV };
+    bool has_cache = false;
+    bool has_state = false;
+    for (uint32_t at = 0; at < job->model->unit_count; at++) {
+        has_cache = has_cache || job->units[at].cache_bytes != 0;
+        has_state = has_state || job->units[at].state_bytes != 0;
+    }
+    uint32_t first = 0;
+    while (job->kv_loading != NULL && first < SMALLER_KV_COUNT &&
+           mpl_kv_loading_find(SMALLER_KV[first])->bits >=
+               job->kv_loading->bits)
+        first++;
+    if (!has_cache || has_state) /* QuantizedCache has no recurrent states */
+        first = SMALLER_KV_COUNT;
+    *out = (mpl_terms){
+        .dtype = job->loading->weight_bits != 0 ||
+                         job->loading->dtype != MPL_DTYPE_COUNT
+                     ? job->loading->name
+                     : stored_dtype(job->model),
+        .kv_dtype = !has_cache              ? "none"
+                    : job->kv_loading != NULL ? job->kv_loading->name
+                                            : mpl_dtype_name(
+                                                  job->compute_dtype),
+        .context_tokens = job->request->context_tokens,
+        .smaller_kv_dtypes = SMALLER_KV + first,
+        .smaller_kv_dtype_count = SMALLER_KV_COUNT - first,
+    };
+    out->smaller_dtypes = mpl_loading_smaller(job, &out->smaller_dtype_count);
+}
+
+/* The driver's context, kernels and cuBLAS's workspace: between 300 and 700
+ * MiB on the cards and drivers of 2018 to 2025. */
+uint64_t mpl_transformers_device_runtime(const mpl_job *job, uint32_t pool)
+{
+    (void)pool;
+    return job->request->reserve_bytes != MEMPLAN_UNKNOWN
+               ? job->request->reserve_bytes
+               : 640 * MIB;
+}
+
+/* A Python process with torch and transformers: 400 MiB measured with the
+ * CPU build, near twice that with the libraries of a device. */
+uint64_t mpl_transformers_host_runtime(const mpl_job *job)
+{
+    return job->device_pool_count != 0 ? 1024 * MIB : 512 * MIB;
+}
+
+uint32_t mpl_transformers_home(const mpl_job *job, uint32_t pool,
+                               uint32_t main)
+{
+    return job->machine->pools[pool].kind == MPL_POOL_DEVICE ? pool : main;
+}
+
+uint32_t mpl_transformers_main(const mpl_job *job,
+                               const mpl_placement *placement)
+{
+    uint32_t main = job->host_pool;
+    for (uint32_t at = 0; at < job->model->unit_count; at++) {
+        const uint32_t pool = placement->pool_of_unit[at];
+        if (job->machine->pools[pool].kind == MPL_POOL_DEVICE &&
+            (main == job->host_pool || pool < main))
+            main = pool;
+    }
+    return main;
+}
+
+extern const mpl_engine mpl_engine_transformers;
+
+const mpl_engine mpl_engine_transformers = {
+    .name = "transformers",
+    .profile = "transformers-5",
+    .claims = claims,
+    .open = open_job,
+    .terms = terms,
+    .problem = mpl_transformers_problem,
+    .price = mpl_transformers_price,
+    .read = mpl_transformers_read,
+};

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From counts to a placement, and candidates that need no counts.
+ *
+ * Which item of a class goes where decides only how often the chain changes
+ * its pool. The chain is walked from the front and stays with a home for as
+ * long as that has items of the class left; then the next home in the order
+ * that has some goes on. Each home is tried as the first and as the last.
+ */
+#include <string.h>
+
+#include "base/checked.h"
+#include "model/model.h"
+#include "plan/space.h"
+#include "plan/search.h"
+
+static uint64_t count_changes(const mpl_problem *problem,
+                              const uint32_t *pool_of_unit)
+{
+    uint64_t changes = 0;
+    for (uint32_t unit = 1; unit < problem->unit_count; unit++)
+        changes += pool_of_unit[unit] != pool_of_unit[unit - 1];
+    return changes;
+}
+
+uint64_t mpl_best_offer(mpl_best *best, const mpl_space *space)
+{
+    const mpl_problem *const problem = space->problem;
+    const uint64_t value =
+        mpl_problem_value(problem, best->trial, space->scratch);
+    if (value == MPL_TIME_FORBIDDEN || value > best->value_ps ||
+        (value == best->value_ps &&
+         count_changes(problem, best->trial) >=
+             count_changes(problem, best->pool_of_unit)))
+        return value;
+    best->value_ps = value;
+    memcpy(best->pool_of_unit, best->trial,
+           problem->unit_count * sizeof *best->trial);
+    return value;
+}
+
+/* Units from `first` on: those below `end` on `pool`, the others on `rest`;
+ * tied ones with their owner. */
+static void split_chain(const mpl_problem *problem, uint32_t *trial,
+                        uint32_t first, uint32_t end, uint32_t pool,
+                        uint32_t rest)
+{
+    for (uint32_t unit = first; unit < problem->unit_count; unit++) {
+        const uint32_t tied = problem->tied_to[unit];
+        trial[unit] = tied != MPL_NO_INDEX ? trial[tied]
+                      : unit < end         ? pool
+                                           : rest;
+    }
+}
+
+/* Fills the chain in order: each pool takes units for as long as the whole
+ * still fits with the others on `rest`. */
+static void offer_filled(mpl_best *best, const mpl_space *space,
+                         uint32_t rest)
+{
+    const mpl_problem *const problem = space->problem;
+    uint32_t first = 0;
+    for (uint32_t level = 0; level < problem->pool_count; level++) {
+        const uint32_t pool = space->levels[level];
+        uint32_t low = first; /* with the units below it, all fits */
+        uint32_t high = pool != rest ? problem->unit_count : first;
+        while (low < high) {
+            const uint32_t middle = low + (high - low + 1) / 2;
+            split_chain(problem, best->trial, first, middle, pool, rest);
+            if (mpl_best_offer(best, space) != MPL_TIME_FORBIDDEN)
+                low = middle;
+            else
+                high = middle - 1;
+        }
+        split_chain(problem, best->trial, first, low, pool, rest);
+        first = low;
+    }
+    (void)mpl_best_offer(best, space);
+}
+
+void mpl_candidates(mpl_best *best, const mpl_space *space)
+{
+    enum { RESTS = 3 };
+    const mpl_problem *const problem = space->problem;
+    for (uint32_t pool = 0; pool < problem->pool_count; pool++) {
+        for (uint32_t unit = 0; unit < problem->unit_count; unit++)
+            best->trial[unit] = pool;
+        (void)mpl_best_offer(best, space);
+    }
+    for (uint32_t at = 0; at < RESTS && at < problem->pool_count; at++)
+        offer_filled(best, space, space->levels[problem->pool_count - 1 - at]);
+}
+
+/* Takes one item of a class for a home: from itself, then from its guests in
+ * the order of pools. MPL_NO_INDEX: it has none left. */
+static uint32_t take(const mpl_problem *problem, uint32_t *left, uint32_t home)
+{
+    if (left[home] > 0) {
+        left[home]--;
+        return home;
+    }
+    for (uint32_t pool = 0; pool < problem->pool_count; pool++)
+        if (problem->home[pool] == home && left[pool] > 0) {
+            left[pool]--;
+            return pool;
+        }
+    return MPL_NO_INDEX;
+}
+
+typedef struct order {
+    uint32_t homes[MPL_PROBLEM_POOLS_MAX];
+    uint32_t count;
+} order;
+
+/* Walks the chain; `left` is a copy of the counts, `placed` is empty. */
+static void walk_chain(mpl_best *best, const mpl_space *space,
+                       const order *homes)
+{
+    const mpl_problem *const problem = space->problem;
+    uint32_t *const left = space->left;
+    uint32_t *const placed = space->placed;
+    uint32_t current = 0;
+    for (uint32_t unit = 0; unit < problem->unit_count; unit++) {
+        const uint32_t item = space->item_of_unit[unit];
+        uint32_t *const counts =
+            &left[(uint64_t)space->class_of_item[item] * problem->pool_count];
+        for (uint32_t tries = 0;
+             placed[item] == MPL_NO_INDEX && tries < homes->count; tries++) {
+            const uint32_t at = (current + tries) % homes->count;
+            placed[item] = take(problem, counts, homes->homes[at]);
+            if (placed[item] != MPL_NO_INDEX)
+                current = at;
+        }
+        if (placed[item] == MPL_NO_INDEX)
+            return; /* the counts do not cover the items */
+        best->trial[unit] = placed[item];
+    }
+    (void)mpl_best_offer(best, space);
+}
+
+static void find_homes(const mpl_space *space, const uint32_t *counts,
+                       order *out)
+{
+    const mpl_problem *const problem = space->problem;
+    bool used[MPL_PROBLEM_POOLS_MAX] = {false};
+    out->count = 0;
+    for (uint32_t at = 0; at < space->class_count; at++)
+        for (uint32_t pool = 0; pool < problem->pool_count; pool++)
+            if (counts[(uint64_t)at * problem->pool_count + pool] > 0)
+                used[problem->home[pool]] = true;
+    for (uint32_t pool = 0; pool < problem->pool_count; pool++)
+        if (used[pool])
+            out->homes[out->count++] = pool;
+}
+
+/* The same homes with one put first and one last. */
+static order reorder(const order *homes, uint32_t first, uint32_t last)
+{
+    order made = {.count = 0};
+    made.homes[made.count++] = homes->homes[first];
+    for (uint32_t at = 0; at < homes->count; at++)
+        if (at != first && at != last)
+            made.homes[made.count++] = homes->homes[at];
+    if (last != first)
+        made.homes[made.count++] = homes->homes[last];
+    return made;
+}
+
+void mpl_arrange(mpl_best *best, const mpl_space *space,
+                 const uint32_t *counts)
+{
+    const uint64_t cells =
+        (uint64_t)space->class_count * space->problem->pool_count;
+    order homes;
+    find_homes(space, counts, &homes);
+    for (uint32_t first = 0; first < homes.count; first++)
+        for (uint32_t last = 0; last < homes.count; last++) {
+            if (first == last && homes.count > 1)
+                continue;
+            const order tried = reorder(&homes, first, last);
+            memcpy(space->left, counts, cells * sizeof *counts);
+            memset(space->placed, 0xff,
+                   space->item_count * sizeof *space->placed);
+            walk_chain(best, space, &tried);
+        }
+}

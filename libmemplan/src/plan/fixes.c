@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+#include "plan/fixes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/failure.h"
+
+#define GIB (UINT64_C(1) << 30)
+
+enum {
+    CONTEXT_STEP = 256,       /* contexts are proposed in whole steps */
+    GIB_MAX = 1 << 16,        /* no more memory than this is proposed */
+    FIXES_MAX = 8
+};
+
+typedef struct finder {
+    memplan_plan *plan;
+    const memplan_model *model;
+    const memplan_machine *machine;
+    const mpl_request *request;
+} finder;
+
+/* Whether a changed request or machine fits. A failure counts as no. */
+static bool would_fit(const finder *at, const memplan_machine *machine,
+                      const mpl_request *request)
+{
+    mpl_arena *const arena = mpl_arena_create();
+    if (arena == NULL)
+        return false;
+    mpl_outcome found;
+    const bool fits = mpl_place(&found, arena, at->model, machine, request,
+                                true, NULL, NULL) == MEMPLAN_OK &&
+                      found.fits;
+    mpl_arena_free(arena);
+    return fits;
+}
+
+static memplan_status add_fix(const finder *at, const char *kind,
+                              const char *text, const char *value,
+                              uint64_t bytes)
+{
+    memplan_plan *const plan = at->plan;
+    char *const kept_value = mpl_arena_strdup(plan->arena, value);
+    if (text == NULL || kept_value == NULL || plan->fix_count == FIXES_MAX)
+        return MEMPLAN_E_NO_MEMORY;
+    plan->fixes[plan->fix_count++] =
+        (mpl_plan_fix){kind, text, kept_value, bytes};
+    return MEMPLAN_OK;
+}
+
+static bool context_fits(const finder *at, uint64_t tokens)
+{
+    mpl_request tried = *at->request;
+    tried.context_tokens = tokens;
+    tried.prompt_tokens = mpl_min(tried.prompt_tokens, tokens);
+    return would_fit(at, at->machine, &tried);
+}
+
+/* The longest context, in whole steps, that fits. */
+static memplan_status try_context(const finder *at)
+{
+    uint64_t low = 0;
+    uint64_t high = (at->request->context_tokens - 1) / CONTEXT_STEP;
+    if (high == 0 || !context_fits(at, CONTEXT_STEP))
+        return MEMPLAN_OK;
+    for (low = 1; low < high;) {
+        const uint64_t middle = low + (high - low + 1) / 2;
+        if (context_fits(at, middle * CONTEXT_STEP))
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    char value[24];
+    (void)snprintf(value, sizeof value, "%llu",
+                   (unsigned long long)(low * CONTEXT_STEP));
+    return add_fix(at, "context",
+                   mpl_arena_format(at->plan->arena,
+                                    "use a context of %s tokens: --context "
+                                    "%s",
+                                    value, value),
+                   value, 0);
+}
+
+static memplan_status try_kv_dtypes(const finder *at, const mpl_terms *terms)
+{
+    for (uint32_t index = 0; index < terms->smaller_kv_dtype_count; index++) {
+        const char *const name = terms->smaller_kv_dtypes[index];
+        mpl_request tried = *at->request;
+        tried.kv_dtype = name;
+        if (would_fit(at, at->machine, &tried))
+            return add_fix(at, "kv_dtype",
+                           mpl_arena_format(at->plan->arena,
+                                            "keep the cache in %s: "
+                                            "--kv-dtype %s",
+                                            name, name),
+                           name, 0);
+    }
+    return MEMPLAN_OK;
+}
+
+static memplan_status try_dtypes(const finder *at, const mpl_terms *terms)
+{
+    for (uint32_t index = 0; index < terms->smaller_dtype_count; index++) {
+        const char *const name = terms->smaller_dtypes[index];
+        mpl_request tried = *at->request;
+        tried.dtype = name;
+        if (would_fit(at, at->machine, &tried))
+            return add_fix(at, "dtype",
+                           mpl_arena_format(at->plan->arena,
+                                            "load the weights in %s: --dtype "
+                                            "%s",
+                                            name, name),
+                           name, 0);
+    }
+    return MEMPLAN_OK;
+}
+
+/* A machine with more in one pool, or with a disk that it lacked. */
+typedef struct richer {
+    memplan_machine machine;
+    uint32_t pool; /* pool_count of the poorer one: a new disk */
+} richer;
+
+static bool copy_machine(richer *out, mpl_arena *arena,
+                         const memplan_machine *machine, uint32_t pool)
+{
+    out->machine = *machine;
+    out->pool = pool;
+    out->machine.pools = mpl_arena_alloc(arena, machine->pool_count + 1,
+                                         sizeof *out->machine.pools);
+    out->machine.budget_bytes =
+        mpl_arena_alloc(arena, machine->budget_count + 1,
+                        sizeof *out->machine.budget_bytes);
+    if (out->machine.pools == NULL || out->machine.budget_bytes == NULL)
+        return false;
+    memcpy(out->machine.pools, machine->pools,
+           machine->pool_count * sizeof *machine->pools);
+    memcpy(out->machine.budget_bytes, machine->budget_bytes,
+           machine->budget_count * sizeof *machine->budget_bytes);
+    if (pool == machine->pool_count) {
+        out->machine.pools[pool] = (mpl_pool){
+            .key = "disk",
+            .name = "disk",
+            .kind = MPL_POOL_DISK,
+            .device = UINT32_MAX,
+            .budget = machine->budget_count,
+            .bandwidth_bytes_per_second = MEMPLAN_UNKNOWN,
+            .link_bytes_per_second = MEMPLAN_UNKNOWN,
+        };
+        out->machine.budget_bytes[machine->budget_count] = 0;
+        out->machine.pool_count++;
+        out->machine.budget_count++;
+    }
+    return true;
+}
+
+static bool fits_with(const finder *at, richer *trial, uint64_t more_bytes)
+{
+    mpl_pool *const pool = &trial->machine.pools[trial->pool];
+    uint64_t *const budget = &trial->machine.budget_bytes[pool->budget];
+    const uint64_t capacity = pool->capacity_bytes;
+    const uint64_t shared = *budget;
+    if (capacity == MEMPLAN_UNKNOWN || shared == MEMPLAN_UNKNOWN)
+        return false;
+    if (!mpl_add(&pool->capacity_bytes, capacity, more_bytes) ||
+        !mpl_add(budget, shared, more_bytes)) {
+        pool->capacity_bytes = capacity;
+        return false;
+    }
+    const bool fits = would_fit(at, &trial->machine, at->request);
+    pool->capacity_bytes = capacity;
+    *budget = shared;
+    return fits;
+}
+
+/* The fewest whole GiB more that make it fit, or 0 where none do. */
+static uint64_t find_gib(const finder *at, richer *trial)
+{
+    uint64_t high = 1;
+    while (high <= GIB_MAX && !fits_with(at, trial, high * GIB))
+        high *= 2;
+    if (high > GIB_MAX)
+        return 0;
+    for (uint64_t low = high / 2 + 1; low < high;) {
+        const uint64_t middle = low + (high - low) / 2;
+        if (fits_with(at, trial, middle * GIB))
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return high;
+}
+
+static memplan_status try_pool(const finder *at, mpl_arena *arena,
+                               uint32_t pool)
+{
+    richer trial;
+    if (!copy_machine(&trial, arena, at->machine, pool))
+        return MEMPLAN_E_NO_MEMORY;
+    const uint64_t gib = find_gib(at, &trial);
+    if (gib == 0)
+        return MEMPLAN_OK;
+    const char *const key = trial.machine.pools[pool].key;
+    const bool is_new = pool == at->machine->pool_count;
+    return add_fix(
+        at, "memory",
+        is_new ? mpl_arena_format(at->plan->arena,
+                                  "let %llu GiB of disk hold what does not "
+                                  "fit: disk=%lluGiB, much slower",
+                                  (unsigned long long)gib,
+                                  (unsigned long long)gib)
+               : mpl_arena_format(at->plan->arena,
+                                  "%llu GiB more for \"%s\"",
+                                  (unsigned long long)gib, key),
+        key, gib * GIB);
+}
+
+/* Of all that may grow: the host, the first device, a disk. */
+static memplan_status try_memory(const finder *at, mpl_arena *arena)
+{
+    const memplan_machine *const machine = at->machine;
+    uint32_t first[MPL_POOL_DISK + 1];
+    memplan_status status = MEMPLAN_OK;
+    for (uint32_t kind = 0; kind <= MPL_POOL_DISK; kind++)
+        first[kind] = MPL_NO_INDEX;
+    for (uint32_t pool = machine->pool_count; pool-- > 0;)
+        first[machine->pools[pool].kind] = pool;
+    const uint32_t order[] = {
+        first[MPL_POOL_HOST], first[MPL_POOL_DEVICE],
+        first[MPL_POOL_DISK] != MPL_NO_INDEX ? first[MPL_POOL_DISK]
+                                             : machine->pool_count};
+    for (uint32_t index = 0; index < sizeof order / sizeof *order; index++)
+        if (status == MEMPLAN_OK && order[index] != MPL_NO_INDEX &&
+            machine->pool_count < MPL_PROBLEM_POOLS_MAX)
+            status = try_pool(at, arena, order[index]);
+    return status;
+}
+
+memplan_status mpl_fixes_find(memplan_plan *plan, const memplan_model *model,
+                              const memplan_machine *machine,
+                              const mpl_request *request,
+                              const mpl_terms *terms, memplan_error *error)
+{
+    const finder at = {plan, model, machine, request};
+    mpl_arena *const arena = mpl_arena_create();
+    plan->fixes =
+        mpl_arena_alloc(plan->arena, FIXES_MAX, sizeof *plan->fixes);
+    memplan_status status = arena != NULL && plan->fixes != NULL
+                                ? MEMPLAN_OK
+                                : MEMPLAN_E_NO_MEMORY;
+    if (status == MEMPLAN_OK)
+        status = try_context(&at);
+    if (status == MEMPLAN_OK)
+        status = try_kv_dtypes(&at, terms);
+    if (status == MEMPLAN_OK)
+        status = try_dtypes(&at, terms);
+    if (status == MEMPLAN_OK)
+        status = try_memory(&at, arena);
+    mpl_arena_free(arena);
+    return status == MEMPLAN_OK ? MEMPLAN_OK : mpl_fail_memory(error);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* What a plan tells its reader beside its numbers. */
+#ifndef MPL_PLAN_NOTES_H
+#define MPL_PLAN_NOTES_H
+
+#include "engine/ledger.h"
+#include "plan/plan.h"
+
+/* Fills plan->notes: the engine's, then what the plan itself shows.
+ * MEMPLAN_OK or _NO_MEMORY. */
+memplan_status mpl_notes_write(memplan_plan *plan, const mpl_ledger *ledger);
+
+#endif

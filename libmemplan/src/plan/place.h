@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One engine's answer to one request: where everything goes, what it takes
+ * and how sure that is. A plan is made of it, and so is each trial of a fix.
+ */
+#ifndef MPL_PLAN_PLACE_H
+#define MPL_PLAN_PLACE_H
+
+#include "engine/engine.h"
+
+typedef struct mpl_outcome {
+    mpl_placement placement;
+    mpl_terms terms;
+    mpl_ledger ledger;
+    mpl_timing timing;
+    uint64_t *used_bytes;  /* by pool */
+    uint64_t *short_bytes; /* by pool; see mpl_plan_pool */
+    uint64_t gap_parts_per_million;
+    bool fits;
+    bool is_optimal;
+} mpl_outcome;
+
+/* Everything lives in `arena`. `text` is a placement in the engine's terms to
+ * be priced, where `is_search` is false.
+ * What memplan_plan_create() returns. */
+memplan_status mpl_place(mpl_outcome *out, mpl_arena *arena,
+                         const memplan_model *model,
+                         const memplan_machine *machine,
+                         const mpl_request *request, bool is_search,
+                         const char *text, memplan_error *error);
+
+/* The two spaces: each fills the placement and the claims about it. */
+memplan_status mpl_place_units(mpl_outcome *out, mpl_arena *arena,
+                               mpl_job *job, const memplan_model *model,
+                               const memplan_machine *machine,
+                               const mpl_request *request,
+                               memplan_error *error);
+memplan_status mpl_place_settings(mpl_outcome *out, mpl_arena *arena,
+                                  mpl_job *job,
+                                  const memplan_machine *machine,
+                                  const mpl_request *request,
+                                  memplan_error *error);
+
+/* Sums the ledger into used_bytes and short_bytes, and says whether it
+ * fits. */
+memplan_status mpl_place_verdict(mpl_outcome *out, mpl_arena *arena,
+                                 const memplan_machine *machine,
+                                 memplan_error *error);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* A plan from an outcome: copied, sorted, judged and explained. */
+#include "plan/plan.h"
+
+#include <string.h>
+
+#include "base/failure.h"
+#include "plan/fixes.h"
+#include "plan/notes.h"
+#include "plan/place.h"
+#include "plan/request.h"
+
+static bool copy_text(const memplan_plan *plan, const char **out,
+                      const char *text)
+{
+    *out = mpl_arena_strdup(plan->arena, text != NULL ? text : "");
+    return *out != NULL;
+}
+
+static bool copy_facts(memplan_plan *plan, const memplan_model *model,
+                       const memplan_machine *machine,
+                       const mpl_request *request, const mpl_outcome *found)
+{
+    plan->parameter_count = model->parameter_count;
+    plan->model_weight_bytes = model->weight_bytes;
+    plan->model_context_tokens = model->facts.context_tokens;
+    plan->engine = request->engine->name;
+    plan->profile = request->engine->profile;
+    plan->context_tokens = found->terms.context_tokens;
+    plan->sequences = request->sequences;
+    plan->fits = found->fits;
+    plan->is_optimal = found->is_optimal;
+    plan->gap_parts_per_million = found->gap_parts_per_million;
+    plan->decode_ps_per_token = found->timing.decode_ps_per_token;
+    plan->prompt_ps_per_token = found->timing.prompt_ps_per_token;
+    return copy_text(plan, &plan->model_name, model->name) &&
+           copy_text(plan, &plan->model_source, model->source) &&
+           copy_text(plan, &plan->model_format, model->format) &&
+           copy_text(plan, &plan->architecture, model->architecture) &&
+           copy_text(plan, &plan->machine_name, machine->name) &&
+           copy_text(plan, &plan->settings, found->placement.settings) &&
+           copy_text(plan, &plan->dtype, found->terms.dtype) &&
+           copy_text(plan, &plan->kv_dtype, found->terms.kv_dtype);
+}
+
+/* A pool's rows in the order of categories; equal ones as they came. */
+static bool copy_rows(const memplan_plan *plan, mpl_plan_pool *into,
+                      const mpl_ledger *ledger, uint32_t pool)
+{
+    uint64_t count = 0;
+    for (uint64_t at = 0; at < ledger->row_count; at++)
+        count += ledger->rows[at].pool == pool;
+    mpl_row *const rows =
+        mpl_arena_alloc(plan->arena, count, sizeof *rows);
+    if (rows == NULL)
+        return false;
+    for (uint32_t category = 0; category < MPL_CATEGORY_COUNT; category++)
+        for (uint64_t at = 0; at < ledger->row_count; at++) {
+            const mpl_row *const row = &ledger->rows[at];
+            if (row->pool != pool || row->category != category)
+                continue;
+            rows[into->row_count] = *row;
+            if (!copy_text(plan, &rows[into->row_count].rule, row->rule))
+                return false;
+            into->row_count++;
+        }
+    into->rows = rows;
+    return true;
+}
+
+static bool copy_pools(memplan_plan *plan, const memplan_machine *machine,
+                       const mpl_outcome *found)
+{
+    plan->pool_count = machine->pool_count;
+    plan->pools = mpl_arena_alloc(plan->arena, plan->pool_count,
+                                  sizeof *plan->pools);
+    if (plan->pools == NULL)
+        return false;
+    for (uint32_t at = 0; at < plan->pool_count; at++) {
+        const mpl_pool *const from = &machine->pools[at];
+        mpl_plan_pool *const into = &plan->pools[at];
+        into->kind = from->kind;
+        into->budget = from->budget;
+        into->device_index = from->kind == MPL_POOL_DEVICE
+                                 ? machine->devices[from->device].index
+                                 : MPL_NO_INDEX;
+        into->capacity_bytes = from->capacity_bytes;
+        into->used_bytes = found->used_bytes[at];
+        into->short_bytes = found->short_bytes[at];
+        if (!copy_text(plan, &into->key, from->key) ||
+            !copy_text(plan, &into->name, from->name) ||
+            !copy_rows(plan, into, &found->ledger, at))
+            return false;
+    }
+    return true;
+}
+
+static bool copy_units(memplan_plan *plan, const memplan_model *model,
+                       const mpl_placement *placement)
+{
+    plan->unit_count = model->unit_count;
+    plan->units = mpl_arena_alloc(plan->arena, plan->unit_count,
+                                  sizeof *plan->units);
+    if (plan->units == NULL)
+        return false;
+    for (uint32_t at = 0; at < plan->unit_count; at++) {
+        plan->units[at].kind = model->units[at].kind;
+        plan->units[at].pool = placement->pool_of_unit[at];
+        plan->units[at].weight_bytes = placement->unit_bytes[at];
+        if (!copy_text(plan, &plan->units[at].name, model->units[at].name))
+            return false;
+    }
+    return true;
+}
+
+static memplan_plan *create_empty(void)
+{
+    mpl_arena *const arena = mpl_arena_create();
+    memplan_plan *const plan =
+        arena != NULL ? mpl_arena_alloc(arena, 1, sizeof *plan) : NULL;
+    if (plan == NULL) {
+        mpl_arena_free(arena);
+        return NULL;
+    }
+    plan->arena = arena;
+    return plan;
+}
+
+static memplan_status build(memplan_plan *plan, mpl_arena *scratch,
+                            const memplan_model *model,
+                            const memplan_machine *machine,
+                            const mpl_request *request, bool is_search,
+                            const char *text, memplan_error *error)
+{
+    mpl_outcome found;
+    memplan_status status = mpl_place(&found, scratch, model, machine,
+                                      request, is_search, text, error);
+    if (status != MEMPLAN_OK)
+        return status;
+    plan->was_searched = is_search;
+    if (!copy_facts(plan, model, machine, request, &found) ||
+        !copy_pools(plan, machine, &found) ||
+        !copy_units(plan, model, &found.placement) ||
+        mpl_notes_write(plan, &found.ledger) != MEMPLAN_OK)
+        return mpl_fail_memory(error);
+    if (!plan->fits && is_search)
+        status = mpl_fixes_find(plan, model, machine, request, &found.terms,
+                                error);
+    return status;
+}
+
+static memplan_status make(memplan_plan **out, const memplan_model *model,
+                           const memplan_machine *machine,
+                           const memplan_request *request, bool is_search,
+                           const char *text, memplan_error *error)
+{
+    mpl_request resolved;
+    memplan_status status =
+        mpl_request_resolve(&resolved, model, request, error);
+    if (status != MEMPLAN_OK)
+        return status;
+    memplan_plan *const plan = create_empty();
+    mpl_arena *const scratch = mpl_arena_create();
+    status = plan != NULL && scratch != NULL
+                 ? build(plan, scratch, model, machine, &resolved, is_search,
+                         text, error)
+                 : mpl_fail_memory(error);
+    mpl_arena_free(scratch);
+    if (status == MEMPLAN_OK)
+        *out = plan;
+    else
+        memplan_plan_free(plan);
+    return status;
+}
+
+memplan_status memplan_plan_create(memplan_plan **out,
+                                   const memplan_model *model,
+                                   const memplan_machine *machine,
+                                   const memplan_request *request,
+                                   memplan_error *error)
+{
+    return make(out, model, machine, request, true, NULL, error);
+}
+
+memplan_status memplan_plan_price(memplan_plan **out,
+                                  const memplan_model *model,
+                                  const memplan_machine *machine,
+                                  const memplan_request *request,
+                                  const char *placement, memplan_error *error)
+{
+    return make(out, model, machine, request, false, placement, error);
+}
+
+void memplan_plan_free(memplan_plan *plan)
+{
+    if (plan != NULL)
+        mpl_arena_free(plan->arena); /* the plan itself lives in it */
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Candidates, then a bound by prices, then counts; each is skipped where what
+ * came before is already proven.
+ */
+#include "plan/search.h"
+
+#include "base/checked.h"
+#include "plan/space.h"
+
+/* A search over more classes than this would only be cut short. */
+enum { CLASSES_MAX = 256 };
+
+memplan_status mpl_search(mpl_arena *arena, const mpl_problem *problem,
+                          uint64_t steps, mpl_solution *out)
+{
+    const uint64_t units = problem->unit_count;
+    mpl_best best = {.value_ps = MPL_TIME_FORBIDDEN};
+    mpl_space space;
+    best.pool_of_unit = mpl_arena_alloc(arena, units, sizeof *best.trial);
+    best.trial = mpl_arena_alloc(arena, units, sizeof *best.trial);
+    if (best.pool_of_unit == NULL || best.trial == NULL ||
+        !mpl_space_make(&space, arena, problem))
+        return MEMPLAN_E_NO_MEMORY;
+    mpl_candidates(&best, &space);
+    uint64_t bound_ps = mpl_space_bound(&space);
+    bool is_complete = bound_ps == MPL_TIME_FORBIDDEN;
+    if (!is_complete && !mpl_is_proven(best.value_ps, bound_ps)) {
+        mpl_space_price_bytes(&space, best.value_ps);
+        bound_ps = mpl_space_bound(&space);
+    }
+    if (!is_complete && !mpl_is_proven(best.value_ps, bound_ps) &&
+        space.class_count <= CLASSES_MAX) {
+        uint64_t counted_ps;
+        if (!mpl_count_search(&best, &space, steps, &counted_ps,
+                              &is_complete))
+            return MEMPLAN_E_NO_MEMORY;
+        bound_ps = mpl_max(bound_ps, counted_ps);
+    }
+    *out = (mpl_solution){
+        .pool_of_unit = best.pool_of_unit,
+        .value_ps = best.value_ps,
+        .bound_ps = mpl_min(bound_ps, best.value_ps),
+        .is_feasible = best.value_ps != MPL_TIME_FORBIDDEN,
+        .is_complete = is_complete,
+    };
+    return MEMPLAN_OK;
+}

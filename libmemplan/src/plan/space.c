@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include "plan/space.h"
+
+#include <string.h>
+
+#include "base/checked.h"
+
+/* Items are numbered by their first unit. */
+static void number_items(mpl_space *space)
+{
+    const mpl_problem *const problem = space->problem;
+    for (uint32_t unit = 0; unit < problem->unit_count; unit++) {
+        const uint32_t tied = problem->tied_to[unit];
+        space->item_of_unit[unit] = tied != MPL_NO_INDEX
+                                        ? space->item_of_unit[tied]
+                                        : space->item_count++;
+    }
+}
+
+/* Sums stick at the largest number, which fits nowhere. */
+static uint64_t sum_up(uint64_t a, uint64_t b)
+{
+    uint64_t sum;
+    return mpl_add(&sum, a, b) ? sum : UINT64_MAX;
+}
+
+static void add_unit(mpl_cell *into, const mpl_problem *problem, uint32_t unit,
+                     uint32_t pool)
+{
+    const uint64_t at = (uint64_t)unit * problem->pool_count + pool;
+    const uint64_t time_ps = problem->time_ps[at];
+    into->own_bytes = sum_up(into->own_bytes, problem->own_bytes[at]);
+    if (problem->relay[pool] != MPL_NO_INDEX)
+        into->relay_bytes =
+            mpl_max(into->relay_bytes, problem->relay_bytes[at]);
+    if (problem->home[pool] != pool) {
+        into->home_bytes = sum_up(into->home_bytes, problem->home_bytes[at]);
+        into->staging_bytes =
+            mpl_max(into->staging_bytes, problem->staging_bytes[at]);
+    }
+    into->time_ps = time_ps == MPL_TIME_FORBIDDEN
+                        ? MPL_TIME_FORBIDDEN
+                        : sum_up(into->time_ps, time_ps);
+}
+
+static uint64_t hash_row(const mpl_cell *row, uint32_t count)
+{
+    const unsigned char *const bytes = (const unsigned char *)row;
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (uint64_t at = 0; at < count * sizeof *row; at++)
+        hash = (hash ^ bytes[at]) * UINT64_C(1099511628211);
+    return hash;
+}
+
+/* Sorts equal rows of `rows` into classes through a table of twice the size,
+ * whose empty places are 0. */
+static void find_classes(mpl_space *space, const mpl_cell *rows,
+                         uint32_t *table, uint64_t table_size)
+{
+    const uint32_t pools = space->problem->pool_count;
+    const size_t row_bytes = pools * sizeof *rows;
+    for (uint32_t item = 0; item < space->item_count; item++) {
+        const mpl_cell *const row = &rows[(uint64_t)item * pools];
+        uint64_t at = hash_row(row, pools) % table_size;
+        while (table[at] != 0 &&
+               memcmp(mpl_space_cell(space, table[at] - 1, 0), row,
+                      row_bytes) != 0)
+            at = (at + 1) % table_size;
+        if (table[at] == 0) {
+            table[at] = ++space->class_count;
+            memcpy(&space->cells[(uint64_t)(space->class_count - 1) * pools],
+                   row, row_bytes);
+        }
+        space->class_of_item[item] = table[at] - 1;
+        space->class_size[table[at] - 1]++;
+    }
+}
+
+static uint64_t pool_time(const mpl_space *space, uint32_t pool)
+{
+    uint64_t sum = 0;
+    for (uint32_t at = 0; at < space->class_count; at++) {
+        const uint64_t time_ps = mpl_space_cell(space, at, pool)->time_ps;
+        if (time_ps != MPL_TIME_FORBIDDEN)
+            sum = sum_up(sum, time_ps);
+    }
+    return sum;
+}
+
+/* Pools without guests first, the fastest first; then each home, its guests
+ * behind it. Ties keep the lower index first. */
+static void order_levels(mpl_space *space)
+{
+    const mpl_problem *const problem = space->problem;
+    const uint32_t pools = problem->pool_count;
+    uint64_t keys[MPL_PROBLEM_POOLS_MAX];
+    uint32_t ranks[MPL_PROBLEM_POOLS_MAX] = {0};
+    for (uint32_t pool = 0; pool < pools; pool++) {
+        keys[pool] = pool_time(space, pool);
+        if (problem->home[pool] != pool) {
+            ranks[pool] = 2 * problem->home[pool] + 2;
+            ranks[problem->home[pool]] = 2 * problem->home[pool] + 1;
+        }
+    }
+    for (uint32_t at = 0; at < pools; at++) {
+        uint32_t place = at;
+        for (; place > 0; place--) {
+            const uint32_t before = space->levels[place - 1];
+            if (ranks[before] < ranks[at] ||
+                (ranks[before] == ranks[at] && keys[before] <= keys[at]))
+                break;
+            space->levels[place] = before;
+        }
+        space->levels[place] = at;
+    }
+}
+
+static void find_ends(mpl_space *space)
+{
+    const mpl_problem *const problem = space->problem;
+    space->first_class = MPL_NO_INDEX;
+    space->last_class = MPL_NO_INDEX;
+    if (problem->unit_count == 0)
+        return;
+    const uint32_t ends[] = {
+        space->class_of_item[space->item_of_unit[0]],
+        space->class_of_item[space->item_of_unit[problem->unit_count - 1]]};
+    if (space->class_size[ends[0]] == 1)
+        space->first_class = ends[0];
+    if (space->class_size[ends[1]] == 1)
+        space->last_class = ends[1];
+}
+
+static void find_crossing(mpl_space *space)
+{
+    const mpl_problem *const problem = space->problem;
+    space->least_crossing_ps = MPL_TIME_MAX_PS;
+    for (uint32_t from = 0; from < problem->pool_count; from++)
+        for (uint32_t to = 0; to < problem->pool_count; to++)
+            if (problem->home[from] != problem->home[to])
+                space->least_crossing_ps = mpl_min(
+                    space->least_crossing_ps,
+                    problem->crossing_ps[from * problem->pool_count + to]);
+}
+
+bool mpl_space_make(mpl_space *out, mpl_arena *arena,
+                    const mpl_problem *problem)
+{
+    const uint64_t units = problem->unit_count;
+    const uint64_t pools = problem->pool_count;
+    const uint64_t table_size = 2 * units + 1;
+    mpl_space made = {.problem = problem, .arena = arena};
+    mpl_cell *const rows = mpl_arena_alloc(arena, units * pools, sizeof *rows);
+    uint32_t *const table = mpl_arena_alloc(arena, table_size, sizeof *table);
+    made.cells = mpl_arena_alloc(arena, units * pools, sizeof *made.cells);
+    made.item_of_unit =
+        mpl_arena_alloc(arena, units, sizeof *made.item_of_unit);
+    made.class_of_item =
+        mpl_arena_alloc(arena, units, sizeof *made.class_of_item);
+    made.class_size = mpl_arena_alloc(arena, units, sizeof *made.class_size);
+    made.levels = mpl_arena_alloc(arena, pools, sizeof *made.levels);
+    made.multipliers = mpl_arena_alloc(
+        arena, pools + problem->budget_count, sizeof *made.multipliers);
+    made.scratch = mpl_arena_alloc(arena, 4 * pools + problem->budget_count,
+                                   sizeof *made.scratch);
+    made.left = mpl_arena_alloc(arena, units * pools, sizeof *made.left);
+    made.placed = mpl_arena_alloc(arena, units, sizeof *made.placed);
+    if (made.left == NULL || made.placed == NULL || rows == NULL || table == NULL || made.cells == NULL ||
+        made.item_of_unit == NULL || made.class_of_item == NULL ||
+        made.class_size == NULL || made.levels == NULL ||
+        made.multipliers == NULL || made.scratch == NULL)
+        return false;
+    number_items(&made);
+    for (uint32_t unit = 0; unit < problem->unit_count; unit++)
+        for (uint32_t pool = 0; pool < problem->pool_count; pool++)
+            add_unit(&rows[made.item_of_unit[unit] * pools + pool], problem,
+                     unit, pool);
+    find_classes(&made, rows, table, table_size);
+    order_levels(&made);
+    find_ends(&made);
+    find_crossing(&made);
+    *out = made;
+    return true;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The state of a walk over counts: what is placed, what is left, and what
+ * room there is. counts.c walks; walk.c sets up and bounds.
+ */
+#ifndef MPL_PLAN_WALK_H
+#define MPL_PLAN_WALK_H
+
+#include "plan/space.h"
+
+enum { MPL_MEMORY_PLACES = 4096, MPL_MEMORY_CLASSES_MAX = 24 };
+
+/* A remainder that was seen at a level. */
+typedef struct mpl_seen {
+    uint64_t time_ps;
+    uint32_t level; /* plus 1; 0: an empty place */
+    uint32_t used_homes;
+    uint32_t ends;
+    uint32_t left[MPL_MEMORY_CLASSES_MAX];
+} mpl_seen;
+
+typedef struct mpl_level {
+    uint32_t pool;
+    bool fills_up; /* no later pool is faster for anything */
+    bool forgets;  /* nothing later depends on how it was filled */
+    bool *is_live; /* pools that are still consumed from here on */
+    uint64_t *least_ps; /* by class: priced, on this pool or a later one */
+} mpl_level;
+
+typedef struct mpl_walk {
+    const mpl_space *space;
+    const mpl_problem *problem;
+    mpl_best *best;
+    mpl_level *levels;
+    mpl_seen *memory;
+    uint32_t *order;  /* of classes: free ends first, then the densest */
+    uint32_t *left;   /* items, by class */
+    uint32_t *counts; /* class * pool */
+    uint64_t *room;   /* by pool */
+    uint64_t *budget_room;
+    uint64_t *staging; /* charged so far, by home */
+    uint64_t *relay;
+    uint32_t *items;     /* by pool, all classes */
+    uint32_t *opened;    /* by home: items that it executes */
+    uint32_t end_of[2];  /* home of the first and the last unit */
+    uint32_t used_homes;
+    uint64_t time_ps;
+    uint64_t bound_ps; /* the least of all leaves */
+    uint64_t steps;
+    bool is_cut;
+} mpl_walk;
+
+/* Everything is left, nothing is placed. False: no memory. */
+bool mpl_walk_start(mpl_walk *out, mpl_best *best, const mpl_space *space,
+                    uint64_t steps);
+
+/* Whether a class is the first or the last unit of the chain, alone. */
+bool mpl_walk_is_end(const mpl_space *space, uint32_t class_index);
+
+/* The least time of crossings for the homes that are used so far. */
+uint64_t mpl_walk_crossings(const mpl_walk *at);
+
+/* A lower bound for all that this state can become, from a level on. */
+uint64_t mpl_walk_bound(const mpl_walk *at, uint32_t depth);
+
+#endif
