@@ -11,6 +11,8 @@
  * are found by walking against the overfull pools; floating point only steers
  * that walk, the bound itself is made of whole numbers.
  */
+#include <stddef.h>
+
 #include "base/checked.h"
 #include "model/model.h"
 #include "plan/space.h"

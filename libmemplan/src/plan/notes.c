@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "plan/notes.h"
 
+#include <stddef.h>
+
 
 enum { OWN_NOTES_MAX = 8 };
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "plan/place.h"
 
+#include <stddef.h>
+
 #include "base/checked.h"
 #include "base/failure.h"
 

@@ -90,7 +90,7 @@ static memplan_status tune_last(tuner *now, memplan_error *error)
     uint32_t high = now->knobs[last].value_count;
     while (low < high && now->prices_left > 0) {
         const uint32_t middle = low + (high - low) / 2;
-        uint64_t missing;
+        uint64_t missing = 0;
         now->at[last] = middle;
         const memplan_status status = try_settings(now, &missing, error);
         if (status != MEMPLAN_OK)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "plan/request.h"
 
+#include <stddef.h>
+
 #include "base/checked.h"
 #include "base/failure.h"
 #include "base/nearest.h"

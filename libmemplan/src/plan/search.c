@@ -5,6 +5,8 @@
  */
 #include "plan/search.h"
 
+#include <stddef.h>
+
 #include "base/checked.h"
 #include "plan/space.h"
 

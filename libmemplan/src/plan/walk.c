@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "plan/walk.h"
 
+#include <stddef.h>
+
 #include "base/checked.h"
 #include "model/model.h"
 

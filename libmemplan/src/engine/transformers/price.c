@@ -3,6 +3,8 @@
  * The ledger of one device map: what each pool holds, part by part, and the
  * time of a token.
  */
+#include <stddef.h>
+
 #include "base/checked.h"
 #include "base/failure.h"
 #include "engine/transformers/job.h"

@@ -6,6 +6,8 @@
  * main one, the host executes everything: its rate for a prompt, which is
  * bound by arithmetic, would be a guess.
  */
+#include <stddef.h>
+
 #include "base/checked.h"
 #include "base/failure.h"
 #include "engine/transformers/job.h"

@@ -11,6 +11,8 @@
  * speed is unknown a stand-in of an everyday machine orders the placements;
  * a time made of one is never shown.
  */
+#include <stddef.h>
+
 #include "base/checked.h"
 #include "engine/transformers/job.h"
 
