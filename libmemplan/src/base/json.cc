@@ -51,10 +51,13 @@ dom::element unpack(mpl_json_value value)
     return element;
 }
 
-/* Reads everything below a value; stops at the first error. */
-simdjson::error_code visit(ondemand::value value)
+/* Reads everything below a value; stops at the first error. This parser does
+ * not count how deep it is. */
+simdjson::error_code visit(ondemand::value value, size_t depth)
 {
     ondemand::json_type type;
+    if (depth == MAX_DEPTH)
+        return simdjson::DEPTH_ERROR;
     if (auto error = value.type().get(type))
         return error;
     if (type == ondemand::json_type::array) {
@@ -65,7 +68,7 @@ simdjson::error_code visit(ondemand::value value)
             ondemand::value inner;
             if (auto error = item.get(inner))
                 return error;
-            if (auto error = visit(inner))
+            if (auto error = visit(inner, depth + 1))
                 return error;
         }
         return simdjson::SUCCESS;
@@ -78,7 +81,7 @@ simdjson::error_code visit(ondemand::value value)
             ondemand::value inner;
             if (auto error = field.value().get(inner))
                 return error;
-            if (auto error = visit(inner))
+            if (auto error = visit(inner, depth + 1))
                 return error;
         }
         return simdjson::SUCCESS;
@@ -145,7 +148,7 @@ uint64_t locate(const uint8_t *text, uint64_t size, simdjson::error_code code)
         return size;
     ondemand::value root;
     if (document.get_value().get(root) == simdjson::SUCCESS)
-        (void)visit(root);
+        (void)visit(root, 0);
     const char *place = nullptr;
     if (document.current_location().get(place) != simdjson::SUCCESS)
         return size;
@@ -229,6 +232,25 @@ simdjson::error_code parse(dom::document &document, const uint8_t *text,
         return error;
     return parser.parse_into_document(document, text, size, false).error();
 }
+
+/* The outcome `code` of a first try, or that of a second one without Python's
+ * numbers. The copy is the only thing here that throws. */
+simdjson::error_code parse_again(dom::document &document, const uint8_t *text,
+                                 uint64_t size, simdjson::error_code code)
+try {
+    std::string patched;
+    if (!replace_python_numbers(text, size, patched))
+        return code;
+    const uint64_t length = patched.size();
+    patched.append(simdjson::SIMDJSON_PADDING, '\0');
+    const auto again =
+        parse(document, reinterpret_cast<const uint8_t *>(patched.data()),
+              length);
+    return again == simdjson::SUCCESS || again == simdjson::MEMALLOC ? again
+                                                                     : code;
+} catch (const std::bad_alloc &) {
+    return simdjson::MEMALLOC;
+}
 } /* namespace */
 
 memplan_status mpl_json_parse(mpl_json **out, const uint8_t *text,
@@ -239,18 +261,8 @@ memplan_status mpl_json_parse(mpl_json **out, const uint8_t *text,
         return mpl_fail_memory(error);
     simdjson::error_code code = parse(made->document, text, size);
     if (code != simdjson::SUCCESS && code != simdjson::UTF8_ERROR &&
-        code != simdjson::DEPTH_ERROR && code != simdjson::MEMALLOC) {
-        std::string patched;
-        if (replace_python_numbers(text, size, patched)) {
-            const uint64_t length = patched.size();
-            patched.append(simdjson::SIMDJSON_PADDING, '\0');
-            const auto again = parse(
-                made->document,
-                reinterpret_cast<const uint8_t *>(patched.data()), length);
-            if (again == simdjson::SUCCESS)
-                code = again;
-        }
-    }
+        code != simdjson::DEPTH_ERROR && code != simdjson::MEMALLOC)
+        code = parse_again(made->document, text, size, code);
     if (code != simdjson::SUCCESS) {
         delete made;
         return fail_json(error, text, size, code);
