@@ -731,6 +731,27 @@ MEMPLAN_API memplan_status memplan_modules_read(memplan_modules **out,
 MEMPLAN_API void memplan_modules_free(memplan_modules *tree);
 
 /**
+ * Make a model of the modules that a program already has.
+ *
+ * Tensors are as the tree has them; units, state and facts come from the
+ * configuration where its family is known, and else from the modules' names,
+ * without a cache.
+ *
+ * @param out     Set to the new model; free it with memplan_model_free().
+ * @param name    For people.
+ * @param config  The text of its config.json, or NULL.
+ * @return MEMPLAN_OK, _ARGUMENT (no tensor), _CORRUPT (the configuration),
+ *         _UNSUPPORTED (a dtype), _TOO_LARGE, _NO_MEMORY.
+ *
+ * Since 0.1.
+ */
+MEMPLAN_API memplan_status memplan_model_declare(memplan_model **out,
+                                                 const memplan_modules *tree,
+                                                 const char *name,
+                                                 const char *config,
+                                                 memplan_error *error);
+
+/**
  * The bytes of each module and tensor by path, as a JSON object; "" is all.
  * A number with a point is a float in Python: a boolean takes an eighth of a
  * byte.

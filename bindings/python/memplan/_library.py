@@ -295,6 +295,16 @@ def read_modules(json: str) -> Handle:
     )
 
 
+def declare_model(tree: Handle, name: str, config: Optional[str]) -> Handle:
+    """memplan_model_declare()."""
+    called = _encode(name, "name")
+    text = _ffi.NULL if config is None else _encode(config, "config")
+    return Handle(
+        "model",
+        lambda out, e: _lib.memplan_model_declare(out, tree._open, called, text, e),
+    )
+
+
 def modules_sizes(tree: Handle, options: Mapping[str, object]) -> str:
     """memplan_modules_sizes()."""
     struct, kept = _options("memplan_modules_options", options)
