@@ -6,6 +6,7 @@
 #include "base/checked.h"
 #include "base/failure.h"
 #include "base/sized.h"
+#include "machine/cpu.h"
 #include "machine/host.h"
 #include "machine/machine.h"
 #include "machine/topology.h"
@@ -28,12 +29,21 @@ static memplan_status detect(memplan_machine *machine,
                              memplan_error *error)
 {
     const mpl_tree tree = {options->root != NULL ? options->root : ""};
-    machine->name = "this machine";
+    machine->name = options->root != NULL
+                        ? mpl_arena_strdup(machine->arena, options->root)
+                        : "this machine";
     mpl_topology topology = mpl_topology_blank(machine);
-    memplan_status status = mpl_topology_detect(&topology, error);
+    memplan_status status =
+        options->root != NULL
+            ? mpl_topology_read_tree(&topology, &tree, error)
+            : mpl_topology_detect(&topology, error);
     if (status != MEMPLAN_OK)
         return status;
-    if (!mpl_topology_add_board(&topology) ||
+    if (!mpl_topology_add_gpu_nodes(&topology, &tree) ||
+        !mpl_topology_add_board(&topology))
+        return mpl_fail_memory(error);
+    mpl_topology_take(machine, &topology);
+    if (machine->name == NULL || !mpl_cpu_read_isa(machine, &tree) ||
         !mpl_host_read_memory(machine, &tree) ||
         !read_disk(machine, options->disk_path))
         return mpl_fail_memory(error);

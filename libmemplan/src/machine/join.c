@@ -278,9 +278,7 @@ static void sum_nodes(memplan_machine *machine)
             (mpl_figure){rate, "hwloc memory attribute"};
 }
 
-memplan_status mpl_topology_join(memplan_machine *machine,
-                                 mpl_topology *topology,
-                                 memplan_error *error)
+void mpl_topology_take(memplan_machine *machine, const mpl_topology *topology)
 {
     mpl_host *const host = &machine->host;
     machine->nodes = topology->nodes;
@@ -291,10 +289,13 @@ memplan_status mpl_topology_join(memplan_machine *machine,
     host->package_count = topology->package_count;
     host->core_count = topology->core_count;
     host->thread_count = topology->thread_count;
-    if (host->total_bytes.value == MEMPLAN_UNKNOWN)
-        sum_nodes(machine);
-    memplan_status status = join_devices(machine, topology, error);
-    if (status == MEMPLAN_OK)
-        status = mpl_devices_settle(machine, error);
-    return status;
+    sum_nodes(machine);
+}
+
+memplan_status mpl_topology_join(memplan_machine *machine,
+                                 const mpl_topology *topology,
+                                 memplan_error *error)
+{
+    const memplan_status status = join_devices(machine, topology, error);
+    return status == MEMPLAN_OK ? mpl_devices_settle(machine, error) : status;
 }

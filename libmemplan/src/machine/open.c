@@ -21,8 +21,10 @@ static memplan_status read_topology(memplan_machine *machine,
         &topology, (const char *)input->data, input->size_bytes, error);
     if (status == MEMPLAN_OK && !mpl_topology_add_board(&topology))
         status = mpl_fail_memory(error);
-    if (status == MEMPLAN_OK)
-        status = mpl_topology_join(machine, &topology, error);
+    if (status != MEMPLAN_OK)
+        return status;
+    mpl_topology_take(machine, &topology);
+    status = mpl_topology_join(machine, &topology, error);
     return status == MEMPLAN_OK ? mpl_machine_finish(machine, error) : status;
 }
 

@@ -101,10 +101,17 @@ memplan_status mpl_topology_read_tree(mpl_topology *topology,
                                       const mpl_tree *tree,
                                       memplan_error *error);
 
-/* Moves nodes, processors and devices into the machine: reports of one GPU
+/* Nodes that the NVIDIA driver says are a GPU's memory. False: no memory. */
+bool mpl_topology_add_gpu_nodes(mpl_topology *topology, const mpl_tree *tree);
+
+/* Gives nodes and processors to the machine; the host's total is what the
+ * nodes have. */
+void mpl_topology_take(memplan_machine *machine, const mpl_topology *topology);
+
+/* Gives the devices to the machine, whose host is known: reports of one GPU
  * become one device, joined by PCI address, then UUID. */
 memplan_status mpl_topology_join(memplan_machine *machine,
-                                 mpl_topology *topology,
+                                 const mpl_topology *topology,
                                  memplan_error *error);
 
 #endif

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE /* O_CLOEXEC */
+#define _GNU_SOURCE /* O_CLOEXEC, strverscmp */
 #include "machine/tree.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -64,8 +66,62 @@ bool mpl_tree_text(const mpl_tree *tree, char *out, uint64_t out_size,
     return fits && read_file(out, out_size, full);
 }
 
-/* A number at the start of a text; what follows it is left. */
-static bool read_number(const char *text, uint64_t *out)
+bool mpl_tree_is_denied(const mpl_tree *tree, const char *path, ...)
+{
+    char full[MPL_TREE_PATH_BYTES];
+    char text[8];
+    va_list args;
+    va_start(args, path);
+    const bool fits = make_path(tree, full, path, args);
+    va_end(args);
+    return fits && access(full, F_OK) == 0 &&
+           !read_file(text, sizeof text, full);
+}
+
+/* Numbers in names by value, so that "node10" comes after "node9". */
+static int compare_names(const void *a, const void *b)
+{
+    return strverscmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char **mpl_tree_list(const mpl_tree *tree, mpl_arena *arena,
+                           uint32_t *out_count, const char *path)
+{
+    enum { MAX_NAMES = 4096 };
+    char full[MPL_TREE_PATH_BYTES];
+    *out_count = 0;
+    const int length =
+        snprintf(full, sizeof full, "%s%s", tree->root, path);
+    DIR *const folder = length > 0 && length < (int)sizeof full
+                            ? opendir(full)
+                            : NULL;
+    if (folder == NULL)
+        return NULL;
+    const char **names = NULL;
+    uint64_t capacity = 0;
+    uint32_t count = 0;
+    const struct dirent *entry;
+    while (count < MAX_NAMES && (entry = readdir(folder)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        const char **const wider =
+            mpl_arena_grow(arena, names, count, &capacity, sizeof *names);
+        if (wider == NULL)
+            break;
+        names = wider;
+        names[count] = mpl_arena_strdup(arena, entry->d_name);
+        if (names[count] == NULL)
+            break;
+        count++;
+    }
+    (void)closedir(folder);
+    if (count > 0)
+        qsort(names, count, sizeof *names, compare_names);
+    *out_count = count;
+    return names;
+}
+
+bool mpl_tree_parse(const char *text, uint64_t *out)
 {
     const uint64_t base = text[0] == '0' && text[1] == 'x' ? 16 : 10;
     const char *at = text + (base == 16 ? 2 : 0);
@@ -97,7 +153,7 @@ bool mpl_tree_number(const mpl_tree *tree, uint64_t *out, const char *path,
     const bool fits = make_path(tree, full, path, args);
     va_end(args);
     return fits && read_file(text, sizeof text, full) &&
-           read_number(text, out);
+           mpl_tree_parse(text, out);
 }
 
 bool mpl_tree_field(const char *text, const char *key, uint64_t *out)
@@ -109,11 +165,29 @@ bool mpl_tree_field(const char *text, const char *key, uint64_t *out)
             const bool ends = *at == ':' || *at == ' ' || *at == '\t';
             at += strspn(at, ": \t");
             if (ends)
-                return read_number(at, out);
+                return mpl_tree_parse(at, out);
         }
         line = strchr(line, '\n');
         if (line != NULL)
             line++;
     }
     return false;
+}
+
+/* A field of "Node 0 MemTotal:  24684096 kB", in bytes; 0 where absent. */
+uint64_t mpl_tree_node_bytes(const mpl_tree *tree, uint32_t node,
+                             const char *key)
+{
+    char text[MPL_TREE_FILE_BYTES];
+    uint64_t kib;
+    uint64_t bytes;
+    if (!mpl_tree_text(tree, text, sizeof text,
+                       "/sys/devices/system/node/node%u/meminfo", node))
+        return 0;
+    const char *const at = strstr(text, key);
+    if (at == NULL)
+        return 0;
+    const char *const number = at + strlen(key) + strspn(at + strlen(key), ": ");
+    return mpl_tree_parse(number, &kib) && mpl_mul(&bytes, kib, 1024) ? bytes
+                                                                      : 0;
 }

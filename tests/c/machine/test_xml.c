@@ -39,6 +39,7 @@ static memplan_status read_text(const char *text, size_t size,
     mpl_topology topology = mpl_topology_blank(machine);
     memplan_status status =
         mpl_topology_read_xml(&topology, text, size, error);
+    mpl_topology_take(machine, &topology);
     if (status == MEMPLAN_OK)
         status = mpl_topology_join(machine, &topology, error);
     if (status == MEMPLAN_OK)
