@@ -174,7 +174,7 @@ void mpl_arrange(mpl_best *best, const mpl_space *space,
     order homes;
     find_homes(space, counts, &homes);
     for (uint32_t first = 0; first < homes.count; first++)
-        for (uint32_t last = 0; last < homes.count; last++) {
+        for (uint32_t last = homes.count; last-- > 0;) {
             if (first == last && homes.count > 1)
                 continue;
             const order tried = reorder(&homes, first, last);

@@ -24,97 +24,6 @@
 
 enum { MEMORY_PROBES = 8 };
 
-static bool consume(mpl_walk *at, uint32_t pool, uint64_t bytes)
-{
-    uint64_t *const room = &at->room[pool];
-    uint64_t *const budget = &at->budget_room[at->problem->budget[pool]];
-    if (bytes > *room || bytes > *budget)
-        return false;
-    if (*room != MEMPLAN_UNKNOWN)
-        *room -= bytes;
-    if (*budget != MEMPLAN_UNKNOWN)
-        *budget -= bytes;
-    return true;
-}
-
-static void give_back(mpl_walk *at, uint32_t pool, uint64_t bytes)
-{
-    uint64_t *const room = &at->room[pool];
-    uint64_t *const budget = &at->budget_room[at->problem->budget[pool]];
-    if (*room != MEMPLAN_UNKNOWN)
-        *room += bytes;
-    if (*budget != MEMPLAN_UNKNOWN)
-        *budget += bytes;
-}
-
-/* What a move took, to be given back. */
-typedef struct charge {
-    uint64_t own;
-    uint64_t home;
-    uint64_t relay;
-    uint64_t staging_before;
-    uint64_t relay_before;
-} charge;
-
-static uint64_t raise(uint64_t *current, uint64_t wanted)
-{
-    const uint64_t rise = mpl_sub_floor(wanted, *current);
-    *current += rise;
-    return rise;
-}
-
-/* Takes the bytes of `count` items; false leaves all as it was. */
-static bool take_bytes(mpl_walk *at, uint32_t class_index, uint32_t pool,
-                       uint32_t count, charge *made)
-{
-    const mpl_problem *const problem = at->problem;
-    const mpl_cell *const cell = mpl_space_cell(at->space, class_index, pool);
-    const uint32_t home = problem->home[pool];
-    const uint32_t relay = problem->relay[pool];
-    *made = (charge){.staging_before = at->staging[home],
-                     .relay_before =
-                         relay != MPL_NO_INDEX ? at->relay[relay] : 0};
-    if (!mpl_mul(&made->own, cell->own_bytes, count) ||
-        !mpl_mul(&made->home, cell->home_bytes, count))
-        return false;
-    if (at->opened[home] == 0 &&
-        !mpl_add(&made->home, made->home, problem->open_bytes[home]))
-        return false;
-    if (!mpl_add(&made->home, made->home,
-                 mpl_sub_floor(cell->staging_bytes, at->staging[home])))
-        return false;
-    if (relay != MPL_NO_INDEX)
-        made->relay = mpl_sub_floor(cell->relay_bytes, at->relay[relay]);
-    if (!consume(at, pool, made->own))
-        return false;
-    if (!consume(at, home, made->home)) {
-        give_back(at, pool, made->own);
-        return false;
-    }
-    if (relay != MPL_NO_INDEX && !consume(at, relay, made->relay)) {
-        give_back(at, home, made->home);
-        give_back(at, pool, made->own);
-        return false;
-    }
-    (void)raise(&at->staging[home], cell->staging_bytes);
-    if (relay != MPL_NO_INDEX)
-        (void)raise(&at->relay[relay], cell->relay_bytes);
-    return true;
-}
-
-static void undo_bytes(mpl_walk *at, uint32_t pool, const charge *made)
-{
-    const uint32_t home = at->problem->home[pool];
-    const uint32_t relay = at->problem->relay[pool];
-    if (relay != MPL_NO_INDEX) {
-        give_back(at, relay, made->relay);
-        at->relay[relay] = made->relay_before;
-    }
-    give_back(at, home, made->home);
-    at->staging[home] = made->staging_before;
-    give_back(at, pool, made->own);
-}
-
 /* The most items of a class that a pool still takes. */
 static uint32_t find_most(mpl_walk *at, uint32_t class_index, uint32_t pool)
 {
@@ -125,9 +34,9 @@ static uint32_t find_most(mpl_walk *at, uint32_t class_index, uint32_t pool)
         return 0;
     while (low < high) {
         const uint32_t middle = low + (high - low + 1) / 2;
-        charge made;
-        if (take_bytes(at, class_index, pool, middle, &made)) {
-            undo_bytes(at, pool, &made);
+        mpl_charge made;
+        if (mpl_walk_take(at, class_index, pool, middle, &made)) {
+            mpl_walk_undo(at, pool, &made);
             low = middle;
         } else {
             high = middle - 1;
@@ -192,13 +101,13 @@ static bool is_full(mpl_walk *at, uint32_t pool)
     if (at->items[pool] == 0)
         return true;
     for (uint32_t index = 0; index < at->space->class_count; index++) {
-        charge made;
+        mpl_charge made;
         if (at->left[index] == 0 || mpl_walk_is_end(at->space, index) ||
             mpl_space_cell(at->space, index, pool)->time_ps ==
                 MPL_TIME_FORBIDDEN)
             continue;
-        if (take_bytes(at, index, pool, 1, &made)) {
-            undo_bytes(at, pool, &made);
+        if (mpl_walk_take(at, index, pool, 1, &made)) {
+            mpl_walk_undo(at, pool, &made);
             return false;
         }
     }
@@ -212,7 +121,7 @@ static void try_count(mpl_walk *at, uint32_t depth, uint32_t place, uint32_t cou
     const uint32_t index = at->order[place];
     const uint32_t pool = at->levels[depth].pool;
     const uint32_t home = at->problem->home[pool];
-    charge made;
+    mpl_charge made;
     if (at->steps == 0) {
         at->is_cut = true;
         return;
@@ -222,7 +131,7 @@ static void try_count(mpl_walk *at, uint32_t depth, uint32_t place, uint32_t cou
         fill(at, depth, place + 1);
         return;
     }
-    if (!take_bytes(at, index, pool, count, &made))
+    if (!mpl_walk_take(at, index, pool, count, &made))
         return;
     const uint64_t time_ps =
         mpl_space_cell(at->space, index, pool)->time_ps * count;
@@ -246,7 +155,7 @@ static void try_count(mpl_walk *at, uint32_t depth, uint32_t place, uint32_t cou
     at->used_homes -= at->opened[home] == 0;
     at->end_of[0] = ends[0];
     at->end_of[1] = ends[1];
-    undo_bytes(at, pool, &made);
+    mpl_walk_undo(at, pool, &made);
 }
 
 /* Chooses a count for the class at `place` of the order, and goes on. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Candidates, then a bound by prices, then counts; each is skipped where what
- * came before is already proven.
+ * Candidates, then a bound by prices, then counts, then the chain; each is
+ * skipped where what came before is already proven.
  */
 #include "plan/search.h"
 
@@ -10,8 +10,11 @@
 #include "base/checked.h"
 #include "plan/space.h"
 
-/* A search over more classes than this would only be cut short. */
-enum { CLASSES_MAX = 256 };
+/* A search over more classes or units than this would only be cut short. */
+enum { CLASSES_MAX = 256, UNITS_MAX = 2048 };
+
+/* Of the steps, what the chain gets: its steps take longer. */
+enum { CHAIN_SHARE = 4 };
 
 memplan_status mpl_search(mpl_arena *arena, const mpl_problem *problem,
                           uint64_t steps, mpl_solution *out)
@@ -38,6 +41,14 @@ memplan_status mpl_search(mpl_arena *arena, const mpl_problem *problem,
                               &is_complete))
             return MEMPLAN_E_NO_MEMORY;
         bound_ps = mpl_max(bound_ps, counted_ps);
+    }
+    if (bound_ps != MPL_TIME_FORBIDDEN &&
+        !mpl_is_proven(best.value_ps, bound_ps) && units <= UNITS_MAX) {
+        uint64_t chained_ps;
+        if (!mpl_chain_search(&best, &space, steps / CHAIN_SHARE, &chained_ps,
+                              &is_complete))
+            return MEMPLAN_E_NO_MEMORY;
+        bound_ps = mpl_max(bound_ps, chained_ps);
     }
     *out = (mpl_solution){
         .pool_of_unit = best.pool_of_unit,

@@ -99,4 +99,11 @@ void mpl_arrange(mpl_best *best, const mpl_space *space,
 bool mpl_count_search(mpl_best *best, const mpl_space *space, uint64_t steps,
                       uint64_t *out_bound_ps, bool *out_is_complete);
 
+/*
+ * Walks the chain unit by unit, where crossings tell apart what counts do
+ * not. Parameters and results as above.
+ */
+bool mpl_chain_search(mpl_best *best, const mpl_space *space, uint64_t steps,
+                      uint64_t *out_bound_ps, bool *out_is_complete);
+
 #endif

@@ -28,22 +28,13 @@ uint64_t mpl_walk_crossings(const mpl_walk *at)
     return crossings * at->space->least_crossing_ps;
 }
 
-uint64_t mpl_walk_bound(const mpl_walk *at, uint32_t depth)
+uint64_t mpl_walk_worth(const mpl_walk *at, const bool *is_live)
 {
     const mpl_problem *const problem = at->problem;
-    const mpl_level *const from = &at->levels[depth];
-    mpl_u128 sum = (mpl_u128)at->time_ps + mpl_walk_crossings(at);
-    for (uint32_t index = 0; index < at->space->class_count; index++) {
-        if (at->left[index] == 0)
-            continue;
-        if (from->least_ps[index] == MPL_TIME_FORBIDDEN)
-            return MPL_TIME_FORBIDDEN;
-        sum += (mpl_u128)from->least_ps[index] * at->left[index];
-    }
     mpl_u128 worth = 0;
     uint64_t live_budgets = 0;
     for (uint32_t pool = 0; pool < problem->pool_count; pool++) {
-        if (!from->is_live[pool])
+        if (is_live != NULL && !is_live[pool])
             continue;
         const uint64_t open =
             problem->home[pool] == pool && at->opened[pool] == 0
@@ -60,9 +51,105 @@ uint64_t mpl_walk_bound(const mpl_walk *at, uint32_t depth)
         if (budget < 64)
             live_budgets |= UINT64_C(1) << budget;
     }
+    return worth > UINT64_MAX ? UINT64_MAX : (uint64_t)worth;
+}
+
+uint64_t mpl_walk_bound(const mpl_walk *at, uint32_t depth)
+{
+    const mpl_level *const from = &at->levels[depth];
+    mpl_u128 sum = (mpl_u128)at->time_ps + mpl_walk_crossings(at);
+    for (uint32_t index = 0; index < at->space->class_count; index++) {
+        if (at->left[index] == 0)
+            continue;
+        if (from->least_ps[index] == MPL_TIME_FORBIDDEN)
+            return MPL_TIME_FORBIDDEN;
+        sum += (mpl_u128)from->least_ps[index] * at->left[index];
+    }
+    const uint64_t worth = mpl_walk_worth(at, from->is_live);
     return sum <= worth                        ? 0
            : sum - worth >= MPL_TIME_FORBIDDEN ? MPL_TIME_FORBIDDEN - 1
                                                : (uint64_t)(sum - worth);
+}
+
+static bool consume(mpl_walk *at, uint32_t pool, uint64_t bytes)
+{
+    uint64_t *const room = &at->room[pool];
+    uint64_t *const budget = &at->budget_room[at->problem->budget[pool]];
+    if (bytes > *room || bytes > *budget)
+        return false;
+    if (*room != MEMPLAN_UNKNOWN)
+        *room -= bytes;
+    if (*budget != MEMPLAN_UNKNOWN)
+        *budget -= bytes;
+    return true;
+}
+
+static void give_back(mpl_walk *at, uint32_t pool, uint64_t bytes)
+{
+    uint64_t *const room = &at->room[pool];
+    uint64_t *const budget = &at->budget_room[at->problem->budget[pool]];
+    if (*room != MEMPLAN_UNKNOWN)
+        *room += bytes;
+    if (*budget != MEMPLAN_UNKNOWN)
+        *budget += bytes;
+}
+
+static uint64_t raise(uint64_t *current, uint64_t wanted)
+{
+    const uint64_t rise = mpl_sub_floor(wanted, *current);
+    *current += rise;
+    return rise;
+}
+
+bool mpl_walk_take(mpl_walk *at, uint32_t class_index, uint32_t pool,
+                       uint32_t count, mpl_charge *made)
+{
+    const mpl_problem *const problem = at->problem;
+    const mpl_cell *const cell = mpl_space_cell(at->space, class_index, pool);
+    const uint32_t home = problem->home[pool];
+    const uint32_t relay = problem->relay[pool];
+    *made = (mpl_charge){.staging_before = at->staging[home],
+                     .relay_before =
+                         relay != MPL_NO_INDEX ? at->relay[relay] : 0};
+    if (!mpl_mul(&made->own, cell->own_bytes, count) ||
+        !mpl_mul(&made->home, cell->home_bytes, count))
+        return false;
+    if (at->opened[home] == 0 &&
+        !mpl_add(&made->home, made->home, problem->open_bytes[home]))
+        return false;
+    if (!mpl_add(&made->home, made->home,
+                 mpl_sub_floor(cell->staging_bytes, at->staging[home])))
+        return false;
+    if (relay != MPL_NO_INDEX)
+        made->relay = mpl_sub_floor(cell->relay_bytes, at->relay[relay]);
+    if (!consume(at, pool, made->own))
+        return false;
+    if (!consume(at, home, made->home)) {
+        give_back(at, pool, made->own);
+        return false;
+    }
+    if (relay != MPL_NO_INDEX && !consume(at, relay, made->relay)) {
+        give_back(at, home, made->home);
+        give_back(at, pool, made->own);
+        return false;
+    }
+    (void)raise(&at->staging[home], cell->staging_bytes);
+    if (relay != MPL_NO_INDEX)
+        (void)raise(&at->relay[relay], cell->relay_bytes);
+    return true;
+}
+
+void mpl_walk_undo(mpl_walk *at, uint32_t pool, const mpl_charge *made)
+{
+    const uint32_t home = at->problem->home[pool];
+    const uint32_t relay = at->problem->relay[pool];
+    if (relay != MPL_NO_INDEX) {
+        give_back(at, relay, made->relay);
+        at->relay[relay] = made->relay_before;
+    }
+    give_back(at, home, made->home);
+    at->staging[home] = made->staging_before;
+    give_back(at, pool, made->own);
 }
 
 static bool is_used_later(const mpl_walk *at, uint32_t depth, uint32_t pool)

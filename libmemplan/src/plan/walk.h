@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The state of a walk over counts: what is placed, what is left, and what
- * room there is. counts.c walks; walk.c sets up and bounds.
+ * room there is. counts.c and chain.c walk.
  */
 #ifndef MPL_PLAN_WALK_H
 #define MPL_PLAN_WALK_H
@@ -54,11 +54,30 @@ typedef struct mpl_walk {
 bool mpl_walk_start(mpl_walk *out, mpl_best *best, const mpl_space *space,
                     uint64_t steps);
 
+/* What a move took, to be given back. */
+typedef struct mpl_charge {
+    uint64_t own;
+    uint64_t home;
+    uint64_t relay;
+    uint64_t staging_before;
+    uint64_t relay_before;
+} mpl_charge;
+
+/* Takes the bytes of `count` items; false leaves all as it was. Who executes
+ * (at->opened) is the caller's to count. */
+bool mpl_walk_take(mpl_walk *at, uint32_t class_index, uint32_t pool,
+                   uint32_t count, mpl_charge *made);
+void mpl_walk_undo(mpl_walk *at, uint32_t pool, const mpl_charge *made);
+
 /* Whether a class is the first or the last unit of the chain, alone. */
 bool mpl_walk_is_end(const mpl_space *space, uint32_t class_index);
 
 /* The least time of crossings for the homes that are used so far. */
 uint64_t mpl_walk_crossings(const mpl_walk *at);
+
+/* What the room that is left is worth by the space's prices. NULL: of all
+ * pools. */
+uint64_t mpl_walk_worth(const mpl_walk *at, const bool *is_live);
 
 /* A lower bound for all that this state can become, from a level on. */
 uint64_t mpl_walk_bound(const mpl_walk *at, uint32_t depth);

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#include "random_problem.h"
+
+#include "plan/search.h"
+
+uint64_t random_next(uint64_t *state)
+{
+    uint64_t mixed = (*state += UINT64_C(0x9e3779b97f4a7c15));
+    mixed = (mixed ^ (mixed >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return mixed ^ (mixed >> 31);
+}
+
+uint64_t random_below(uint64_t *state, uint64_t limit)
+{
+    return random_next(state) % limit;
+}
+
+static bool one_in(uint64_t *state, uint64_t chances)
+{
+    return random_below(state, chances) == 0;
+}
+
+enum { KINDS_MAX = 4 };
+
+typedef struct tables {
+    uint64_t *own, *home_bytes, *staging, *relay_bytes, *time;
+    uint64_t *open, *crossing, *capacity, *budget_bytes;
+    uint32_t *home, *relay, *budget, *tied_to;
+} tables;
+
+static tables make_tables(mpl_arena *arena, uint32_t units, uint32_t pools)
+{
+    const uint64_t cells = (uint64_t)units * pools;
+    return (tables){
+        mpl_arena_alloc(arena, cells, 8), mpl_arena_alloc(arena, cells, 8),
+        mpl_arena_alloc(arena, cells, 8), mpl_arena_alloc(arena, cells, 8),
+        mpl_arena_alloc(arena, cells, 8), mpl_arena_alloc(arena, pools, 8),
+        mpl_arena_alloc(arena, (uint64_t)pools * pools, 8),
+        mpl_arena_alloc(arena, pools, 8), mpl_arena_alloc(arena, pools, 8),
+        mpl_arena_alloc(arena, pools, 4), mpl_arena_alloc(arena, pools, 4),
+        mpl_arena_alloc(arena, pools, 4), mpl_arena_alloc(arena, units, 4),
+    };
+}
+
+/* Pool 0 is a home; later pools may be its guests, the last of those relayed
+ * by the one before. */
+static void fill_pools(const tables *made, uint64_t *state, uint32_t pools)
+{
+    const uint32_t guests = (uint32_t)random_below(state, pools);
+    const bool shares = one_in(state, 4);
+    const bool alike = one_in(state, 2);
+    for (uint32_t pool = 0; pool < pools; pool++) {
+        const bool is_guest = pool >= pools - guests;
+        made->home[pool] = is_guest ? 0 : pool;
+        made->relay[pool] = is_guest && pool + 1 == pools && guests > 1
+                                ? pool - 1
+                                : MPL_NO_INDEX;
+        made->open[pool] = one_in(state, 2) ? random_below(state, 5) : 0;
+        made->capacity[pool] = one_in(state, 8) && is_guest
+                                   ? MEMPLAN_UNKNOWN
+                                   : 5 + random_below(state, 40);
+        if (alike && !is_guest && pool > 0)
+            made->capacity[pool] = made->capacity[0];
+        made->budget[pool] = shares && pool == pools - 1 ? 0 : pool;
+        made->budget_bytes[pool] = made->capacity[pool];
+    }
+    if (shares && made->capacity[0] != MEMPLAN_UNKNOWN)
+        made->budget_bytes[0] = made->capacity[0] + random_below(state, 20);
+    for (uint32_t from = 0; from < pools; from++)
+        for (uint32_t to = 0; to < pools; to++)
+            if (made->home[from] != made->home[to])
+                made->crossing[from * pools + to] =
+                    alike ? 3 : random_below(state, 6);
+    if (alike) /* homes that see each other alike, whoever asks */
+        return;
+    for (uint32_t from = 0; from < pools; from++)
+        for (uint32_t to = 0; to < pools; to++)
+            made->crossing[from * pools + to] =
+                made->crossing[made->home[from] * pools + made->home[to]];
+}
+
+/* One kind of unit: a row of each table. */
+typedef struct kind {
+    uint64_t bytes, state_bytes, staging;
+    uint64_t pace[MPL_PROBLEM_POOLS_MAX];
+} kind;
+
+static void fill_unit(const tables *made, uint64_t *state, const kind *of,
+                      uint32_t unit, uint32_t pools)
+{
+    for (uint32_t pool = 0; pool < pools; pool++) {
+        const uint64_t cell = (uint64_t)unit * pools + pool;
+        const bool is_guest = made->home[pool] != pool;
+        made->own[cell] = of->bytes + (is_guest ? 0 : of->state_bytes);
+        made->home_bytes[cell] = is_guest ? of->state_bytes : 0;
+        made->staging[cell] = is_guest ? of->staging : 0;
+        made->relay_bytes[cell] =
+            made->relay[pool] != MPL_NO_INDEX ? of->staging : 0;
+        made->time[cell] = of->bytes * of->pace[pool];
+        if (one_in(state, 60))
+            made->time[cell] = MPL_TIME_FORBIDDEN; /* a pin */
+    }
+}
+
+mpl_problem random_problem(mpl_arena *arena, uint64_t *state,
+                           uint32_t units_max, uint32_t pools_max)
+{
+    const uint32_t units = 1 + (uint32_t)random_below(state, units_max);
+    const uint32_t pools = 1 + (uint32_t)random_below(state, pools_max);
+    const tables made = make_tables(arena, units, pools);
+    kind kinds[KINDS_MAX];
+    const bool same_pace = one_in(state, 2);
+    fill_pools(&made, state, pools);
+    for (uint32_t at = 0; at < KINDS_MAX; at++) {
+        kinds[at].bytes = random_below(state, 12);
+        kinds[at].state_bytes = one_in(state, 2) ? random_below(state, 4) : 0;
+        kinds[at].staging = random_below(state, 6);
+        for (uint32_t pool = 0; pool < pools; pool++)
+            kinds[at].pace[pool] = made.home[pool] != pool
+                                       ? 8 + 20 * pool
+                                   : same_pace ? 2
+                                               : 1 + random_below(state, 5);
+    }
+    for (uint32_t unit = 0; unit < units; unit++) {
+        const bool is_layer = unit > 0 && unit + 1 < units;
+        const uint64_t which =
+            is_layer ? random_below(state, 2) : 2 + (unit > 0);
+        fill_unit(&made, state, &kinds[which], unit, pools);
+        made.tied_to[unit] =
+            unit > 0 && unit + 1 == units && one_in(state, 4) ? 0
+                                                              : MPL_NO_INDEX;
+    }
+    return (mpl_problem){
+        .unit_count = units,
+        .pool_count = pools,
+        .budget_count = pools,
+        .must_use = one_in(state, 2) ? 0 : MPL_NO_INDEX,
+        .own_bytes = made.own,
+        .home_bytes = made.home_bytes,
+        .staging_bytes = made.staging,
+        .relay_bytes = made.relay_bytes,
+        .time_ps = made.time,
+        .open_bytes = made.open,
+        .home = made.home,
+        .relay = made.relay,
+        .crossing_ps = made.crossing,
+        .capacity_bytes = made.capacity,
+        .budget = made.budget,
+        .budget_bytes = made.budget_bytes,
+        .tied_to = made.tied_to,
+    };
+}
+
+uint64_t brute_force(mpl_arena *arena, const mpl_problem *problem)
+{
+    uint32_t *const placement =
+        mpl_arena_alloc(arena, problem->unit_count, sizeof *placement);
+    uint64_t *const scratch = mpl_arena_alloc(
+        arena, 4 * problem->pool_count + problem->budget_count, 8);
+    uint64_t least = MPL_TIME_FORBIDDEN;
+    for (;;) {
+        const uint64_t value = mpl_problem_value(problem, placement, scratch);
+        least = value < least ? value : least;
+        uint32_t unit = 0;
+        while (unit < problem->unit_count &&
+               ++placement[unit] == problem->pool_count)
+            placement[unit++] = 0;
+        if (unit == problem->unit_count)
+            return least;
+    }
+}
