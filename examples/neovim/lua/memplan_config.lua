@@ -33,8 +33,7 @@ local function open_model(name)
   })
 end
 
---- Where the weights of a plan lie: all on devices, partly on disk, layers on
---- devices.
+--- Of a plan: all on devices? some on disk? how many layers on devices?
 local function spread(plan)
   local all_on_device, uses_disk, device_layers = true, false, 0
   for _, placed in ipairs(plan:placement()) do
@@ -55,12 +54,8 @@ local function settings(candidate, plan, info, device_layers, on_device)
     dtype = info.dtype,
     context = info.context_tokens,
     on_device = on_device,
-    why = ("%s in %s at %d tokens: %s"):format(
-      name,
-      info.dtype,
-      info.context_tokens,
-      on_device and "all on the device" or "partly in host memory"
-    ),
+    why = ("%s in %s at %d tokens: %s"):format(name, info.dtype, info.context_tokens,
+      on_device and "all on the device" or "in host memory, in part or whole"),
     ollama = {
       model = candidate.ollama or name,
       options = { num_ctx = info.context_tokens, num_gpu = on_device and 999 or device_layers },
@@ -99,8 +94,7 @@ end
 --- host memory, then in the order given, the dtypes in the order given, then
 --- the longest context. Returns nil and why when none holds.
 ---@param options table candidates, context, min_context?, machine?
----@return table? choice
----@return string? why
+---@return table? choice, string? why
 function M.pick(options)
   local machine, why = options.machine, nil
   if not machine then
