@@ -76,7 +76,10 @@ done
 # not (exit code 1), one that is wrong (exit code 2).
 lua_module=$(find "$prefix" -path '*lua/5.4/memplan.so')
 python=$build/venv/bin/python
+# run_all EXPECTED_EXIT_CODE MODEL BUDGETS DTYPE [CONTEXT]
 run_all() {
+  local expected=$1
+  shift
   "$work/fit" "$@" >"$work/c" 2>&1
   local code=$?
   "$work/fit-static" "$@" >"$work/static" 2>&1
@@ -99,9 +102,9 @@ run_all() {
     failures=$((failures + 1))
   fi
 }
-expected=0 run_all llama-2-70b 0=20GB,cpu=60GB int4 4096
-expected=1 run_all llama-2-70b 0=20GB,cpu=60GB fp16 4096
-expected=2 run_all llama-2-70b 0=20gb,cpu=60GB int4
+run_all 0 llama-2-70b 0=20GB,cpu=60GB int4 4096
+run_all 1 llama-2-70b 0=20GB,cpu=60GB fp16 4096
+run_all 2 llama-2-70b 0=20gb,cpu=60GB int4
 
 try "the installed command" "$prefix/bin/memplan" plan llama-2-70b \
   --max-memory 0=20GB,cpu=60GB --dtype int4
