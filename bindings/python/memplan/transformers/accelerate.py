@@ -198,6 +198,10 @@ def compute_module_sizes(
     return sizes
 
 
+def _size(tree: _library.Handle, options: Dict[str, object]) -> Any:
+    return json.loads(_library.modules_sizes(tree, options)).get("", 0)
+
+
 def _counts(device: Device, expected: str) -> bool:
     if isinstance(device, int):
         return True
@@ -243,7 +247,13 @@ def get_balanced_memory(
         for index in (*range(1, len(counted)), 0):
             budgets[index]  # a KeyError, as Accelerate has it
     changed = json.loads(_library.modules_balance(tree, _budgets(budgets), options))
-    budgets.update((int(key), amount) for key, amount in changed.items())
+    changed = {int(key): amount for key, amount in changed.items()}
+    if low_zero and any(isinstance(budgets[key], float) for key in counted):
+        # The library counts in bits: what is left over from floats is not whole.
+        others = {**budgets, **changed}
+        left = _size(tree, options) - sum([others[i] for i in range(1, len(counted))])
+        changed[0] = min(max(0, left), budgets[0])
+    budgets.update(changed)
     return budgets
 
 

@@ -53,9 +53,9 @@ def _own_tensors(module: Module) -> Iterator[Tuple[str, Any, int]]:
         if tensor is not None:
             yield name, tensor, 0
     transient = module._non_persistent_buffers_set
-    for name, tensor in module._buffers.items():
-        if tensor is not None:
-            yield name, tensor, 2 if name in transient else 1
+    for name, buffer in module._buffers.items():
+        if buffer is not None:
+            yield name, buffer, 2 if name in transient else 1
 
 
 def describe(module: Module) -> str:

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: MIT
+"""What a loader script passes to from_pretrained(), planned so that it holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Union
+
+from memplan import _library
+from memplan.machine import Budgets, Machine
+from memplan.model import Model
+from memplan.plan import Pins, Plan, plan
+from memplan.transformers.modules import tree_of
+
+if TYPE_CHECKING:
+    import torch
+    import transformers
+
+    Source = Union[
+        Model,
+        str,
+        "os.PathLike[str]",
+        torch.nn.Module,
+        transformers.PretrainedConfig,
+    ]
+else:
+    Source = Any
+
+Where = Optional[Union[Machine, str, "os.PathLike[str]", Mapping[Any, Any]]]
+DeviceMap = Dict[str, Union[int, str]]
+
+__all__ = [
+    "DoesNotFitError",
+    "device_map",
+    "from_pretrained_kwargs",
+    "max_memory",
+    "model_of",
+]
+
+#: Plain dtypes, as from_pretrained(dtype=...) takes them.
+_DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "fp64": "float64"}
+
+#: Quantized on the way in, as BitsAndBytesConfig takes them.
+_BITSANDBYTES: Dict[str, Dict[str, Any]] = {
+    "int8": {"load_in_8bit": True},
+    "nf4": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
+    "int4": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
+    "fp4": {"load_in_4bit": True, "bnb_4bit_quant_type": "fp4"},
+    "nf4-double": {
+        "load_in_4bit": True,
+        "bnb_4bit_quant_type": "nf4",
+        "bnb_4bit_use_double_quant": True,
+    },
+    "fp4-double": {
+        "load_in_4bit": True,
+        "bnb_4bit_quant_type": "fp4",
+        "bnb_4bit_use_double_quant": True,
+    },
+}
+
+
+class DoesNotFitError(MemoryError):
+    """No placement holds. ``plan`` says what is missing and what would help."""
+
+    def __init__(self, found: Plan) -> None:
+        self.plan = found
+        short = ", ".join(
+            f"{_library.bytes_format(pool.short_bytes)} on {pool.key}"
+            for pool in found.pools
+            if pool.short_bytes
+        )
+        help_ = "; ".join(fix.text for fix in found.fixes)
+        super().__init__(
+            f"it does not fit at {found.context_tokens} tokens: {short} short"
+            + (f"; {help_}" if help_ else "")
+        )
+
+
+def _config_json(config: Any, architecture: Optional[str] = None) -> str:
+    """A configuration's JSON with all keys, and the class that is built."""
+    fields = json.loads(config.to_json_string(use_diff=False))
+    if architecture is not None:
+        fields["architectures"] = [architecture]
+    return json.dumps(fields)
+
+
+def _of_config(config: Any) -> Model:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "config.json"
+        path.write_text(_config_json(config), encoding="utf-8")
+        return Model.open(path)
+
+
+def model_of(source: Source) -> Model:
+    """The Model of what a script has at hand.
+
+    A live torch.nn.Module (on meta or real: its modules, tied parameters and
+    buffers are read, no weights are touched), a Transformers configuration, or
+    what memplan.Model.open() takes.
+    """
+    if isinstance(source, Model):
+        return source
+    if isinstance(source, (str, bytes, os.PathLike)):
+        return Model.open(source)
+    if not hasattr(source, "named_modules"):
+        return _of_config(source)
+    module: Any = source
+    kind = type(module).__name__
+    config = getattr(module, "config", None)
+    text = _config_json(config, kind) if hasattr(config, "to_json_string") else None
+    name = getattr(config, "name_or_path", "") or kind
+    return Model._of(_library.declare_model(tree_of(module), name, text))
+
+
+def _fitting(
+    model: Source, machine: Where, context: int, sequences: int, options: Dict[str, Any]
+) -> Plan:
+    options.setdefault("engine", "transformers")
+    found = plan(
+        model_of(model), machine, context=context, sequences=sequences, **options
+    )
+    if not found.fits:
+        raise DoesNotFitError(found)
+    return found
+
+
+def max_memory(
+    model: Source,
+    machine: Where = None,
+    *,
+    context: int,
+    sequences: int = 1,
+    dtype: Optional[str] = None,
+    kv_dtype: Optional[str] = None,
+    budgets: Optional[Budgets] = None,
+    pins: Optional[Pins] = None,
+    reserve_bytes: int = 0,
+) -> Dict[Union[int, str], int]:
+    """``max_memory`` for from_pretrained(device_map="auto"): bytes a device.
+
+    What ``generate()`` needs beside weights at ``context`` tokens in
+    ``sequences`` sequences is taken off already. ``budgets`` are laid over
+    ``machine`` (None: this one). Raises DoesNotFitError.
+    """
+    options = dict(dtype=dtype, kv_dtype=kv_dtype, max_memory=budgets, pins=pins)
+    return _fitting(
+        model, machine, context, sequences, {**options, "reserve_bytes": reserve_bytes}
+    ).max_memory
+
+
+def device_map(
+    model: Source,
+    machine: Where = None,
+    *,
+    context: int,
+    sequences: int = 1,
+    dtype: Optional[str] = None,
+    kv_dtype: Optional[str] = None,
+    max_memory: Optional[Budgets] = None,
+    pins: Optional[Pins] = None,
+    reserve_bytes: int = 0,
+) -> DeviceMap:
+    """``device_map`` for from_pretrained(): the fastest that holds.
+
+    It holds while weights load and in ``generate()``, up to ``context`` tokens
+    in ``sequences`` sequences. Raises DoesNotFitError.
+    """
+    options = dict(dtype=dtype, kv_dtype=kv_dtype, max_memory=max_memory, pins=pins)
+    return _fitting(
+        model, machine, context, sequences, {**options, "reserve_bytes": reserve_bytes}
+    ).device_map
+
+
+def _quantization(dtype: str, offloads: bool) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    settings = dict(_BITSANDBYTES[dtype])
+    if offloads and "load_in_8bit" in settings:
+        settings["llm_int8_enable_fp32_cpu_offload"] = True
+    return BitsAndBytesConfig(**settings)  # type: ignore[no-untyped-call, unused-ignore]
+
+
+def from_pretrained_kwargs(
+    model: Source,
+    machine: Where = None,
+    *,
+    context: int,
+    sequences: int = 1,
+    dtype: Optional[str] = None,
+    kv_dtype: Optional[str] = None,
+    max_memory: Optional[Budgets] = None,
+    pins: Optional[Pins] = None,
+    reserve_bytes: int = 0,
+    offload_folder: Union[str, "os.PathLike[str]"] = "offload",
+) -> Dict[str, Any]:
+    """All that from_pretrained() needs to load as planned, ready for ``**``.
+
+        >>> kwargs = from_pretrained_kwargs("./llama", context=8192, dtype="bf16")
+        >>> model = AutoModelForCausalLM.from_pretrained("./llama", **kwargs)
+
+    ``device_map``, ``max_memory`` and ``dtype``; ``offload_folder`` where units
+    go to disk; ``quantization_config`` for "int8", "nf4", "fp4" and "int4".
+    Raises DoesNotFitError.
+    """
+    options = dict(dtype=dtype, kv_dtype=kv_dtype, max_memory=max_memory, pins=pins)
+    found = _fitting(
+        model, machine, context, sequences, {**options, "reserve_bytes": reserve_bytes}
+    )
+    placed = found.device_map
+    kwargs: Dict[str, Any] = {"device_map": placed, "max_memory": found.max_memory}
+    if dtype in _BITSANDBYTES:
+        offloads = any(device in ("cpu", "disk") for device in placed.values())
+        kwargs["quantization_config"] = _quantization(dtype, offloads)
+    else:
+        kwargs["dtype"] = _DTYPES.get(found.dtype, "auto") if dtype else "auto"
+    if "disk" in placed.values():
+        kwargs["offload_folder"] = os.fspath(offload_folder)
+    return kwargs
+
