@@ -103,6 +103,29 @@ bool mpl_name_index_build(mpl_name_index *out, mpl_arena *arena,
     return true;
 }
 
+/* An open table of hashes, half empty, so a glance takes one or two steps; a
+ * file made of colliding names uses up its steps and is sorted. */
+bool mpl_names_are_distinct(mpl_arena *arena, const void *first_name,
+                            uint64_t stride_bytes, uint64_t count)
+{
+    uint64_t slots = 16;
+    while (slots < 2 * count)
+        slots *= 2;
+    uint64_t *const table = mpl_arena_alloc(arena, slots, sizeof *table);
+    const mpl_name_index names = {.first_name = first_name,
+                                  .stride_bytes = stride_bytes};
+    uint64_t steps_left = 4 * slots;
+    for (uint64_t at = 0; table != NULL && at < count; at++) {
+        const uint64_t hash = hash_name(name_at(&names, at)) | 1; /* 0: free */
+        uint64_t slot = (hash >> 20) & (slots - 1);
+        for (; table[slot] != 0; slot = (slot + 1) & (slots - 1))
+            if (table[slot] == hash || steps_left-- == 0)
+                return false;
+        table[slot] = hash;
+    }
+    return table != NULL;
+}
+
 uint64_t mpl_name_index_find(const mpl_name_index *index, const char *name)
 {
     const uint64_t hash = hash_name(name);

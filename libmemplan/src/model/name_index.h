@@ -29,6 +29,11 @@ bool mpl_name_index_build(mpl_name_index *out, mpl_arena *arena,
                           const void *first_name, uint64_t stride_bytes,
                           uint64_t count);
 
+/* True when no two names are the same, at the cost of a glance at each. False
+ * when two may be, or memory is short: build an index to know. */
+bool mpl_names_are_distinct(mpl_arena *arena, const void *first_name,
+                            uint64_t stride_bytes, uint64_t count);
+
 /* The position of a name (the first, if it stands twice), or
  * MEMPLAN_UNKNOWN. */
 uint64_t mpl_name_index_find(const mpl_name_index *index, const char *name);

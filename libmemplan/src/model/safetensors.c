@@ -55,28 +55,19 @@ static memplan_status join(memplan_model *model, const mpl_shard *shards,
     return MEMPLAN_OK;
 }
 
-/* Names that stand one after the other in strict order, as most files have
- * them, need no index. */
-static bool are_names_ascending(const memplan_model *model)
-{
-    for (uint32_t at = 1; at < model->tensor_count; at++)
-        if (strcmp(model->tensors[at - 1].name, model->tensors[at].name) >= 0)
-            return false;
-    return true;
-}
-
 static memplan_status refuse_duplicates(const memplan_model *model,
                                         const char *const *paths,
                                         memplan_error *error)
 {
-    if (are_names_ascending(model))
-        return MEMPLAN_OK;
     mpl_arena *const scratch = mpl_arena_create();
     mpl_name_index index = {.duplicate = MEMPLAN_UNKNOWN};
     const bool is_made =
         scratch != NULL &&
-        mpl_name_index_build(&index, scratch, &model->tensors->name,
-                             sizeof *model->tensors, model->tensor_count);
+        (mpl_names_are_distinct(scratch, &model->tensors->name,
+                                sizeof *model->tensors,
+                                model->tensor_count) ||
+         mpl_name_index_build(&index, scratch, &model->tensors->name,
+                              sizeof *model->tensors, model->tensor_count));
     mpl_arena_free(scratch);
     if (!is_made)
         return mpl_fail_memory(error);

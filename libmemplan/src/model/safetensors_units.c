@@ -59,6 +59,7 @@ static const role ROLES[] = {
 /* A name that is a member of a list: "model.layers" and 7. */
 typedef struct member {
     uint32_t list_length; /* of the list's name; 0: no member */
+    uint32_t list;        /* its number among lists */
     uint32_t number;
     uint32_t length; /* with the number */
 } member;
@@ -115,10 +116,10 @@ static void find_trunk(grouper *to, const memplan_model *model,
         members[at] = find_member(tensor->name);
         if (members[at].list_length == 0)
             continue;
-        const uint32_t list = mpl_fronts_number(&to->lists, tensor->name,
-                                                members[at].list_length);
+        members[at].list = mpl_fronts_number(&to->lists, tensor->name,
+                                             members[at].list_length);
         /* Data that a file holds cannot pass 64 bits together. */
-        to->list_bytes[list] += tensor->bytes;
+        to->list_bytes[members[at].list] += tensor->bytes;
     }
     to->trunk = 0;
     for (uint32_t list = 1; list < to->lists.count; list++)
@@ -134,12 +135,10 @@ static uint64_t order_of(rank where, uint32_t front, uint32_t number)
 static mpl_place find_place(grouper *to, const char *name, member in)
 {
     if (in.list_length > 0) {
-        const uint32_t list =
-            mpl_fronts_number(&to->lists, name, in.list_length);
-        const bool is_layer = list == to->trunk;
+        const bool is_layer = in.list == to->trunk;
         return (mpl_place){
-            .order = order_of(is_layer ? RANK_LAYER : RANK_OTHER_BLOCK, list,
-                              in.number),
+            .order = order_of(is_layer ? RANK_LAYER : RANK_OTHER_BLOCK,
+                              in.list, in.number),
             .name_length = in.length,
             .layer_number = in.number,
             .kind = is_layer ? MPL_UNIT_LAYER : MPL_UNIT_OTHER};
