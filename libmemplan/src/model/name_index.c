@@ -6,13 +6,26 @@
 
 #include "memplan.h"
 
-/* FNV-1a. */
+/* Eight bytes at a time; the constants are odd and have no pattern. */
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15;
+    return hash ^ hash >> 29;
+}
+
 static uint64_t hash_name(const char *name)
 {
-    uint64_t hash = 0xcbf29ce484222325;
-    for (; *name != '\0'; name++)
-        hash = (hash ^ (unsigned char)*name) * 0x100000001b3;
-    return hash;
+    uint64_t left = strlen(name);
+    uint64_t hash = mix(0xd6e8feb86659fd93, left);
+    for (; left >= 8; left -= 8, name += 8) {
+        uint64_t word;
+        memcpy(&word, name, 8);
+        hash = mix(hash, word);
+    }
+    uint64_t tail = 0;
+    memcpy(&tail, name, (size_t)left);
+    hash = mix(hash, tail);
+    return hash ^ hash >> 32;
 }
 
 static const char *name_at(const mpl_name_index *index, uint64_t position)

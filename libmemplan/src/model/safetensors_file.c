@@ -115,6 +115,11 @@ static memplan_status read_offsets(mpl_tensor *out, reader *from,
     return MEMPLAN_OK;
 }
 
+static bool is_key(const mpl_json_walk *walk, const char *key, uint64_t length)
+{
+    return walk->key_length == length && memcmp(walk->key, key, length) == 0;
+}
+
 static memplan_status read_tensor(mpl_tensor *out, reader *from,
                                   const mpl_json_walk *entry)
 {
@@ -131,11 +136,11 @@ static memplan_status read_tensor(mpl_tensor *out, reader *from,
     mpl_json_value offsets = MPL_JSON_ABSENT;
     mpl_json_walk walk = mpl_json_begin(entry->value);
     while (mpl_json_next(&walk)) {
-        if (strcmp(walk.key, "dtype") == 0)
+        if (is_key(&walk, "dtype", 5))
             dtype = walk.value;
-        else if (strcmp(walk.key, "shape") == 0)
+        else if (is_key(&walk, "shape", 5))
             shape = walk.value;
-        else if (strcmp(walk.key, "data_offsets") == 0)
+        else if (is_key(&walk, "data_offsets", 12))
             offsets = walk.value;
     }
     memplan_status status = read_dtype(out, from, dtype);
@@ -184,7 +189,7 @@ static memplan_status read_tensors(mpl_shard *out, reader *from,
     bool has_metadata = false;
     mpl_json_walk walk = mpl_json_begin(root);
     while (mpl_json_next(&walk)) {
-        const bool is_metadata = strcmp(walk.key, "__metadata__") == 0;
+        const bool is_metadata = is_key(&walk, "__metadata__", 12);
         if (is_metadata && has_metadata)
             return fail_tensor(from, walk.key, "it stands twice");
         has_metadata |= is_metadata;
