@@ -129,7 +129,7 @@ static bool fail_option(const char *command_name, unsigned command,
         if (strcmp(ROWS[at].name, name) == 0 &&
             (ROWS[at].commands & command) == 0)
             return fail(error,
-                        "memplan %s takes no --%s; see memplan %s --help",
+                        "%s takes no --%s; see memplan %s --help",
                         command_name, name, command_name);
         if (ROWS[at].commands & command)
             words[count++] = ROWS[at].name;
@@ -163,7 +163,7 @@ static bool take_source(options *asked, const char *command_name,
     const bool wants_model = command != COMMAND_MACHINE;
     if (!wants_model && count > 0)
         return fail(error,
-                    "memplan machine takes no \"%.60s\"; for another "
+                    "machine takes no \"%.60s\"; for another "
                     "machine write --machine or --topology",
                     arguments[0]);
     if (wants_model && count == 0 && !asked->help)

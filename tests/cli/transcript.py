@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Run the commands of transcripts and compare what they print.
 
-    python3 tests/cli/transcript.py build/libmemplan/cli/memplan tests/cli/*.txt
+    python3 tests/cli/transcript.py build/libmemplan/cli/memplan tests/cli/*.transcript
     python3 tests/cli/transcript.py --rewrite build/libmemplan/cli/memplan ...
 
 A transcript is text. A line that starts with "$ " is a command for bash; what

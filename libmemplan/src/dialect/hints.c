@@ -11,17 +11,17 @@ enum { INDENT = 4, MAP_INLINE_MAX = 4 };
 typedef struct dtype_argument {
     const char *dtype;
     const char *argument;
-    const char *quantizer; /* arguments of BitsAndBytesConfig, or NULL */
 } dtype_argument;
 
 static const dtype_argument DTYPES[] = {
-    {"fp32", "dtype=torch.float32", NULL},
-    {"fp16", "dtype=torch.float16", NULL},
-    {"bf16", "dtype=torch.bfloat16", NULL},
-    {"int8", "quantization_config=", "load_in_8bit=True"},
-    {"nf4",
-     "quantization_config=", "load_in_4bit=True, bnb_4bit_quant_type=\"nf4\""},
-    {"int4", "quantization_config=", "load_in_4bit=True"},
+    {"fp32", "dtype=torch.float32,"},
+    {"fp16", "dtype=torch.float16,"},
+    {"bf16", "dtype=torch.bfloat16,"},
+    {"int8", "quantization_config=TorchAoConfig(Int8WeightOnlyConfig()),"},
+    {"int4", "quantization_config=TorchAoConfig(\n"
+             "            Int4WeightOnlyConfig(group_size=64)),"},
+    {"nf4", "quantization_config=BitsAndBytesConfig(\n"
+            "            load_in_4bit=True, bnb_4bit_quant_type=\"nf4\"),"},
 };
 enum { DTYPE_COUNT = sizeof DTYPES / sizeof *DTYPES };
 
@@ -53,7 +53,8 @@ static void paint_map(mpl_paint *paint, const memplan_plan *plan)
     mpl_paint_gap(paint, 2 * INDENT);
     if (count > MAP_INLINE_MAX) {
         mpl_paint_text(paint, MPL_INK_PLAIN,
-                       "device_map=json.load(open(\"device_map.json\")),");
+                       "device_map=json.load(open(\"map.json\")),");
+        mpl_paint_text(paint, MPL_INK_FAINT, "  # from --emit device_map");
     } else {
         mpl_paint_text(paint, MPL_INK_PLAIN, "device_map={");
         for (uint32_t at = 0; at < count; at++) {
@@ -69,34 +70,74 @@ static void paint_map(mpl_paint *paint, const memplan_plan *plan)
     mpl_arena_free(arena);
 }
 
+static bool is_offloaded(const memplan_plan *plan)
+{
+    bool has_device = false;
+    bool has_other = false;
+    for (uint32_t at = 0; at < plan->unit_count; at++) {
+        const bool is_device =
+            plan->units[at].pool != MPL_NO_INDEX &&
+            plan->pools[plan->units[at].pool].kind == MPL_POOL_DEVICE;
+        has_device |= is_device;
+        has_other |= !is_device;
+    }
+    return has_device && has_other;
+}
+
+static void paint_argument(mpl_paint *paint, const char *argument)
+{
+    mpl_paint_gap(paint, (uint64_t)2 * INDENT);
+    mpl_text_add(paint->text, argument);
+    mpl_paint_end(paint);
+}
+
 static void paint_dtype(mpl_paint *paint, const memplan_plan *plan)
 {
-    for (uint32_t at = 0; at < DTYPE_COUNT; at++) {
-        if (strcmp(DTYPES[at].dtype, plan->dtype) != 0)
-            continue;
-        mpl_paint_gap(paint, 2 * INDENT);
-        mpl_paint_text(paint, MPL_INK_PLAIN, DTYPES[at].argument);
-        if (DTYPES[at].quantizer != NULL)
-            mpl_paint_format(paint, MPL_INK_PLAIN, "BitsAndBytesConfig(%s)",
-                             DTYPES[at].quantizer);
-        mpl_paint_text(paint, MPL_INK_PLAIN, ",");
-        mpl_paint_end(paint);
+    const bool is_nf4 = strcmp(plan->dtype, "nf4") == 0;
+    if (is_nf4 && is_offloaded(plan)) {
+        /* bitsandbytes asks for this leave, whatever the bits. */
+        paint_argument(paint, "quantization_config=BitsAndBytesConfig(\n"
+                              "            load_in_4bit=True, "
+                              "bnb_4bit_quant_type=\"nf4\",\n"
+                              "            "
+                              "llm_int8_enable_fp32_cpu_offload=True),");
+        return;
     }
+    for (uint32_t at = 0; at < DTYPE_COUNT; at++)
+        if (strcmp(DTYPES[at].dtype, plan->dtype) == 0)
+            paint_argument(paint, DTYPES[at].argument);
+}
+
+/* What from_pretrained() takes: the repository of a catalogue's model, else
+ * what was asked for, a folder in place of a file in it. */
+static void paint_checkpoint(mpl_paint *paint, const memplan_plan *plan)
+{
+    const char *const source = plan->model_source;
+    const char *const name = strrchr(source, '/');
+    const char *const suffix = strrchr(source, '.');
+    const bool is_file =
+        name != NULL && suffix != NULL && suffix > name &&
+        (strcmp(suffix, ".json") == 0 || strcmp(suffix, ".safetensors") == 0);
+    mpl_paint_gap(paint, (uint64_t)2 * INDENT);
+    if (is_file)
+        mpl_paint_format(paint, MPL_INK_PLAIN, "\"%.*s\",",
+                         (int)(name - source), source);
+    else if (plan->model_repository[0] != '\0' && name == NULL)
+        mpl_paint_format(paint, MPL_INK_PLAIN, "\"%s\",",
+                         plan->model_repository);
+    else
+        mpl_paint_format(paint, MPL_INK_PLAIN, "\"%s\",", source);
+    mpl_paint_end(paint);
 }
 
 static void paint_transformers(mpl_paint *paint, const memplan_plan *plan)
 {
     paint_line(paint, "model = AutoModelForCausalLM.from_pretrained(");
-    mpl_paint_gap(paint, 2 * INDENT);
-    mpl_paint_format(paint, MPL_INK_PLAIN, "\"%s\",", plan->model_source);
-    mpl_paint_end(paint);
+    paint_checkpoint(paint, plan);
     paint_dtype(paint, plan);
     paint_map(paint, plan);
-    if (uses_disk(plan)) {
-        mpl_paint_gap(paint, 2 * INDENT);
-        mpl_paint_text(paint, MPL_INK_PLAIN, "offload_folder=\"offload\",");
-        mpl_paint_end(paint);
-    }
+    if (uses_disk(plan))
+        paint_argument(paint, "offload_folder=\"offload\",");
     paint_line(paint, ")");
 }
 
@@ -107,9 +148,6 @@ void mpl_paint_hints(mpl_paint *paint, const memplan_plan *plan)
     mpl_paint_end(paint);
     mpl_paint_gap(paint, 2);
     mpl_paint_text(paint, MPL_INK_STRONG, "what to type next");
-    mpl_paint_text(paint, MPL_INK_FAINT,
-                   "  (device_map.json: the same command with "
-                   "--emit device_map)");
     mpl_paint_end(paint);
     paint_transformers(paint, plan);
 }

@@ -147,41 +147,86 @@ static void paint_node(mpl_paint *paint, const mpl_numa_node *node)
         [MPL_MEMORY_DEVICE] = "a device's memory",
     };
     mpl_text facts = {0};
-    char amount[32];
-    (void)memplan_bytes_format(amount, sizeof amount, node->total_bytes);
-    mpl_text_format(&facts, "NUMA node %u: %s of %s", node->index, amount,
-                    KINDS[node->kind]);
-    if (!node->is_allowed)
-        add_fact(&facts, "not for this process");
-    add_speed(&facts, "reads", node->read_bytes_per_second);
+    mpl_text_format(&facts, "NUMA node %u: ", node->index);
+    if (!node->is_allowed) {
+        mpl_text_add(&facts, "not for this process");
+    } else {
+        mpl_text_bytes(&facts, node->total_bytes);
+        mpl_text_format(&facts, " of %s", KINDS[node->kind]);
+    }
+    if (node->read_bytes_per_second.value != MEMPLAN_UNKNOWN) {
+        mpl_text_add(&facts, ", reads ");
+        mpl_text_bytes(&facts, node->read_bytes_per_second.value);
+        mpl_text_add(&facts, "/s");
+    }
     if (node->latency_ns.value != MEMPLAN_UNKNOWN)
         mpl_text_format(&facts, ", latency %llu ns",
                         (unsigned long long)node->latency_ns.value);
     paint_facts(paint, &facts);
 }
 
-static void paint_device(mpl_paint *paint, const mpl_device *device)
+/* Whether a device is of the same make and linked alike. */
+static bool is_alike(const mpl_device *a, const mpl_device *b)
+{
+    return strcmp(a->name, b->name) == 0 && strcmp(a->link, b->link) == 0 &&
+           a->is_unified == b->is_unified &&
+           a->bandwidth_bytes_per_second.value ==
+               b->bandwidth_bytes_per_second.value &&
+           a->link_bytes_per_second.value == b->link_bytes_per_second.value;
+}
+
+static void add_make(mpl_text *facts, const mpl_device *device)
+{
+    if (device->name[0] != '\0')
+        add_fact(facts, device->name);
+    if (device->is_unified)
+        add_fact(facts, "shares the host's memory");
+    else if (device->link[0] != '\0')
+        add_fact(facts, device->link);
+    add_speed(facts, "memory", device->bandwidth_bytes_per_second);
+    add_speed(facts, "link", device->link_bytes_per_second);
+}
+
+/* `first` is one above that is like this one, or NULL: it is said once. */
+static void paint_device(mpl_paint *paint, const mpl_device *device,
+                         const mpl_device *first)
 {
     mpl_text facts = {0};
     char key[24];
     (void)snprintf(key, sizeof key, "GPU %u", device->index);
     paint_memory(paint, key, device->free_bytes.value,
                  device->total_bytes.value);
-    if (device->name[0] != '\0')
-        add_fact(&facts, device->name);
-    if (device->is_unified)
-        add_fact(&facts, "shares the host's memory");
+    if (first != NULL)
+        mpl_text_format(&facts, "as GPU %u", first->index);
+    else
+        add_make(&facts, device);
     if (device->is_left_out)
         add_fact(&facts, "not planned on");
-    if (device->link != NULL && device->link[0] != '\0')
-        add_fact(&facts, device->link);
     if (device->numa_index != UINT32_MAX) {
         add_fact(&facts, "NUMA node ");
         mpl_text_format(&facts, "%u", device->numa_index);
     }
-    add_speed(&facts, "memory", device->bandwidth_bytes_per_second);
-    add_speed(&facts, "link", device->link_bytes_per_second);
     paint_facts(paint, &facts);
+}
+
+static void paint_devices(mpl_paint *paint, const memplan_machine *machine)
+{
+    const mpl_device *first = NULL;
+    for (uint32_t at = 0; at < machine->device_count; at++) {
+        const mpl_device *const device = &machine->devices[at];
+        if (first == NULL || device->name[0] == '\0' ||
+            !is_alike(device, first)) {
+            paint_device(paint, device, NULL);
+            first = device;
+        } else {
+            paint_device(paint, device, first);
+        }
+    }
+    if (machine->device_count > 0)
+        return;
+    paint_key(paint, MPL_INK_STRONG, "GPU");
+    mpl_paint_text(paint, MPL_INK_FAINT, "none");
+    mpl_paint_end(paint);
 }
 
 static void paint_disk(mpl_paint *paint, const mpl_disk *disk)
@@ -207,13 +252,7 @@ MPL_MACHINE_WRITER(mpl_machine_write_table)
     for (uint32_t at = 0; at < machine->node_count; at++)
         if (machine->node_count > 1 || !machine->nodes[at].is_allowed)
             paint_node(&paint, &machine->nodes[at]);
-    for (uint32_t at = 0; at < machine->device_count; at++)
-        paint_device(&paint, &machine->devices[at]);
-    if (machine->device_count == 0) {
-        paint_key(&paint, MPL_INK_STRONG, "GPU");
-        mpl_paint_text(&paint, MPL_INK_FAINT, "none");
-        mpl_paint_end(&paint);
-    }
+    paint_devices(&paint, machine);
     paint_disk(&paint, &machine->disk);
     for (uint32_t at = 0; at < machine->note_count; at++) {
         if (at == 0)

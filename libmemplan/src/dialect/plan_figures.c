@@ -239,10 +239,30 @@ void mpl_text_verdict(mpl_text *text, const memplan_plan *plan)
         add_shares(text, plan);
 }
 
+/* Whether a figure that the speed of this pool depends on is missing. */
+static bool lacks_speed(const mpl_plan_pool *pool)
+{
+    const bool lacks_link = pool->link_bytes_per_second == MEMPLAN_UNKNOWN;
+    const bool lacks_own = pool->bandwidth_bytes_per_second == MEMPLAN_UNKNOWN;
+    if (pool_weights(pool) == 0)
+        return false;
+    return pool->kind == MPL_POOL_DEVICE ? lacks_own : lacks_own || lacks_link;
+}
+
 void mpl_text_speed(mpl_text *text, const memplan_plan *plan)
 {
+    char label[MPL_LABEL_SIZE];
     if (plan->decode_ps_per_token == MEMPLAN_UNKNOWN) {
-        mpl_text_add(text, "unknown: no bandwidth is known for this machine");
+        const char *between = "unknown: no bandwidth is known for ";
+        for (uint32_t at = 0; at < plan->pool_count; at++) {
+            if (!lacks_speed(&plan->pools[at]))
+                continue;
+            mpl_text_add(text, between);
+            mpl_text_add(text, mpl_pool_label(label, &plan->pools[at]));
+            between = ", ";
+        }
+        if (between[0] == 'u')
+            mpl_text_add(text, "unknown");
         return;
     }
     mpl_text_rate(text, plan->decode_ps_per_token);
@@ -255,7 +275,6 @@ void mpl_text_speed(mpl_text *text, const memplan_plan *plan)
 
 void mpl_text_proof(mpl_text *text, const memplan_plan *plan)
 {
-    const uint64_t gap = plan->gap_parts_per_million;
     if (!plan->fits)
         return;
     if (!plan->was_searched)
@@ -265,8 +284,4 @@ void mpl_text_proof(mpl_text *text, const memplan_plan *plan)
                                ? "no placement keeps more on faster memory "
                                  "(proven)"
                                : "no placement is faster (proven)");
-    else if (gap != MEMPLAN_UNKNOWN)
-        mpl_text_format(text, "at most %llu.%02llu %% slower than any other",
-                        (unsigned long long)(gap / 10000),
-                        (unsigned long long)(gap % 10000 / 100));
 }

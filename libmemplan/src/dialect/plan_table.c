@@ -42,9 +42,9 @@ static void paint_verdict(mpl_paint *paint, const memplan_plan *plan)
 
 static void paint_bar(mpl_paint *paint, const mpl_plan_pool *pool)
 {
-    const uint64_t amounts = 22;
+    const uint64_t amounts = 26; /* "1023.9 GiB of 1023.9 GiB" */
     const uint64_t columns =
-        mpl_sub_floor(paint->width, 2 * MARGIN + KEY_COLUMNS + amounts);
+        mpl_sub_floor(paint->width, MARGIN + KEY_COLUMNS + amounts);
     const mpl_parts parts = mpl_pool_parts(pool);
     char label[MPL_LABEL_SIZE];
     mpl_paint_gap(paint, MARGIN);

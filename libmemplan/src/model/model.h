@@ -98,6 +98,7 @@ struct memplan_model {
     const char *name;
     const char *format;
     const char *architecture;
+    const char *repository; /* on the hub, of a catalogue row; or NULL */
     const char *const *files; /* data files, by mpl_tensor.file_index */
     uint32_t file_count;
     uint32_t tensor_count;

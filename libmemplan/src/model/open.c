@@ -46,9 +46,11 @@ static memplan_status read_catalogue(memplan_model **out, const opening *from)
     if (status == MEMPLAN_OK)
         status =
             mpl_config_read(out, json, from->source.row->name, from->error);
-    if (status == MEMPLAN_OK)
-        (*out)->format = "catalogue";
-    return status;
+    if (status != MEMPLAN_OK)
+        return status;
+    (*out)->format = "catalogue";
+    (*out)->repository = from->source.row->source;
+    return MEMPLAN_OK;
 }
 
 static memplan_status read_gguf(memplan_model **out, const opening *from)

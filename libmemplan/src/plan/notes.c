@@ -3,7 +3,6 @@
 
 #include <stddef.h>
 
-
 enum { OWN_NOTES_MAX = 8 };
 
 static memplan_status add(memplan_plan *plan, const char *note)
@@ -29,14 +28,11 @@ static memplan_status note_context(memplan_plan *plan)
 
 static memplan_status note_speed(memplan_plan *plan)
 {
-    if (plan->decode_ps_per_token != MEMPLAN_UNKNOWN)
+    if (plan->decode_ps_per_token != MEMPLAN_UNKNOWN || !plan->was_searched)
         return MEMPLAN_OK;
-    return add(plan, plan->was_searched
-                         ? "speed unknown: a bandwidth that it depends on is; "
-                           "placements were compared as on an everyday "
-                           "machine (500 GB/s device, 12 GB/s link, 40 GB/s "
-                           "host, 2 GB/s disk)"
-                         : "speed unknown: a bandwidth that it depends on is");
+    return add(plan, "with speeds unknown, placements were compared as on an "
+                     "everyday machine (500 GB/s device, 12 GB/s link, 40 "
+                     "GB/s host, 2 GB/s disk)");
 }
 
 static memplan_status note_gap(memplan_plan *plan)

@@ -36,6 +36,7 @@ static bool copy_facts(memplan_plan *plan, const memplan_model *model,
     return copy_text(plan, &plan->model_name, model->name) &&
            copy_text(plan, &plan->model_source, model->source) &&
            copy_text(plan, &plan->model_format, model->format) &&
+           copy_text(plan, &plan->model_repository, model->repository) &&
            copy_text(plan, &plan->architecture, model->architecture) &&
            copy_text(plan, &plan->machine_name, machine->name) &&
            copy_text(plan, &plan->settings, found->placement.settings) &&
@@ -85,6 +86,8 @@ static bool copy_pools(memplan_plan *plan, const memplan_machine *machine,
                                  ? machine->devices[from->device].index
                                  : MPL_NO_INDEX;
         into->capacity_bytes = from->capacity_bytes;
+        into->bandwidth_bytes_per_second = from->bandwidth_bytes_per_second;
+        into->link_bytes_per_second = from->link_bytes_per_second;
         into->used_bytes = found->used_bytes[at];
         into->short_bytes = found->short_bytes[at];
         if (!copy_text(plan, &into->key, from->key) ||

@@ -23,6 +23,8 @@ typedef struct mpl_plan_pool {
     uint32_t device_index;   /* as the engine numbers it, or MPL_NO_INDEX */
     uint32_t budget;         /* pools with one number share one memory */
     uint64_t capacity_bytes; /* MEMPLAN_UNKNOWN: no limit known */
+    uint64_t bandwidth_bytes_per_second; /* as mpl_pool has it */
+    uint64_t link_bytes_per_second;
     uint64_t used_bytes;
     uint64_t short_bytes; /* beyond the capacity; in the last pool of a shared
                              budget, also what the budget lacks */
@@ -49,6 +51,7 @@ struct memplan_plan {
     const char *model_name;
     const char *model_source;
     const char *model_format;
+    const char *model_repository; /* on the hub, where it is known, or "" */
     const char *architecture;
     uint64_t parameter_count;
     uint64_t model_weight_bytes; /* in the model's own dtypes */

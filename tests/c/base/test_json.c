@@ -48,3 +48,19 @@ Test(json, names_the_place)
     cr_expect_eq(error.line, 2, "%s", error.message);
     cr_expect_null(json);
 }
+
+/* A million levels, closed or not: an error, whatever the stack. */
+Test(json, deep_nesting_is_refused)
+{
+    const size_t depth = 1000000;
+    char *const text = calloc(1, 2 * depth + 1);
+    mpl_json *json = NULL;
+    memplan_error error = {0};
+    memset(text, '[', depth);
+    cr_expect_eq(parse(&json, text, &error), MEMPLAN_E_CORRUPT);
+    memset(text + depth, ']', depth);
+    cr_expect_eq(parse(&json, text, &error), MEMPLAN_E_TOO_LARGE);
+    cr_expect_str_eq(error.message, "JSON nested more than 512 deep");
+    cr_expect_eq(json, NULL);
+    free(text);
+}

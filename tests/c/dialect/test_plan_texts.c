@@ -63,6 +63,16 @@ Test(plan_texts, the_verdict_names_what_is_short)
     expect_text(&text, "fits: all of it on GPU 0");
 }
 
+Test(plan_texts, an_unknown_speed_says_whose_it_is)
+{
+    sample_plan sample;
+    mpl_text text = {0};
+    sample_plan_make(&sample, UNITS, UNIT_COUNT);
+    sample.plan.decode_ps_per_token = MEMPLAN_UNKNOWN;
+    mpl_text_speed(&text, &sample.plan);
+    expect_text(&text, "unknown: no bandwidth is known for GPU 1");
+}
+
 Test(plan_texts, parts_sum_to_what_is_used)
 {
     sample_plan sample;
