@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Compute buffers. A load reserves three graphs and keeps the largest need:
+ *
+ *   1  a prompt: min(n_ctx, n_ubatch) tokens, rounded up to whole sequences
+ *   2  generation: one token a sequence
+ *   3  the prompt again
+ *
+ * The dry run that llama.cpp's own fit makes reports 1 alone, and forgets
+ * which nodes were pinned to a backend.
+ */
+#include "engine/llamacpp/compute.h"
+
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/failure.h"
+#include "engine/llamacpp/build.h"
+#include "engine/llamacpp/compute_bound.h"
+#include "engine/llamacpp/compute_run.h"
+#include "engine/llamacpp/sched.h"
+
+enum { PIN_TOKENS = 32 };
+
+static uint64_t allocated(const void *context, uint32_t space,
+                          const mpl_node *node)
+{
+    const mpl_run *const run = context;
+    return mpl_node_alloc_bytes(run->setup,
+                                run->options.buffer[space], node);
+}
+
+/* Prompts and generation differ in batch alone. */
+static mpl_batch batch_of(const mpl_llama_setup *s, bool is_generation,
+                          uint32_t sequences)
+{
+    const uint32_t tokens =
+        (uint32_t)mpl_min(s->n_ctx, mpl_max(s->n_ubatch, 1));
+    mpl_batch out = {.tokens = is_generation ? s->n_seq : tokens,
+                     .sequences = sequences,
+                     .outputs = is_generation
+                                    ? s->n_seq
+                                    : (uint32_t)mpl_min(tokens,
+                                                        s->n_outputs_max)};
+    out.tokens = (out.tokens + sequences - 1) / sequences * sequences;
+    return out;
+}
+
+static void open_build(mpl_build *b, const mpl_run *run, mpl_graph *graph)
+{
+    const mpl_llama_setup *const s = run->setup;
+    const bool is_whole = s->gpu_layers > s->hparams->layer_count_all;
+    *b = (mpl_build){
+        .setup = s,
+        .h = s->hparams,
+        .g = graph,
+        .tokens = run->batch.tokens,
+        .sequences = run->batch.sequences,
+        .outputs = run->batch.outputs,
+        .streams = s->kv_unified ? 1 : run->batch.sequences,
+        .pins_norms = run->keeps_pins &&
+                      (run->batch.tokens < PIN_TOKENS || is_whole),
+        .pins_host_attention = run->keeps_pins && !s->kv_offload,
+    };
+}
+
+memplan_status mpl_run_schedule(mpl_run *run)
+{
+    mpl_arena *const arena = run->arena;
+    mpl_build *const b = mpl_arena_alloc(arena, 1, sizeof *b);
+    mpl_graph *const graph = mpl_arena_alloc(arena, 1, sizeof *graph);
+    mpl_sched_result scheduled;
+    if (b == NULL || graph == NULL)
+        return MEMPLAN_E_NO_MEMORY;
+    mpl_graph_open(graph, arena);
+    open_build(b, run, graph);
+    b->weights = mpl_arena_alloc(arena, run->setup->weight_count,
+                                 sizeof *b->weights);
+    if (b->weights == NULL)
+        return MEMPLAN_E_NO_MEMORY;
+    mpl_builder_of(run->setup->hparams->arch)(b);
+    const memplan_status status = mpl_sched_run(&scheduled, graph, &run->options);
+    if (status != MEMPLAN_OK)
+        return status;
+    run->node_count = (uint32_t)graph->node_count;
+    run->split_count = scheduled.split_count;
+    run->schedule = scheduled.schedule;
+    return MEMPLAN_OK;
+}
+
+memplan_status mpl_run_graph(mpl_run *run, const mpl_watch *watch)
+{
+    const memplan_status status = mpl_run_schedule(run);
+    if (status != MEMPLAN_OK)
+        return status;
+    for (uint32_t i = 0; i < run->options.backend_count; i++) {
+        const mpl_llama_buffer_type *const buffer =
+            &run->setup->buffers[run->options.buffer[i]];
+        mpl_space_open(&run->spaces[i], run->arena, buffer->alignment_bytes,
+                       buffer->buffer_max_bytes);
+    }
+    return mpl_galloc_run(&run->schedule, run->spaces,
+                          run->options.backend_count, allocated, run, watch);
+}
+
+static void keep_largest(mpl_llama_compute_result *out, const mpl_run *run)
+{
+    for (uint32_t i = 0; i < run->options.backend_count; i++) {
+        uint64_t *const bytes = &out->bytes[run->options.buffer[i]];
+        *bytes = mpl_max(*bytes, mpl_space_bytes(&run->spaces[i]));
+    }
+}
+
+void mpl_run_open(mpl_run *run, mpl_arena *arena, const mpl_llama_setup *setup,
+                  mpl_llama_mode mode, mpl_reservation reservation)
+{
+    const bool is_single =
+        reservation == MPL_RESERVE_AGAIN &&
+        (setup->hparams->arch == MPL_LLAMA_ARCH_KIMI_LINEAR ||
+         setup->hparams->arch == MPL_LLAMA_ARCH_MINIMAX_01);
+    memset(run, 0, sizeof *run);
+    run->arena = arena;
+    run->setup = setup;
+    run->keeps_pins = mode == MPL_LLAMA_REAL;
+    run->batch = batch_of(setup, reservation == MPL_RESERVE_GENERATION,
+                          is_single ? 1 : setup->n_seq);
+    mpl_sched_options_of(&run->options, setup);
+}
+
+static memplan_status reserve(mpl_llama_compute_result *out,
+                              const mpl_llama_setup *setup,
+                              mpl_llama_mode mode, mpl_reservation reservation,
+                              mpl_run *run)
+{
+    mpl_run_open(run, setup->arena, setup, mode, reservation);
+    const memplan_status status = mpl_run_graph(run, NULL);
+    if (status != MEMPLAN_OK)
+        return status;
+    keep_largest(out, run);
+    if (reservation == MPL_RESERVE_PROMPT) {
+        out->node_count = run->node_count;
+        out->split_count = run->split_count;
+    }
+    return MEMPLAN_OK;
+}
+
+/* The third reservation differs from the first only where an architecture
+ * makes it with one sequence. */
+static bool is_repeated(const mpl_llama_setup *setup)
+{
+    const mpl_llama_arch arch = setup->hparams->arch;
+    return setup->n_seq > 1 && (arch == MPL_LLAMA_ARCH_KIMI_LINEAR ||
+                                arch == MPL_LLAMA_ARCH_MINIMAX_01);
+}
+
+static bool is_exact(const mpl_llama_setup *setup)
+{
+    for (uint32_t i = 0; i < setup->device_count; i++)
+        if (!setup->devices[i].backend->is_exact)
+            return false;
+    return true;
+}
+
+static memplan_status explain_failure(memplan_status status,
+                                      const mpl_llama_setup *setup,
+                                      memplan_error *error)
+{
+    if (status == MEMPLAN_E_NO_MEMORY)
+        return mpl_fail_memory(error);
+    if (status == MEMPLAN_E_TOO_LARGE)
+        return mpl_fail(error, status, MPL_NOWHERE,
+                        "%s: a tensor of the graph passes 64 bits of bytes",
+                        setup->hparams->arch_name);
+    return mpl_fail(error, status, MPL_NOWHERE,
+                    "%s: no backend can run an operator of the graph on the "
+                    "buffer that holds its weight",
+                    setup->hparams->arch_name);
+}
+
+/* The probe keeps its pins: its graph is not reset before it is scheduled. */
+static bool is_misplaced(const mpl_run *run)
+{
+    for (uint64_t i = 0; i < run->schedule.node_count; i++) {
+        const mpl_node *const node = run->schedule.nodes[i];
+        if (node->op != MPL_OP_FLASH_ATTN || node->layer < 0)
+            continue;
+        const uint32_t device = run->setup->layer_device[node->layer];
+        const uint32_t home = device == MPL_LLAMA_HOST
+                                  ? run->options.backend_count - 1
+                                  : device;
+        if ((uint32_t)node->backend != home)
+            return true;
+    }
+    return false;
+}
+
+memplan_status mpl_llama_flash_stays(bool *out, const mpl_llama_setup *setup,
+                                     memplan_error *error)
+{
+    *out = true;
+    if (setup->device_count == 0 ||
+        mpl_builder_of(setup->hparams->arch) == NULL)
+        return MEMPLAN_OK;
+    mpl_llama_setup *const probe =
+        mpl_arena_alloc(setup->arena, 1, sizeof *probe);
+    mpl_run *const run = mpl_arena_alloc(setup->arena, 1, sizeof *run);
+    if (probe == NULL || run == NULL)
+        return mpl_fail_memory(error);
+    *probe = *setup;
+    probe->flash_attn = true;
+    mpl_run_open(run, setup->arena, probe, MPL_LLAMA_REAL,
+                 MPL_RESERVE_GENERATION);
+    const memplan_status status = mpl_run_schedule(run);
+    if (status != MEMPLAN_OK)
+        return explain_failure(status, setup, error);
+    *out = !is_misplaced(run);
+    return MEMPLAN_OK;
+}
+
+memplan_status mpl_llama_compute(mpl_llama_compute_result *out,
+                                 const mpl_llama_setup *setup,
+                                 mpl_llama_mode mode, memplan_error *error)
+{
+    memset(out, 0, sizeof *out);
+    if (mpl_builder_of(setup->hparams->arch) == NULL)
+        return mpl_compute_bound(out, setup, error);
+    mpl_run *const run = mpl_arena_alloc(setup->arena, 1, sizeof *run);
+    if (run == NULL)
+        return mpl_fail_memory(error);
+    memplan_status status =
+        reserve(out, setup, mode, MPL_RESERVE_PROMPT, run);
+    if (status == MEMPLAN_OK && mode == MPL_LLAMA_REAL)
+        status = reserve(out, setup, mode, MPL_RESERVE_GENERATION, run);
+    if (status == MEMPLAN_OK && mode == MPL_LLAMA_REAL && is_repeated(setup))
+        status = reserve(out, setup, mode, MPL_RESERVE_AGAIN, run);
+    if (status != MEMPLAN_OK)
+        return explain_failure(status, setup, error);
+    out->certainty = is_exact(setup) ? MPL_EXACT : MPL_ESTIMATE;
+    out->rule = is_exact(setup)
+                    ? "llama.cpp 0.5.0: graph, scheduler and allocator emulated"
+                    : "llama.cpp 0.5.0: graph, scheduler and allocator "
+                      "emulated; this backend may need more for single "
+                      "operators";
+    return MEMPLAN_OK;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Compute buffers of architectures whose graph is not described. */
+#ifndef MPL_ENGINE_LLAMACPP_COMPUTE_BOUND_H
+#define MPL_ENGINE_LLAMACPP_COMPUTE_BOUND_H
+
+#include "engine/llamacpp/compute.h"
+
+memplan_status mpl_compute_bound(mpl_llama_compute_result *out,
+                                 const mpl_llama_setup *setup,
+                                 memplan_error *error);
+
+#endif
