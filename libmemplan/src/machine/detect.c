@@ -7,6 +7,7 @@
 #include "base/failure.h"
 #include "base/sized.h"
 #include "machine/cpu.h"
+#include "machine/gpus.h"
 #include "machine/host.h"
 #include "machine/machine.h"
 #include "machine/topology.h"
@@ -22,6 +23,14 @@ static bool read_disk(memplan_machine *machine, const char *path)
         mpl_mul(&bytes, facts.f_bavail, facts.f_frsize))
         machine->disk.free_bytes = (mpl_figure){bytes, "statvfs"};
     return machine->disk.path != NULL;
+}
+
+/* A recorded tree has no driver: this machine's would speak of other GPUs. */
+static const char *nvml_path(const memplan_machine_options *options)
+{
+    return options->nvml_path == NULL && options->root != NULL
+               ? ""
+               : options->nvml_path;
 }
 
 static memplan_status detect(memplan_machine *machine,
@@ -40,6 +49,9 @@ static memplan_status detect(memplan_machine *machine,
     if (status != MEMPLAN_OK)
         return status;
     if (!mpl_topology_add_gpu_nodes(&topology, &tree) ||
+        !mpl_gpu_read_amd(&topology, &tree) ||
+        !mpl_gpu_read_intel(&topology, &tree) ||
+        !mpl_gpu_read_nvidia(machine, &topology, nvml_path(options)) ||
         !mpl_topology_add_board(&topology))
         return mpl_fail_memory(error);
     mpl_topology_take(machine, &topology);

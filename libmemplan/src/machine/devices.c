@@ -107,6 +107,13 @@ static bool settle_left_out(memplan_machine *machine, mpl_device *device)
                                     "it; it is left out",
                                     device->name, device->pci);
     }
+    if (device->is_divided) {
+        device->is_left_out = true;
+        return mpl_machine_add_note(machine,
+                                    "%s %s is divided by MIG: its slices are "
+                                    "the devices",
+                                    device->name, device->pci);
+    }
     if (!device->is_unified || device->model[0] != '\0')
         return true;
     device->is_left_out = true;
@@ -135,6 +142,8 @@ static bool comes_before(const mpl_device *a, const mpl_device *b)
         return class_a < class_b;
     if (a->order != b->order)
         return a->order < b->order;
+    if (a->slice != b->slice)
+        return a->slice < b->slice;
     return strcmp(a->pci, b->pci) < 0;
 }
 

@@ -99,6 +99,8 @@ static void take_report(mpl_device *device, const mpl_report *report)
         device->compute_capability = report->compute_capability;
     device->is_unified |= report->is_integrated;
     device->is_gone |= report->is_gone;
+    device->is_divided |= report->is_divided;
+    device->slice = report->slice;
     /* Total and free go together: two sources count differently. */
     if (take_figure(&device->total_bytes, report->total_bytes,
                     report->source))

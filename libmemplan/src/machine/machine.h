@@ -52,6 +52,8 @@ typedef struct mpl_device {
     bool is_unified;    /* its memory is the host's: one budget */
     bool is_left_out;   /* no pool: nobody may plan on it */
     bool is_gone;       /* the driver does not reach it */
+    bool is_divided;    /* by MIG: its slices are devices, it is none */
+    uint32_t slice;     /* a slice's number in its GPU */
     uint32_t order;     /* as its own driver numbers it, or UINT32_MAX */
     mpl_figure total_bytes;
     mpl_figure free_bytes;

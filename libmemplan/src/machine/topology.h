@@ -26,6 +26,8 @@ typedef struct mpl_report {
     uint32_t compute_capability;
     bool is_integrated; /* the source says so */
     bool is_gone;       /* fell off the bus */
+    bool is_divided;    /* by MIG: its slices are the devices */
+    uint32_t slice;     /* of a divided GPU: its number */
     uint64_t total_bytes;
     uint64_t free_bytes;
     uint64_t reserved_bytes;
