@@ -27,8 +27,14 @@ static void add_memory(mpl_svg *svg, const char *label, const char *name,
         (void)snprintf(line + length, sizeof line - (size_t)length,
                        " free of %s", amount);
     }
-    mpl_svg_row(svg, MPL_SVG_LABEL_WIDTH, label, &used, 1, whole,
-                MEMPLAN_UNKNOWN, line);
+    const mpl_svg_bar bar = {.label = label,
+                             .amount = line,
+                             .slices = &used,
+                             .slice_count = 1,
+                             .label_width = MPL_SVG_LABEL_WIDTH,
+                             .whole = whole,
+                             .limit_bytes = MEMPLAN_UNKNOWN};
+    mpl_svg_row(svg, &bar);
     if (name[0] == '\0')
         return;
     mpl_svg_text(svg, MPL_SVG_MARGIN + MPL_SVG_LABEL_WIDTH, svg->y + 8,

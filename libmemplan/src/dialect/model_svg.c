@@ -6,9 +6,9 @@
 #include "dialect/model_figures.h"
 #include "dialect/svg.h"
 
-enum { NAME_WIDTH = 220, NAME_CHARACTERS = 28 };
+enum { NAME_WIDTH = 220, NAME_CHARACTERS = 28, INDENT = 18 };
 
-/* Groups that are divided show as their parts. */
+/* A group whose parts follow is drawn in grey. */
 static bool is_divided(const mpl_groups *groups, uint32_t row)
 {
     for (uint32_t at = row + 1; at < groups->count; at++)
@@ -21,17 +21,23 @@ static void add_group(mpl_svg *svg, const mpl_groups *groups, uint32_t row,
                       uint64_t whole)
 {
     const mpl_group *const group = &groups->rows[row];
-    const bool is_part = group->parent != MPL_NO_INDEX;
-    const mpl_svg_slice slice = {MPL_INK_WEIGHTS,
-                                 is_divided(groups, row) ? 0 : group->bytes,
-                                 group->name};
+    const mpl_svg_slice slice = {is_divided(groups, row) ? MPL_INK_RESERVE
+                                                         : MPL_INK_WEIGHTS,
+                                 group->bytes, group->name};
     char name[64];
     char amount[32];
-    (void)snprintf(name, sizeof name, "%s%.*s", is_part ? "\u2003" : "",
-                   NAME_CHARACTERS, group->name);
+    (void)snprintf(name, sizeof name, "%.*s", NAME_CHARACTERS, group->name);
     (void)memplan_bytes_format(amount, sizeof amount, group->bytes);
-    mpl_svg_row(svg, NAME_WIDTH, name, &slice, 1, whole, MEMPLAN_UNKNOWN,
-                amount);
+    const mpl_svg_bar bar = {.label = name,
+                             .amount = amount,
+                             .slices = &slice,
+                             .slice_count = 1,
+                             .label_width = NAME_WIDTH,
+                             .label_indent =
+                                 group->parent != MPL_NO_INDEX ? INDENT : 0,
+                             .whole = whole,
+                             .limit_bytes = MEMPLAN_UNKNOWN};
+    mpl_svg_row(svg, &bar);
 }
 
 MPL_MODEL_WRITER(mpl_model_write_svg)

@@ -52,9 +52,14 @@ static void add_pool(mpl_svg *svg, const memplan_plan *plan,
         (void)snprintf(line + length, sizeof line - (size_t)length, " of %s",
                        amount);
     }
-    mpl_svg_row(svg, MPL_SVG_LABEL_WIDTH, mpl_pool_label(label, pool), slices,
-                MPL_PART_COUNT, mpl_pool_whole(pool), pool->capacity_bytes,
-                line);
+    const mpl_svg_bar bar = {.label = mpl_pool_label(label, pool),
+                             .amount = line,
+                             .slices = slices,
+                             .slice_count = MPL_PART_COUNT,
+                             .label_width = MPL_SVG_LABEL_WIDTH,
+                             .whole = mpl_pool_whole(pool),
+                             .limit_bytes = pool->capacity_bytes};
+    mpl_svg_row(svg, &bar);
 }
 
 static void add_legend(mpl_svg *svg, const memplan_plan *plan)

@@ -25,17 +25,37 @@ static void add_escaped(mpl_text *text, const char *at)
     }
 }
 
-/* The classes are the same in each picture, so several in a page agree. */
+/* One rule an ink: whatever stands before the class, then its colour. */
+static void add_inks(mpl_text *text, const char *before, const char *also,
+                     const char *(*colour)(mpl_ink))
+{
+    for (uint32_t ink = 0; ink < MPL_INK_COUNT; ink++) {
+        mpl_text_format(text, "%s.mp-%u", before, ink);
+        if (also[0] != '\0')
+            mpl_text_format(text, ",%s.mp-%u", also, ink);
+        mpl_text_format(text, "{fill:%s}", colour((mpl_ink)ink));
+    }
+}
+
+/*
+ * The system's scheme, unless a notebook has one of its own: JupyterLab and
+ * VS Code mark theirs above the picture. The classes are the same in each
+ * picture, so several in a page agree.
+ */
 static void add_style(mpl_text *text)
 {
     mpl_text_add(text, "<style>.mp text{font:13px system-ui,sans-serif}"
-                       ".mp .mp-b{font-weight:600}");
-    for (uint32_t ink = 0; ink < MPL_INK_COUNT; ink++)
-        mpl_text_format(text, ".mp-%u{fill:%s}", ink, mpl_ink_light(ink));
-    mpl_text_add(text, "@media(prefers-color-scheme:dark){");
-    for (uint32_t ink = 0; ink < MPL_INK_COUNT; ink++)
-        mpl_text_format(text, ".mp-%u{fill:%s}", ink, mpl_ink_dark(ink));
-    mpl_text_add(text, "}</style>\n");
+                       ".mp .mp-b{font-weight:600}\n");
+    add_inks(text, "", "", mpl_ink_light);
+    mpl_text_add(text, "\n@media(prefers-color-scheme:dark){");
+    add_inks(text, "", "", mpl_ink_dark);
+    mpl_text_add(text, "}\n");
+    add_inks(text, "[data-jp-theme-light=true] ", ".vscode-light ",
+             mpl_ink_light);
+    mpl_text_add(text, "\n");
+    add_inks(text, "[data-jp-theme-light=false] ", ".vscode-dark ",
+             mpl_ink_dark);
+    mpl_text_add(text, "</style>\n");
 }
 
 mpl_svg mpl_svg_open(mpl_text *text, uint64_t height, const char *title)
@@ -99,37 +119,36 @@ static void add_rect(mpl_svg *svg, uint64_t x, uint64_t width, mpl_ink ink,
     mpl_text_add(svg->text, "</rect>\n");
 }
 
-void mpl_svg_row(mpl_svg *svg, uint64_t label_width, const char *label,
-                 const mpl_svg_slice *slices, uint32_t slice_count,
-                 uint64_t whole, uint64_t limit_bytes, const char *amount)
+void mpl_svg_row(mpl_svg *svg, const mpl_svg_bar *bar)
 {
-    const uint64_t left = MPL_SVG_MARGIN + label_width;
+    const uint64_t left = MPL_SVG_MARGIN + (uint64_t)bar->label_width;
     const uint64_t width =
         MPL_SVG_WIDTH - left - MPL_SVG_AMOUNT_WIDTH - MPL_SVG_MARGIN;
     const uint64_t base = svg->y + MPL_SVG_ROW_HEIGHT / 2 + 5;
     const uint64_t gap = 100; /* a pixel between parts */
     mpl_u128 sum = 0;
-    mpl_svg_text(svg, MPL_SVG_MARGIN, base, MPL_SVG_START, MPL_INK_PLAIN, true,
-                 label);
+    mpl_svg_text(svg, MPL_SVG_MARGIN + (uint64_t)bar->label_indent, base,
+                 MPL_SVG_START, MPL_INK_PLAIN, bar->label_indent == 0,
+                 bar->label);
     add_rect(svg, left * 100, width * 100, MPL_INK_FREE, NULL);
-    for (uint32_t at = 0; at < slice_count; at++) {
-        const uint64_t begin = scale(sum, width, whole);
-        sum += slices[at].bytes;
-        const uint64_t end = scale(sum, width, whole);
-        if (slices[at].bytes == 0)
+    for (uint32_t at = 0; at < bar->slice_count; at++) {
+        const mpl_svg_slice *const slice = &bar->slices[at];
+        const uint64_t begin = scale(sum, width, bar->whole);
+        sum += slice->bytes;
+        const uint64_t end = scale(sum, width, bar->whole);
+        if (slice->bytes == 0)
             continue;
         /* A part too thin to see is drawn a pixel wide. */
         const uint64_t wide = mpl_max(end - begin, 2 * gap) - gap;
-        add_rect(svg, left * 100 + begin, wide, slices[at].ink,
-                 slices[at].label);
+        add_rect(svg, left * 100 + begin, wide, slice->ink, slice->label);
     }
-    if (limit_bytes < whole) {
-        const uint64_t at = scale(limit_bytes, width, whole);
+    if (bar->limit_bytes < bar->whole) {
+        const uint64_t at = scale(bar->limit_bytes, width, bar->whole);
         add_rect(svg, left * 100 + at, width * 100 - at, MPL_INK_OVER,
                  mpl_ink_label(MPL_INK_OVER));
     }
     mpl_svg_text(svg, MPL_SVG_WIDTH - MPL_SVG_MARGIN, base, MPL_SVG_END,
-                 MPL_INK_PLAIN, false, amount);
+                 MPL_INK_PLAIN, false, bar->amount);
     svg->y += MPL_SVG_ROW_HEIGHT;
 }
 

@@ -45,10 +45,21 @@ typedef struct mpl_svg_slice {
     const char *label;
 } mpl_svg_slice;
 
-/* The next row. A mark stands at `limit_bytes` where the bar goes past it. */
-void mpl_svg_row(mpl_svg *svg, uint64_t label_width, const char *label,
-                 const mpl_svg_slice *slices, uint32_t slice_count,
-                 uint64_t whole, uint64_t limit_bytes, const char *amount);
+/* A row: a label, a bar of `whole` bytes and an amount. Where the bar goes past
+ * `limit_bytes`, the rest is drawn as over. */
+typedef struct mpl_svg_bar {
+    const char *label;
+    const char *amount;
+    const mpl_svg_slice *slices;
+    uint32_t slice_count;
+    uint32_t label_width;
+    uint32_t label_indent;
+    uint64_t whole;
+    uint64_t limit_bytes;
+} mpl_svg_bar;
+
+/* The next row. */
+void mpl_svg_row(mpl_svg *svg, const mpl_svg_bar *bar);
 
 /* One line of squares and their names. */
 void mpl_svg_legend(mpl_svg *svg, uint64_t x, const mpl_ink *inks,
