@@ -25,6 +25,7 @@ typedef struct block {
 struct mpl_arena {
     block *newest;
     uint64_t next_block_bytes;
+    bool has_failed;
 };
 
 mpl_arena *mpl_arena_create(void)
@@ -45,6 +46,11 @@ void mpl_arena_free(mpl_arena *arena)
         at = older;
     }
     free(arena);
+}
+
+bool mpl_arena_has_failed(const mpl_arena *arena)
+{
+    return arena->has_failed;
 }
 
 static block *open_block(mpl_arena *arena, uint64_t need_bytes)
@@ -75,8 +81,10 @@ void *mpl_arena_alloc(mpl_arena *arena, uint64_t count, uint64_t item_bytes)
     block *at = arena->newest;
     if (at == NULL || at->capacity_bytes - at->used_bytes < need)
         at = open_block(arena, need);
-    if (at == NULL)
+    if (at == NULL) {
+        arena->has_failed = true;
         return NULL;
+    }
     void *const place = (unsigned char *)at->data + at->used_bytes;
     at->used_bytes += need;
     return place;

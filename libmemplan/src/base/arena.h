@@ -8,6 +8,7 @@
 #ifndef MPL_BASE_ARENA_H
 #define MPL_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct mpl_arena mpl_arena;
@@ -17,6 +18,10 @@ mpl_arena *mpl_arena_create(void);
 
 /* Frees all that was allocated. NULL is allowed. */
 void mpl_arena_free(mpl_arena *arena);
+
+/* True once the host has refused this arena memory: for a caller whose steps
+ * do not tell a refusal from other failures. */
+bool mpl_arena_has_failed(const mpl_arena *arena);
 
 /* `count` zeroed items of `item_bytes`, aligned for any type; NULL when the
  * host refuses or the product passes 64 bits. Never NULL for 0 bytes. */

@@ -234,7 +234,7 @@ simdjson::error_code parse(dom::document &document, const uint8_t *text,
 }
 
 /* The outcome `code` of a first try, or that of a second one without Python's
- * numbers. The copy is the only thing here that throws. */
+ * numbers. */
 simdjson::error_code parse_again(dom::document &document, const uint8_t *text,
                                  uint64_t size, simdjson::error_code code)
 try {

@@ -204,6 +204,9 @@ memplan_status mpl_config_read(memplan_model **out, mpl_json *config,
     else if ((status = mpl_config_fill(model, error)) != MEMPLAN_OK ||
              (status = mpl_model_finish(model, error)) != MEMPLAN_OK)
         mpl_fail_in(error, source);
+    /* Reading a family's rows does not tell why it stopped. */
+    if (mpl_arena_has_failed(model->arena))
+        status = mpl_fail_memory(error);
     if (status != MEMPLAN_OK) {
         memplan_model_free(model);
         return status;

@@ -49,15 +49,17 @@ static memplan_status use_safetensors(mpl_source *out, mpl_arena *arena,
 }
 
 /* "GGUF" at the front: a file of a store, which has no suffix. */
-static bool begins_as_gguf(const char *path)
+static memplan_status look_inside(const char *path, bool *out_is_gguf,
+                                  memplan_error *error)
 {
     mpl_input input;
-    if (mpl_input_open(&input, path, 4096, NULL) != MEMPLAN_OK)
-        return false;
-    const bool is_gguf = mpl_input_need(&input, 0, 4) &&
-                         memcmp(input.data, "GGUF", 4) == 0;
+    const memplan_status status = mpl_input_open(&input, path, 4096, error);
+    if (status != MEMPLAN_OK)
+        return status;
+    *out_is_gguf = mpl_input_need(&input, 0, 4) &&
+                   memcmp(input.data, "GGUF", 4) == 0;
     mpl_input_close(&input);
-    return is_gguf;
+    return MEMPLAN_OK;
 }
 
 typedef struct suffix_row {
@@ -79,7 +81,13 @@ static memplan_status use_file(mpl_source *out, mpl_arena *arena,
     size_t row = 0;
     while (row < ROWS && !mpl_has_suffix(out->path, SUFFIXES[row].suffix))
         row++;
-    if (row == ROWS && !begins_as_gguf(out->path))
+    bool is_gguf = false;
+    memplan_status status = MEMPLAN_OK;
+    if (row == ROWS)
+        status = look_inside(out->path, &is_gguf, error);
+    if (status != MEMPLAN_OK)
+        return status;
+    if (row == ROWS && !is_gguf)
         return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
                         "%.120s: no model that is read here: a .gguf, a "
                         ".safetensors, a weight index or a config.json",
