@@ -462,7 +462,8 @@ typedef struct memplan_plan_info {
     uint64_t note_count;
 } memplan_plan_info;
 
-/** One pool of a plan. used = the sum of its rows; free = capacity - used. */
+/** One pool of a plan. used = the sum of its rows but those that are only
+ * "mapped"; free = capacity - used. */
 typedef struct memplan_pool_info {
     uint64_t size;           /**< sizeof(memplan_pool_info). */
     const char *name;        /**< "GPU 0: Tesla T4", "host memory", "disk". */

@@ -5,9 +5,11 @@
 #include <string.h>
 
 extern const mpl_engine mpl_engine_transformers;
+extern const mpl_engine mpl_engine_llamacpp;
 
 static const mpl_engine *const ENGINES[] = {
     &mpl_engine_transformers,
+    &mpl_engine_llamacpp,
 };
 enum { ENGINE_COUNT = sizeof ENGINES / sizeof *ENGINES };
 

@@ -134,6 +134,12 @@ typedef struct mpl_engine {
     memplan_status (*knobs)(mpl_job *job, const mpl_knob **out,
                             uint32_t *out_count, memplan_error *error);
 
+    /* Or NULL. The settings space where parameters depend on each other: sets
+     * placement->settings to what fits best by the engine's own pricing, the
+     * request's settings left as they are. */
+    memplan_status (*propose)(mpl_job *job, mpl_placement *out,
+                              memplan_error *error);
+
     /* Fills the placement's unit_bytes, the ledger (whose arena takes the
      * rules) and the timing. An engine of the settings space reads
      * placement->settings and fills pool_of_unit too. */

@@ -67,6 +67,7 @@ bool mpl_ledger_used(const mpl_ledger *ledger, uint32_t pool, uint64_t *out)
     uint64_t used = 0;
     for (uint64_t at = 0; at < ledger->row_count; at++)
         if (ledger->rows[at].pool == pool &&
+            ledger->rows[at].category != MPL_ROW_MAPPED &&
             !mpl_add(&used, used, ledger->rows[at].bytes))
             return false;
     *out = used;

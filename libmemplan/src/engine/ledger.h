@@ -2,7 +2,9 @@
 /*
  * The ledger: every byte that a plan spends, row by row, pool by pool.
  *
- *     used(pool) = sum of the bytes of its rows
+ *     used(pool) = sum of the bytes of its rows, mapped ones left out: those
+ *                  are address space, and what of it is resident has a row of
+ *                  its own
  *
  * It lives below the engines, which write it, and plan/, which reads it.
  */
@@ -61,7 +63,7 @@ memplan_status mpl_ledger_add(mpl_ledger *ledger, uint32_t pool,
 /* Adds a note, unless it is there; `note` as `rule` above. */
 memplan_status mpl_ledger_note(mpl_ledger *ledger, const char *note);
 
-/* The sum of a pool's rows; false when it passes 64 bits. */
+/* A pool's used bytes; false when it passes 64 bits. */
 bool mpl_ledger_used(const mpl_ledger *ledger, uint32_t pool, uint64_t *out);
 
 #endif

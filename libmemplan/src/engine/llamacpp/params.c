@@ -14,6 +14,7 @@ static const mpl_llama_params DEFAULTS = {.n_batch = 2048,
                                           .ngl = MPL_LLAMA_NGL_AUTO,
                                           .cache_ram_mib = 8192,
                                           .checkpoint_count = 32,
+                                          .fit_ctx = 4096,
                                           .type_k = MPL_DTYPE_FP16,
                                           .type_v = MPL_DTYPE_FP16};
 
@@ -194,7 +195,7 @@ static memplan_status set_load(const setting_entry *entry)
 /* -cmoe, -ncmoe N, -ncffn N. */
 static memplan_status add_override(const setting_entry *entry)
 {
-    mpl_llama_override override = {MPL_OVERRIDE_EXPERTS, 0, "", "CPU"};
+    mpl_llama_override override = {MPL_OVERRIDE_EXPERTS, 0, 0, "", "CPU"};
     bool is_on = true;
     if (entry->row->kind == KIND_EXPERTS) {
         const memplan_status status = set_switch(entry, true, &is_on);
@@ -327,7 +328,7 @@ memplan_status mpl_llama_params_add(mpl_llama_params *out, mpl_arena *arena,
 
 memplan_status mpl_llama_params_read(mpl_llama_params *out, mpl_arena *arena,
                                      const mpl_request *request,
-                                     const char *placement,
+                                     const char *settings,
                                      memplan_error *error)
 {
     *out = DEFAULTS;
@@ -352,9 +353,5 @@ memplan_status mpl_llama_params_read(mpl_llama_params *out, mpl_arena *arena,
             return status;
         out->type_v = out->type_k;
     }
-    const memplan_status status =
-        mpl_llama_params_add(out, arena, request->settings, error);
-    return status != MEMPLAN_OK
-               ? status
-               : mpl_llama_params_add(out, arena, placement, error);
+    return mpl_llama_params_add(out, arena, settings, error);
 }

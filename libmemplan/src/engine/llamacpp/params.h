@@ -53,18 +53,20 @@ typedef enum mpl_llama_measure {
     MPL_MEASURE_FIT   /* as llama.cpp's own fit measures */
 } mpl_llama_measure;
 
-/* What an override moves. The last three are what -cmoe, -ncmoe and -ncffn
- * stand for: patterns of llama.cpp's own, to the buffer type "CPU". */
+/* What an override moves. The next three are what -cmoe, -ncmoe and -ncffn
+ * stand for, patterns of llama.cpp's own; the last is a fit's. */
 typedef enum mpl_llama_override_kind {
     MPL_OVERRIDE_PATTERN,
     MPL_OVERRIDE_EXPERTS,       /* of all layers */
     MPL_OVERRIDE_LAYER_EXPERTS, /* of layers below `layer_count` */
-    MPL_OVERRIDE_LAYER_FFN      /* the dense FFN of layers below it */
+    MPL_OVERRIDE_LAYER_FFN,     /* the dense FFN of layers below it */
+    MPL_OVERRIDE_LAYER_PARTS    /* some expert tensors of that one layer */
 } mpl_llama_override_kind;
 
 typedef struct mpl_llama_override {
     mpl_llama_override_kind kind;
     uint32_t layer_count;
+    uint32_t parts; /* bits of setup.h's mpl_llama_weight.expert_part */
     const char *pattern; /* "" unless the kind is PATTERN */
     const char *buffer;  /* a buffer type's name: "CPU", "CUDA0" */
 } mpl_llama_override;
@@ -105,6 +107,8 @@ typedef struct mpl_llama_params {
     const char *backend;      /* of the machine's devices; NULL: by vendor */
     const char *cpu_features; /* "avx2/avx512f/…"; NULL: the machine's */
     const char *mmproj;       /* a file, or NULL */
+    const char *margins;      /* "1024/512": MiB that fit keeps free */
+    uint32_t fit_ctx;         /* fit does not go below this context */
 
     /* Which of them the caller pinned. */
     bool has_ctx;
@@ -112,11 +116,11 @@ typedef struct mpl_llama_params {
     bool has_split;
 } mpl_llama_params;
 
-/* The defaults for a request, then its settings, then `placement` (NULL or
- * more settings). MEMPLAN_OK, _ARGUMENT or _NO_MEMORY. */
+/* The defaults for a request without its settings, then `settings` (NULL:
+ * none). MEMPLAN_OK, _ARGUMENT, _TOO_LARGE or _NO_MEMORY. */
 memplan_status mpl_llama_params_read(mpl_llama_params *out, mpl_arena *arena,
                                      const mpl_request *request,
-                                     const char *placement,
+                                     const char *settings,
                                      memplan_error *error);
 
 /* Adds settings to parameters. */

@@ -159,6 +159,10 @@ static bool is_meant(const override *one, const mpl_llama_weight *weight,
     case MPL_OVERRIDE_LAYER_FFN:
         *out_found = weight->is_dense_ffn && is_below;
         break;
+    case MPL_OVERRIDE_LAYER_PARTS:
+        *out_found = weight->layer == one->asked->layer_count &&
+                     (weight->expert_part & one->asked->parts) != 0;
+        break;
     }
     return *status == MEMPLAN_OK;
 }

@@ -23,6 +23,33 @@ char *mpl_llama_entry_cut(char *text, bool has_lines)
     return NULL;
 }
 
+/* `text` with each entry on a line of its own, each line ended. */
+static const char *as_lines(mpl_arena *arena, const char *text)
+{
+    char *next = mpl_arena_strdup(arena, text != NULL ? text : "");
+    const char *lines = "";
+    const bool has_lines = next != NULL && strchr(next, '\n') != NULL;
+    if (has_lines)
+        return mpl_arena_format(arena, "%s\n", text);
+    while (next != NULL && lines != NULL) {
+        char *entry = next;
+        next = mpl_llama_entry_cut(entry, false);
+        if (*entry != '\0')
+            lines = mpl_arena_format(arena, "%s%s\n", lines, entry);
+    }
+    return lines;
+}
+
+const char *mpl_llama_settings_join(mpl_arena *arena, const char *first,
+                                    const char *second)
+{
+    const char *one = as_lines(arena, first);
+    const char *two = as_lines(arena, second);
+    if (one == NULL || two == NULL)
+        return NULL;
+    return mpl_arena_format(arena, "%s%s", one, two);
+}
+
 char *mpl_llama_item_cut(char *text, const char *separators)
 {
     char *end = text + strcspn(text, separators);
@@ -106,7 +133,7 @@ memplan_status mpl_llama_overrides_add(mpl_llama_params *out, mpl_arena *arena,
                             "setting \"ot\": \"%s\" is not PATTERN=BUFFER",
                             pattern);
         *equals = '\0';
-        const mpl_llama_override override = {MPL_OVERRIDE_PATTERN, 0, pattern,
+        const mpl_llama_override override = {MPL_OVERRIDE_PATTERN, 0, 0, pattern,
                                              equals + 1};
         const memplan_status status =
             mpl_llama_override_add(out, arena, &override, error);

@@ -10,6 +10,11 @@
  * Unless entries are lines, "\," becomes ",". */
 char *mpl_llama_entry_cut(char *text, bool has_lines);
 
+/* Two settings texts as one whose entries are lines; NULL stands for an empty
+ * one. NULL: no memory. */
+const char *mpl_llama_settings_join(mpl_arena *arena, const char *first,
+                                    const char *second);
+
 /* The same for an item of a list; *next is NULL after the last. */
 char *mpl_llama_item_cut(char *text, const char *separators);
 

@@ -88,6 +88,7 @@ typedef struct mpl_llama_weight {
     mpl_llama_use use;
     bool is_shared;      /* one for each layer that asks: rope_freqs */
     bool is_copy;        /* output.weight made of token_embd.weight */
+    uint32_t expert_part; /* 1 up, 2 gate or gate_up, 4 down; 0: no expert */
     bool is_expert_ffn;  /* -cmoe moves it */
     bool is_dense_ffn;   /* -ncffn moves it */
 } mpl_llama_weight;

@@ -81,6 +81,7 @@ static bool starts(const char *text, const char *with)
 static void set_ffn(mpl_llama_weight *weight)
 {
     static const char *const kinds[] = {"up", "down", "gate", "gate_up"};
+    static const uint32_t parts[] = {1, 4, 2, 2};
     const char *at = strstr(weight->name, ".ffn_");
     if (at == NULL)
         return;
@@ -89,8 +90,10 @@ static void set_ffn(mpl_llama_weight *weight)
         if (!starts(at, kinds[i]))
             continue;
         const char *rest = at + strlen(kinds[i]);
-        if (starts(rest, "_exps") || starts(rest, "_chexps"))
+        if (starts(rest, "_exps") || starts(rest, "_chexps")) {
             weight->is_expert_ffn = true;
+            weight->expert_part = parts[i];
+        }
         if (i < 3 && *rest == '.')
             weight->is_dense_ffn = true;
     }

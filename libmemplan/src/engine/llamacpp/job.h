@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* A job of this engine: one model read, and a request to price. */
+#ifndef MPL_ENGINE_LLAMACPP_JOB_H
+#define MPL_ENGINE_LLAMACPP_JOB_H
+
+#include "engine/engine.h"
+#include "engine/llamacpp/compute.h"
+#include "engine/llamacpp/context.h"
+#include "engine/llamacpp/resolve.h"
+
+struct mpl_job {
+    mpl_arena *arena;
+    const memplan_model *model;
+    const memplan_machine *machine;
+    const mpl_request *request;
+    mpl_llama_hparams hparams;
+    mpl_llama_weights weights;
+    uint32_t host_pool;
+    uint32_t context_tokens; /* of a sequence, as priced last */
+    uint32_t type_k;
+};
+
+/* One configuration, priced. Lives in the arena it was made in. */
+typedef struct mpl_llama_price {
+    mpl_llama_params params;
+    mpl_llama_devices devices;
+    mpl_llama_setup setup;
+    bool uses_mmap;
+    mpl_llama_weight_bytes weights;
+    mpl_llama_context_bytes context;
+    mpl_llama_compute_result compute;
+} mpl_llama_price;
+
+/* Prices settings: everything but rows. */
+memplan_status mpl_llama_price_make(mpl_llama_price *out, mpl_arena *arena,
+                                    const mpl_job *job, const char *settings,
+                                    memplan_error *error);
+
+/* The same for parameters that are read. */
+memplan_status mpl_llama_price_params(mpl_llama_price *out, mpl_arena *arena,
+                                      const mpl_job *job,
+                                      const mpl_llama_params *params,
+                                      memplan_error *error);
+
+/* rows.c: the ledger of a price. */
+memplan_status mpl_llama_rows_add(mpl_ledger *ledger, const mpl_job *job,
+                                  const mpl_llama_price *price,
+                                  memplan_error *error);
+
+/* host_rows.c: what the host holds beside buffers. */
+memplan_status mpl_llama_host_rows_add(mpl_ledger *ledger, const mpl_job *job,
+                                       const mpl_llama_price *price,
+                                       memplan_error *error);
+
+/* fit.c: settings that fit, and the bytes each device keeps free. */
+memplan_status mpl_llama_fit(const char **out, mpl_job *job,
+                             memplan_error *error);
+memplan_status mpl_llama_margins_read(uint64_t margins[MPL_LLAMA_MAX_DEVICES],
+                                      const mpl_job *job,
+                                      const mpl_llama_params *params,
+                                      memplan_error *error);
+
+#endif

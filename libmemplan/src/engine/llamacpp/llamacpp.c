@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * llama.cpp 0.5.0: layers and caches go to devices by -ngl and -ts, single
+ * tensors by -ot; what is left runs on the host. A placement is a text of
+ * settings (params.h); what it costs follows from the header of a GGUF.
+ */
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/failure.h"
+#include "engine/llamacpp/job.h"
+#include "engine/llamacpp/settings.h"
+
+static bool claims(const memplan_model *model)
+{
+    return model->gguf != NULL;
+}
+
+static uint32_t find_host(const memplan_machine *machine)
+{
+    for (uint32_t i = 0; i < machine->pool_count; i++)
+        if (machine->pools[i].kind == MPL_POOL_HOST)
+            return i;
+    return MPL_NO_INDEX;
+}
+
+static memplan_status read_model(mpl_job *job, memplan_error *error)
+{
+    memplan_status status = mpl_llama_hparams_read(&job->hparams, job->arena,
+                                                   job->model, error);
+    if (status == MEMPLAN_OK)
+        status = mpl_llama_weights_read(&job->weights, job->arena,
+                                        &job->hparams, job->model->gguf,
+                                        error);
+    if (status != MEMPLAN_OK)
+        mpl_fail_in(error, job->model->source);
+    return status;
+}
+
+static memplan_status open_job(mpl_job **out, mpl_arena *arena,
+                               const memplan_model *model,
+                               const memplan_machine *machine,
+                               const mpl_request *request,
+                               memplan_error *error)
+{
+    if (model->gguf == NULL)
+        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                        "%s: llama.cpp runs GGUF files, this is \"%s\"",
+                        model->source, model->format);
+    if (request->dtype != NULL)
+        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                        "dtype \"%.40s\": llama.cpp runs a GGUF in the types "
+                        "of its file",
+                        request->dtype);
+    if (request->pins != NULL)
+        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                        "pins: llama.cpp places by its own settings; pin "
+                        "those instead, such as ngl=20 or ot=PATTERN=BUFFER");
+    mpl_job *job = mpl_arena_alloc(arena, 1, sizeof *job);
+    if (job == NULL)
+        return mpl_fail_memory(error);
+    *job = (mpl_job){.arena = arena,
+                     .model = model,
+                     .machine = machine,
+                     .request = request,
+                     .host_pool = find_host(machine),
+                     .context_tokens = (uint32_t)mpl_min(
+                         request->context_tokens, UINT32_MAX),
+                     .type_k = MPL_DTYPE_FP16};
+    if (job->host_pool == MPL_NO_INDEX)
+        return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
+                        "%s: llama.cpp needs host memory, and the machine has "
+                        "no pool \"cpu\"",
+                        machine->name);
+    const memplan_status status = read_model(job, error);
+    if (status == MEMPLAN_OK)
+        *out = job;
+    return status;
+}
+
+static uint32_t main_dtype(const mpl_job *job)
+{
+    uint64_t bytes[MPL_DTYPE_COUNT] = {0};
+    uint32_t best = MPL_DTYPE_FP32;
+    for (uint32_t i = 0; i < job->weights.count; i++)
+        if (job->weights.items[i].dtype < MPL_DTYPE_COUNT)
+            bytes[job->weights.items[i].dtype] += job->weights.items[i].bytes;
+    for (uint32_t i = 0; i < MPL_DTYPE_COUNT; i++)
+        if (bytes[i] > bytes[best])
+            best = i;
+    return best;
+}
+
+static void terms(const mpl_job *job, mpl_terms *out)
+{
+    const bool has_cache =
+        MPL_LLAMA_ARCHES[job->hparams.arch].memory != MPL_LLAMA_MEMORY_NONE;
+    *out = (mpl_terms){.dtype = mpl_dtype_name(main_dtype(job)),
+                       .kv_dtype = has_cache ? mpl_dtype_name(job->type_k)
+                                             : "none",
+                       .context_tokens = job->context_tokens};
+}
+
+static memplan_status read(mpl_job *job, const char *text, mpl_placement *out,
+                           memplan_error *error)
+{
+    out->settings =
+        mpl_llama_settings_join(job->arena, job->request->settings, text);
+    return out->settings != NULL ? MEMPLAN_OK : mpl_fail_memory(error);
+}
+
+static memplan_status propose(mpl_job *job, mpl_placement *out,
+                              memplan_error *error)
+{
+    return mpl_llama_fit(&out->settings, job, error);
+}
+
+/* ---- Units ------------------------------------------------------------- */
+
+static uint32_t pool_of(const mpl_job *job, const mpl_llama_setup *setup,
+                        uint32_t buffer)
+{
+    const uint32_t device = setup->buffers[buffer].device;
+    return device == MPL_LLAMA_HOST ? job->host_pool
+                                    : setup->devices[device].pool;
+}
+
+/* A unit whose weights are in several pools has none. */
+static void place_units(const mpl_job *job, const mpl_llama_setup *setup,
+                        mpl_placement *placement)
+{
+    const memplan_model *model = job->model;
+    for (uint32_t i = 0; i < model->unit_count; i++) {
+        placement->pool_of_unit[i] = UINT32_MAX - 1; /* not seen yet */
+        placement->unit_bytes[i] = 0;
+    }
+    for (uint32_t i = 0; i < setup->weight_count; i++) {
+        const mpl_llama_weight *weight = &setup->weights[i];
+        const uint32_t buffer = setup->weight_buffer[i];
+        if (buffer == MPL_LLAMA_BUFFER_NONE || weight->is_copy)
+            continue;
+        const uint32_t tensor = model->gguf->tensors[i].model_index;
+        const uint32_t unit = model->tensors[tensor].unit_index;
+        const uint32_t pool = pool_of(job, setup, buffer);
+        uint32_t *at = &placement->pool_of_unit[unit];
+        *at = *at == UINT32_MAX - 1 || *at == pool ? pool : MPL_NO_INDEX;
+        placement->unit_bytes[unit] += weight->bytes;
+    }
+    for (uint32_t i = 0; i < model->unit_count; i++)
+        if (placement->pool_of_unit[i] == UINT32_MAX - 1)
+            placement->pool_of_unit[i] = job->host_pool;
+}
+
+/* ---- Time -------------------------------------------------------------- */
+
+/* Bytes of a weight that one token reads. */
+static uint64_t active_bytes(const mpl_job *job, const mpl_llama_weight *weight)
+{
+    const mpl_llama_hparams *hparams = &job->hparams;
+    uint64_t bytes = weight->bytes;
+    if (weight->use == MPL_LLAMA_USE_ROWS)
+        return weight->ne[1] > 0 ? bytes / weight->ne[1] : 0;
+    if (weight->use != MPL_LLAMA_USE_EXPERTS || hparams->expert_count == 0 ||
+        weight->layer >= hparams->layer_count_all)
+        return bytes;
+    (void)mpl_mul_div(&bytes, bytes,
+                      hparams->layers[weight->layer].experts_used,
+                      hparams->expert_count);
+    return bytes;
+}
+
+/* A token reads the active weights and its sequence's cache, pool by pool. */
+static void estimate_time(const mpl_job *job, const mpl_llama_price *price,
+                          mpl_timing *out)
+{
+    const mpl_llama_setup *setup = &price->setup;
+    uint64_t bytes[MPL_LLAMA_BUFFER_MAX] = {0};
+    uint64_t total_ps = 0;
+    for (uint32_t i = 0; i < setup->weight_count; i++)
+        if (setup->weight_buffer[i] != MPL_LLAMA_BUFFER_NONE)
+            bytes[setup->weight_buffer[i]] +=
+                active_bytes(job, &setup->weights[i]);
+    *out = (mpl_timing){MEMPLAN_UNKNOWN, MEMPLAN_UNKNOWN};
+    for (uint32_t i = 0; i < setup->buffer_count; i++) {
+        const mpl_pool *pool =
+            &job->machine->pools[pool_of(job, setup, i)];
+        uint64_t ps = 0;
+        const uint64_t read =
+            bytes[i] + price->context.cache[i] / setup->n_seq +
+            price->context.state[i] / setup->n_seq;
+        if (read == 0)
+            continue;
+        if (pool->bandwidth_bytes_per_second == MEMPLAN_UNKNOWN ||
+            pool->bandwidth_bytes_per_second == 0 ||
+            !mpl_mul_div(&ps, read, UINT64_C(1000000000000),
+                         pool->bandwidth_bytes_per_second) ||
+            !mpl_add(&total_ps, total_ps, ps))
+            return;
+    }
+    out->decode_ps_per_token = total_ps;
+}
+
+/* ---- Price ------------------------------------------------------------- */
+
+static memplan_status add_notes(mpl_ledger *ledger, const mpl_job *job,
+                                const mpl_llama_price *price)
+{
+    memplan_status status = MEMPLAN_OK;
+    if (!job->model->gguf->is_complete)
+        status = mpl_ledger_note(
+            ledger, "the file ends before its tensors do: llama.cpp would "
+                    "refuse to load it");
+    if (status == MEMPLAN_OK && price->params.measure == MPL_MEASURE_FIT)
+        status = mpl_ledger_note(
+            ledger, "as llama.cpp's fit measures: nothing is mapped, and "
+                    "compute is that of the first reservation");
+    if (status == MEMPLAN_OK && price->params.mmproj != NULL)
+        status = mpl_ledger_note(
+            ledger, "the projector (mmproj) is not priced");
+    if (status == MEMPLAN_OK &&
+        price->setup.n_ctx_seq > job->hparams.context_train)
+        status = mpl_ledger_note(
+            ledger, "the context is longer than the model was trained for");
+    return status;
+}
+
+static memplan_status price_into(mpl_job *job, mpl_arena *scratch,
+                                 mpl_placement *placement, mpl_ledger *ledger,
+                                 mpl_timing *timing, memplan_error *error)
+{
+    mpl_llama_price *price = mpl_arena_alloc(scratch, 1, sizeof *price);
+    if (price == NULL)
+        return mpl_fail_memory(error);
+    memplan_status status = mpl_llama_price_make(
+        price, scratch, job, placement->settings, error);
+    if (status == MEMPLAN_OK)
+        status = mpl_llama_rows_add(ledger, job, price, error);
+    if (status != MEMPLAN_OK)
+        return status;
+    place_units(job, &price->setup, placement);
+    estimate_time(job, price, timing);
+    job->context_tokens = price->setup.n_ctx_seq;
+    job->type_k = price->setup.type_k;
+    return add_notes(ledger, job, price) == MEMPLAN_OK
+               ? MEMPLAN_OK
+               : mpl_fail_memory(error);
+}
+
+static memplan_status price(mpl_job *job, mpl_placement *placement,
+                            mpl_ledger *ledger, mpl_timing *timing,
+                            memplan_error *error)
+{
+    mpl_arena *scratch = mpl_arena_create();
+    if (scratch == NULL)
+        return mpl_fail_memory(error);
+    const memplan_status status =
+        price_into(job, scratch, placement, ledger, timing, error);
+    mpl_arena_free(scratch);
+    return status;
+}
+
+extern const mpl_engine mpl_engine_llamacpp;
+
+const mpl_engine mpl_engine_llamacpp = {.name = "llama.cpp",
+                                        .profile = "llama.cpp-0.5.0",
+                                        .claims = claims,
+                                        .open = open_job,
+                                        .terms = terms,
+                                        .propose = propose,
+                                        .price = price,
+                                        .read = read};

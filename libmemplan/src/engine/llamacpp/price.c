@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/llamacpp/job.h"
+
+static memplan_status settle_flash(mpl_llama_setup *setup,
+                                   memplan_error *error)
+{
+    bool stays = true;
+    if (!setup->is_flash_auto)
+        return MEMPLAN_OK;
+    memplan_status status = mpl_llama_flash_stays(&stays, setup, error);
+    setup->is_flash_auto = false;
+    if (status != MEMPLAN_OK || stays)
+        return status;
+    setup->flash_attn = false;
+    return mpl_llama_context_make(setup, error);
+}
+
+memplan_status mpl_llama_price_params(mpl_llama_price *out, mpl_arena *arena,
+                                      const mpl_job *job,
+                                      const mpl_llama_params *params,
+                                      memplan_error *error)
+{
+    if (params != &out->params)
+        out->params = *params;
+    memplan_status status = mpl_llama_devices_read(
+        &out->devices, arena, job->machine, &out->params, error);
+    if (status == MEMPLAN_OK)
+        status = mpl_llama_resolve(&out->setup, arena, &job->hparams,
+                                   &job->weights, &out->devices, &out->params,
+                                   error);
+    if (status == MEMPLAN_OK)
+        status = settle_flash(&out->setup, error);
+    if (status != MEMPLAN_OK)
+        return status;
+    const bool is_load = out->params.measure == MPL_MEASURE_LOAD;
+    out->uses_mmap =
+        is_load && mpl_llama_uses_mmap(&out->devices, &out->params);
+    status = mpl_llama_weights_sum(&out->weights, &out->setup, out->uses_mmap,
+                                   error);
+    if (status == MEMPLAN_OK)
+        status = mpl_llama_context_sum(&out->context, &out->setup, error);
+    if (status == MEMPLAN_OK)
+        status = mpl_llama_compute(&out->compute, &out->setup,
+                                   is_load ? MPL_LLAMA_REAL : MPL_LLAMA_DRY,
+                                   error);
+    return status;
+}
+
+memplan_status mpl_llama_price_make(mpl_llama_price *out, mpl_arena *arena,
+                                    const mpl_job *job, const char *settings,
+                                    memplan_error *error)
+{
+    const memplan_status status = mpl_llama_params_read(
+        &out->params, arena, job->request, settings, error);
+    return status != MEMPLAN_OK
+               ? status
+               : mpl_llama_price_params(out, arena, job, &out->params, error);
+}
