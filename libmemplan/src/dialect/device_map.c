@@ -128,7 +128,7 @@ bool mpl_plan_has_device_map(const memplan_plan *plan)
     for (uint32_t at = 0; at < plan->unit_count; at++)
         if (plan->units[at].pool == MPL_NO_INDEX)
             return false;
-    return plan->settings[0] == '\0';
+    return strcmp(plan->engine, "transformers") == 0;
 }
 
 /* A device by its number, as from_pretrained() wants it; else "cpu", "disk". */
@@ -170,7 +170,7 @@ uint64_t mpl_max_memory_bytes(const mpl_plan_pool *pool)
     for (uint64_t at = 0; at < pool->row_count; at++) {
         const mpl_row *const row = &pool->rows[at];
         if (row->category != MPL_ROW_WEIGHTS &&
-            row->category != MPL_ROW_STAGING)
+            row->category != MPL_ROW_STAGING && row->category != MPL_ROW_MAPPED)
             left = mpl_sub_floor(left, row->bytes);
     }
     return left;

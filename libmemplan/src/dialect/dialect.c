@@ -50,6 +50,10 @@ static const plan_dialect PLAN_DIALECTS[] = {
      mpl_plan_write_device_map},
     {"max_memory", "Transformers' max_memory, in bytes, as JSON",
      mpl_plan_write_max_memory},
+    {"llamacpp", "llama.cpp's command line", mpl_plan_write_llamacpp},
+    {"ollama", "an Ollama Modelfile", mpl_plan_write_ollama},
+    {"compose", "a service of a compose file, with its memory limit",
+     mpl_plan_write_compose},
     {"svg", "a picture for a page, light or dark", mpl_plan_write_svg},
 };
 enum { PLAN_DIALECT_COUNT = sizeof PLAN_DIALECTS / sizeof *PLAN_DIALECTS };

@@ -50,5 +50,8 @@ MPL_PLAN_WRITER(mpl_plan_write_json);
 MPL_PLAN_WRITER(mpl_plan_write_device_map);
 MPL_PLAN_WRITER(mpl_plan_write_max_memory);
 MPL_PLAN_WRITER(mpl_plan_write_svg);
+MPL_PLAN_WRITER(mpl_plan_write_llamacpp);
+MPL_PLAN_WRITER(mpl_plan_write_ollama);
+MPL_PLAN_WRITER(mpl_plan_write_compose);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "dialect/device_map.h"
+#include "dialect/flags.h"
 
 enum { INDENT = 4, MAP_INLINE_MAX = 4 };
 
@@ -141,13 +142,44 @@ static void paint_transformers(mpl_paint *paint, const memplan_plan *plan)
     paint_line(paint, ")");
 }
 
+/* One flag and its value a line, as a shell reads it. */
+static void paint_llamacpp(mpl_paint *paint, const memplan_plan *plan)
+{
+    mpl_text flags = {0};
+    mpl_text_flags(&flags, plan, plan->model_source, "\n");
+    paint->text->failed |= flags.failed;
+    mpl_paint_gap(paint, INDENT);
+    mpl_paint_text(paint, MPL_INK_PLAIN, mpl_plan_program(plan));
+    uint64_t column = INDENT + strlen(mpl_plan_program(plan));
+    for (const char *at = flags.data; at != NULL && *at == '\n';) {
+        const size_t length = strcspn(at + 1, "\n");
+        if (column + 1 + length + 2 > paint->width) {
+            mpl_text_add(paint->text, " \\\n");
+            mpl_paint_gap(paint, (uint64_t)2 * INDENT);
+            column = (uint64_t)2 * INDENT;
+        } else {
+            mpl_paint_gap(paint, 1);
+            column++;
+        }
+        mpl_paint_piece(paint, MPL_INK_PLAIN, at + 1, length);
+        column += length;
+        at += 1 + length;
+    }
+    mpl_paint_end(paint);
+    mpl_text_discard(&flags);
+}
+
 void mpl_paint_hints(mpl_paint *paint, const memplan_plan *plan)
 {
-    if (!mpl_plan_has_device_map(plan))
+    const bool has_flags = mpl_plan_has_flags(plan);
+    if (!has_flags && !mpl_plan_has_device_map(plan))
         return;
     mpl_paint_end(paint);
     mpl_paint_gap(paint, 2);
     mpl_paint_text(paint, MPL_INK_STRONG, "what to type next");
     mpl_paint_end(paint);
-    paint_transformers(paint, plan);
+    if (has_flags)
+        paint_llamacpp(paint, plan);
+    else
+        paint_transformers(paint, plan);
 }

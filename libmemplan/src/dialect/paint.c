@@ -83,11 +83,17 @@ static const char *skip(const char *at, uint64_t count)
     return at;
 }
 
-void mpl_paint_text(mpl_paint *paint, mpl_ink ink, const char *text)
+void mpl_paint_piece(mpl_paint *paint, mpl_ink ink, const char *text,
+                     uint64_t length)
 {
     open_ink(paint, ink);
-    add_clean(paint->text, text, strlen(text));
+    add_clean(paint->text, text, (size_t)length);
     close_ink(paint, ink);
+}
+
+void mpl_paint_text(mpl_paint *paint, mpl_ink ink, const char *text)
+{
+    mpl_paint_piece(paint, ink, text, strlen(text));
 }
 
 void mpl_paint_format(mpl_paint *paint, mpl_ink ink, const char *format, ...)

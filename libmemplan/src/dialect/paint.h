@@ -51,6 +51,10 @@ size_t mpl_clean_step(const char *at, size_t left, const char **out,
 /* Text as it is. */
 void mpl_paint_text(mpl_paint *paint, mpl_ink ink, const char *text);
 
+/* Its first `length` bytes. */
+void mpl_paint_piece(mpl_paint *paint, mpl_ink ink, const char *text,
+                     uint64_t length);
+
 /* printf, then mpl_paint_text(); cut at 255 bytes. No %f: it has a locale. */
 void mpl_paint_format(mpl_paint *paint, mpl_ink ink, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -37,6 +37,8 @@ mpl_parts mpl_pool_parts(const mpl_plan_pool *pool)
     for (uint64_t at = 0; at < pool->row_count; at++) {
         const mpl_row *const row = &pool->rows[at];
         uint32_t part = 0;
+        if (row->category == MPL_ROW_MAPPED)
+            continue; /* address space, and no part of what is used */
         while (MPL_PARTS[part] != mpl_category_ink(row->category))
             part++;
         parts.slices[part].bytes += row->bytes; /* below used_bytes */
