@@ -356,12 +356,14 @@ memplan_machine_detect(memplan_machine **out,
                        memplan_error *error);
 
 /**
- * Open a machine one is not on: an lstopo XML, or a JSON profile (what
- * memplan_machine_render(…, "json") writes).
+ * Open a machine one is not on: an lstopo XML (formats 1 and 2), a JSON
+ * profile (what memplan_machine_render(…, "json") writes), or, where `path`
+ * names no file, a description as memplan_machine_parse() reads it.
  *
  * @param out   Set to the new machine; free it with memplan_machine_free().
  * @return MEMPLAN_OK, _IO, _CORRUPT, _UNSUPPORTED (XML of a later hwloc),
- *         _TOO_LARGE, _NO_MEMORY, _NOT_FOUND, _TOO_NEW.
+ *         _TOO_LARGE (a file above 64 MiB), _NO_MEMORY, _NOT_FOUND,
+ *         _ARGUMENT, _TOO_NEW.
  *
  * Since 0.1.
  */
@@ -369,6 +371,25 @@ MEMPLAN_API memplan_status
 memplan_machine_open(memplan_machine **out, const char *path,
                      const memplan_machine_options *options,
                      memplan_error *error);
+
+/**
+ * Read a machine in words: "2x rtx-4090, 64GiB ram, 16 cores".
+ *
+ * Parts stand between commas, in any order: GPUs of the catalogue ("2x
+ * rtx-4090", "rtx-4090 20GiB") or of a size ("24GB gpu"); host memory ("64GiB
+ * ram", "64GiB ram 80GB/s"); a disk ("500GB disk 3GB/s"); "16 cores", "32
+ * threads"; the link of all GPUs ("pcie 4.0 x16"). What is said wins over the
+ * catalogue; what neither says is unknown.
+ *
+ * @param out   Set to the new machine; free it with memplan_machine_free().
+ * @return MEMPLAN_OK, _ARGUMENT, _NOT_FOUND (a GPU that the catalogue does
+ *         not have, or has several of), _TOO_LARGE, _NO_MEMORY.
+ *
+ * Since 0.1.
+ */
+MEMPLAN_API memplan_status memplan_machine_parse(memplan_machine **out,
+                                                 const char *text,
+                                                 memplan_error *error);
 
 /**
  * Declare budgets: "0=20GB,1=20GB,cpu=60GB,disk=500GB".

@@ -135,6 +135,7 @@ static void write_device(mpl_json_writer *out, const mpl_device *device)
         {"total_bytes", device->total_bytes},
         {"free_bytes", device->free_bytes},
         {"reserved_bytes", device->reserved_bytes},
+        {"carve_out_bytes", device->carve_out_bytes},
         {"bandwidth_bytes_per_second", device->bandwidth_bytes_per_second},
         {"link_bytes_per_second", device->link_bytes_per_second},
         {"fp16_flops_per_second", device->fp16_flops_per_second},
@@ -147,6 +148,7 @@ static void write_device(mpl_json_writer *out, const mpl_device *device)
     mpl_json_text(out, "model", device->model);
     write_figures(out, figures, count);
     mpl_json_flag(out, "is_unified", device->is_unified);
+    mpl_json_flag(out, "is_left_out", device->is_left_out);
     mpl_json_text(out, "pci", device->pci);
     mpl_json_text(out, "uuid", device->uuid);
     mpl_json_text(out, "link", device->link);

@@ -136,7 +136,7 @@ static const char *short_name(mpl_arena *arena, const char *name)
 }
 
 /* What nobody told is what the maker states. */
-static void take_model(mpl_device *device, const mpl_gpu_model *model)
+void mpl_device_take_model(mpl_device *device, const mpl_gpu_model *model)
 {
     device->model = model->key;
     take_text(&device->vendor, model->vendor);
@@ -188,7 +188,7 @@ static memplan_status make_device(memplan_machine *machine,
                                                : device->total_bytes.value)
             : NULL;
     if (model != NULL) {
-        take_model(device, model);
+        mpl_device_take_model(device, model);
         sources[device->source_count++] = CATALOGUE;
     }
     device->sources = sources;

@@ -74,6 +74,10 @@ bool mpl_machine_add_note(memplan_machine *machine, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    /* A machine that is read back, or laid over, has its notes already. */
+    for (uint32_t at = 0; at < machine->note_count; at++)
+        if (strcmp(machine->notes[at], line) == 0)
+            return true;
     char *const note = mpl_arena_strdup(machine->arena, line);
     const char **const notes =
         mpl_arena_grow(machine->arena, machine->notes, machine->note_count,

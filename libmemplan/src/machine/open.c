@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* A machine one is not on, from a file: an lstopo XML or a JSON profile. */
+/*
+ * A machine one is not on: from a file, which is an lstopo XML or a JSON
+ * profile, or in words. A text that names a file is the file.
+ */
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/failure.h"
 #include "base/input.h"
 #include "base/sized.h"
+#include "machine/description.h"
 #include "machine/machine.h"
+#include "machine/profile.h"
 #include "machine/topology.h"
 
 /* The largest machines come to some megabytes. */
@@ -37,8 +43,63 @@ static memplan_status read_file(memplan_machine *machine,
         at++;
     if (at < input->size_bytes && input->data[at] == '<')
         return read_topology(machine, input, error);
+    if (at < input->size_bytes && input->data[at] == '{')
+        return mpl_profile_read(machine, input->data, input->size_bytes,
+                                error);
     return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, at,
                     "neither an lstopo XML nor a JSON profile");
+}
+
+/* A path that does not exist is not a description: "node7.xml", "a/b". */
+static bool looks_like_path(const char *text)
+{
+    const char *const dot = strrchr(text, '.');
+    return strchr(text, '/') != NULL ||
+           (dot != NULL && (strcmp(dot, ".xml") == 0 ||
+                            strcmp(dot, ".json") == 0));
+}
+
+static memplan_status open_file(memplan_machine *machine, const char *path,
+                                memplan_error *error)
+{
+    mpl_input input = {.descriptor = -1};
+    memplan_status status =
+        mpl_input_read_all(&input, path, MAX_FILE_BYTES, error);
+    if (status != MEMPLAN_OK)
+        return status;
+    status = read_file(machine, &input, error);
+    mpl_input_close(&input);
+    if (status != MEMPLAN_OK)
+        mpl_fail_in(error, path);
+    return status;
+}
+
+/* Makes an empty machine, lets `fill` have it, and gives it to the caller. */
+static memplan_status make(memplan_machine **out, const char *text,
+                           memplan_status (*fill)(memplan_machine *,
+                                                  const char *,
+                                                  memplan_error *),
+                           memplan_error *error)
+{
+    memplan_machine *const machine = mpl_machine_create();
+    if (machine == NULL)
+        return mpl_fail_memory(error);
+    machine->name = mpl_arena_strdup(machine->arena, text);
+    const memplan_status status = machine->name != NULL
+                                      ? fill(machine, text, error)
+                                      : mpl_fail_memory(error);
+    if (status != MEMPLAN_OK) {
+        memplan_machine_free(machine);
+        return status;
+    }
+    *out = machine;
+    return MEMPLAN_OK;
+}
+
+memplan_status memplan_machine_parse(memplan_machine **out, const char *text,
+                                     memplan_error *error)
+{
+    return make(out, text, mpl_description_read, error);
 }
 
 memplan_status memplan_machine_open(memplan_machine **out, const char *path,
@@ -50,24 +111,7 @@ memplan_status memplan_machine_open(memplan_machine **out, const char *path,
         mpl_copy_options(&known, sizeof known, options, error);
     if (status != MEMPLAN_OK)
         return status;
-    mpl_input input = {.descriptor = -1};
-    status = mpl_input_read_all(&input, path, MAX_FILE_BYTES, error);
-    if (status != MEMPLAN_OK)
-        return status;
-    memplan_machine *const machine = mpl_machine_create();
-    if (machine == NULL) {
-        mpl_input_close(&input);
-        return mpl_fail_memory(error);
-    }
-    machine->name = mpl_arena_strdup(machine->arena, path);
-    status = machine->name != NULL ? read_file(machine, &input, error)
-                                   : mpl_fail_memory(error);
-    mpl_input_close(&input);
-    if (status != MEMPLAN_OK) {
-        mpl_fail_in(error, path);
-        memplan_machine_free(machine);
-        return status;
-    }
-    *out = machine;
-    return MEMPLAN_OK;
+    const bool is_file = looks_like_path(path) || access(path, F_OK) == 0;
+    return is_file ? make(out, path, open_file, error)
+                   : memplan_machine_parse(out, path, error);
 }

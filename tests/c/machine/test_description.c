@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/* Machines in words, and profiles that come back as they went. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "data/gpu_catalogue.h"
+#include "machine/machine.h"
+#include "support/folder.h"
+
+#define GIB (UINT64_C(1) << 30)
+#define GIGA UINT64_C(1000000000)
+
+static memplan_machine *parse(const char *text)
+{
+    memplan_machine *machine = NULL;
+    memplan_error error = {0};
+    cr_assert_eq(memplan_machine_parse(&machine, text, &error), MEMPLAN_OK,
+                 "%s", error.message);
+    return machine;
+}
+
+Test(description, gpus_host_and_cores)
+{
+    memplan_machine *const machine =
+        parse("2x rtx-4090, 64GiB ram 80GB/s, 16 cores, 32 threads, pcie 4.0 "
+              "x16, 500GB disk 3GB/s");
+    cr_assert_eq(machine->device_count, 2);
+    const mpl_device *const gpu = &machine->devices[1];
+    cr_expect_eq(gpu->index, 1);
+    cr_expect_str_eq(gpu->vendor, "nvidia");
+    cr_expect_eq(gpu->total_bytes.value, 24 * GIB);
+    cr_expect_str_eq(gpu->total_bytes.source, "catalogue");
+    cr_expect_eq(gpu->free_bytes.value, 24 * GIB - 24 * GIB / 64);
+    cr_expect_eq(gpu->bandwidth_bytes_per_second.value, 1008 * GIGA);
+    cr_expect_str_eq(gpu->link, "PCIe 4.0 x16");
+    cr_expect_str_eq(gpu->link_bytes_per_second.source, "declared");
+    cr_expect_eq(machine->host.total_bytes.value, 64 * GIB);
+    cr_expect_str_eq(machine->host.total_bytes.source, "declared");
+    cr_expect_eq(machine->host.read_bytes_per_second.value, 80 * GIGA);
+    cr_expect_eq(machine->host.core_count, 16);
+    cr_expect_eq(machine->host.thread_count, 32);
+    cr_expect_eq(machine->pool_count, 4);
+    cr_expect_eq(machine->pools[3].capacity_bytes, 500 * GIGA);
+    cr_expect_eq(machine->pools[3].bandwidth_bytes_per_second, 3 * GIGA);
+    memplan_machine_free(machine);
+}
+
+Test(description, a_size_that_is_said_wins)
+{
+    memplan_machine *machine = parse("rtx 4090 20 GiB, 60 GB RAM");
+    cr_expect_eq(machine->devices[0].total_bytes.value, 20 * GIB);
+    cr_expect_str_eq(machine->devices[0].total_bytes.source, "declared");
+    cr_expect_eq(machine->devices[0].bandwidth_bytes_per_second.value,
+                 1008 * GIGA);
+    memplan_machine_free(machine);
+    machine = parse("20 GB GPU, 60 GB RAM");
+    cr_expect_eq(machine->pools[0].capacity_bytes, 20 * GIGA);
+    cr_expect_eq(machine->pools[1].capacity_bytes, 60 * GIGA);
+    cr_expect_eq(machine->pools[0].bandwidth_bytes_per_second,
+                 MEMPLAN_UNKNOWN);
+    memplan_machine_free(machine);
+}
+
+Test(description, one_memory_for_both)
+{
+    memplan_machine *const machine = parse("apple m2 max, 64GiB ram");
+    cr_assert_eq(machine->device_count, 1);
+    cr_expect(machine->devices[0].is_unified);
+    cr_expect_eq(machine->devices[0].total_bytes.value, 64 * GIB);
+    cr_expect_eq(machine->pools[0].capacity_bytes, 48 * GIB,
+                 "three quarters by Metal's default");
+    cr_expect_eq(machine->budget_bytes[machine->pools[0].budget], 64 * GIB);
+    cr_expect_eq(machine->pools[0].budget, machine->pools[1].budget);
+    memplan_machine_free(machine);
+}
+
+Test(description, refusals_name_the_place)
+{
+    static const struct {
+        const char *text;
+        memplan_status status;
+        uint64_t offset;
+        const char *message;
+    } CASES[] = {
+        {"", MEMPLAN_E_ARGUMENT, 0, "empty part"},
+        {"rtx-4090,", MEMPLAN_E_ARGUMENT, 9, "empty part"},
+        {"rtx-4099, 64GiB ram", MEMPLAN_E_NOT_FOUND, 0, "rtx-4090"},
+        {"64GiB ram, h100", MEMPLAN_E_NOT_FOUND, 10, "several"},
+        {"rtx-4090, 64G ram", MEMPLAN_E_ARGUMENT, 9, "64GiB"},
+        {"rtx-4090, 64gb ram", MEMPLAN_E_ARGUMENT, 9, "64GB"},
+        {"rtx-4090, ram", MEMPLAN_E_ARGUMENT, 9, "64GiB ram"},
+        {"0x rtx-4090", MEMPLAN_E_ARGUMENT, 0, "1 to 64"},
+        {"99x rtx-4090", MEMPLAN_E_ARGUMENT, 0, "1 to 64"},
+        {"64x 1GB gpu,64x 1GB gpu,64x 1GB gpu,64x 1GB gpu,1GB gpu",
+         MEMPLAN_E_TOO_LARGE, 48, "256"},
+        {"gpu", MEMPLAN_E_ARGUMENT, 0, "24GB gpu"},
+        {"many cores", MEMPLAN_E_ARGUMENT, 0, "16 cores"},
+        {"rtx-4090, pcie 9 x16", MEMPLAN_E_ARGUMENT, 9, "pcie 4.0 x16"},
+        {"gb10", MEMPLAN_E_ARGUMENT, 0, "gb10, 64GiB ram"},
+        {"rtx-4090 1GB 2GB", MEMPLAN_E_ARGUMENT, 0, "two amounts"},
+    };
+    for (size_t at = 0; at < sizeof CASES / sizeof *CASES; at++) {
+        memplan_machine *machine = NULL;
+        memplan_error error = {0};
+        cr_expect_eq(memplan_machine_parse(&machine, CASES[at].text, &error),
+                     CASES[at].status, "\"%s\": %s", CASES[at].text,
+                     error.message);
+        cr_expect_null(machine);
+        cr_expect_not_null(strstr(error.message, CASES[at].message),
+                           "\"%s\": %s", CASES[at].text, error.message);
+        cr_expect_eq(error.offset, CASES[at].offset, "\"%s\": %llu",
+                     CASES[at].text, (unsigned long long)error.offset);
+    }
+}
+
+/* What is written and read again is written the same. */
+Test(profile, comes_back_as_it_went)
+{
+    static const char *const MACHINES[] = {
+        "2x rtx-4090, 64GiB ram 80GB/s, 16 cores, pcie 4.0 x16, 500GB disk",
+        "gb10, 128GiB ram", "8x h100-sxm 70GiB, 2TiB ram", "16GiB ram"};
+    for (size_t at = 0; at < sizeof MACHINES / sizeof *MACHINES; at++) {
+        folder files;
+        char *written = NULL;
+        char *again = NULL;
+        memplan_machine *back = NULL;
+        memplan_error error = {0};
+        folder_make(&files);
+        memplan_machine *const machine = parse(MACHINES[at]);
+        cr_assert_eq(memplan_machine_render(&written, machine, "json", NULL,
+                                            NULL),
+                     MEMPLAN_OK);
+        cr_assert_eq(memplan_machine_open(
+                         &back,
+                         folder_write_text(&files, "profile.json", written),
+                         NULL, &error),
+                     MEMPLAN_OK, "%s", error.message);
+        cr_assert_eq(
+            memplan_machine_render(&again, back, "json", NULL, NULL),
+            MEMPLAN_OK);
+        cr_expect_str_eq(again, written);
+        cr_expect_eq(back->pool_count, machine->pool_count);
+        for (uint32_t pool = 0; pool < back->pool_count; pool++)
+            cr_expect_eq(back->pools[pool].capacity_bytes,
+                         machine->pools[pool].capacity_bytes);
+        memplan_text_free(written);
+        memplan_text_free(again);
+        memplan_machine_free(machine);
+        memplan_machine_free(back);
+        folder_remove(&files);
+    }
+}
+
+Test(profile, refusals)
+{
+    static const struct {
+        const char *text;
+        memplan_status status;
+        const char *message;
+    } CASES[] = {
+        {"{", MEMPLAN_E_CORRUPT, ""},
+        {"{}", MEMPLAN_E_CORRUPT, "schema"},
+        {"{\"schema\": \"memplan.machine/9\"}", MEMPLAN_E_UNSUPPORTED,
+         "memplan.machine/9"},
+        {"{\"schema\": \"memplan.machine/1\", \"host\": {\"total_bytes\": "
+         "\"64\"}}",
+         MEMPLAN_E_CORRUPT, "\"total_bytes\" is not a whole number"},
+        {"{\"schema\": \"memplan.machine/1\", \"devices\": [{\"index\": 0}, "
+         "{\"index\": 0}]}",
+         MEMPLAN_E_CORRUPT, "\"index\""},
+        {"{\"schema\": \"memplan.machine/1\", \"devices\": 7}",
+         MEMPLAN_E_CORRUPT, "an array"},
+        {"[]", MEMPLAN_E_UNSUPPORTED, "neither"},
+    };
+    for (size_t at = 0; at < sizeof CASES / sizeof *CASES; at++) {
+        folder files;
+        memplan_machine *machine = NULL;
+        memplan_error error = {0};
+        folder_make(&files);
+        cr_expect_eq(memplan_machine_open(
+                         &machine,
+                         folder_write_text(&files, "p.json", CASES[at].text),
+                         NULL, &error),
+                     CASES[at].status, "%s: %s", CASES[at].text,
+                     error.message);
+        cr_expect_not_null(strstr(error.message, CASES[at].message), "%s: %s",
+                           CASES[at].text, error.message);
+        cr_expect_not_null(strstr(error.message, "p.json: "), "%s",
+                           error.message);
+        memplan_machine_free(machine);
+        folder_remove(&files);
+    }
+}
+
+/* A path that is not there is said to be that, not a bad description. */
+Test(open, absent_files)
+{
+    memplan_machine *machine = NULL;
+    memplan_error error = {0};
+    cr_expect_eq(memplan_machine_open(&machine, "node7.xml", NULL, &error),
+                 MEMPLAN_E_NOT_FOUND);
+    cr_expect_not_null(strstr(error.message, "node7.xml"), "%s",
+                       error.message);
+    cr_expect_eq(memplan_machine_open(&machine, "24GB gpu", NULL, &error),
+                 MEMPLAN_OK);
+    memplan_machine_free(machine);
+}
+
+/* Every row can be named, and is found by what drivers call it. */
+Test(catalogue, rows_are_sound)
+{
+    uint32_t count = 0;
+    const mpl_gpu_model *model;
+    for (; (model = mpl_gpu_at(count)) != NULL; count++) {
+        mpl_nearest near = {.count = 0};
+        bool is_several = false;
+        cr_expect_eq(mpl_gpu_find(model->key, &near, &is_several), model,
+                     "%s", model->key);
+        cr_expect_gt(strlen(model->source), 4, "%s", model->key);
+        cr_expect_eq(model->memory == MPL_GPU_UNIFIED,
+                     model->memory_bytes == MEMPLAN_UNKNOWN, "%s",
+                     model->key);
+        cr_expect(model->bandwidth_bytes_per_second >= 20 * GIGA &&
+                      model->bandwidth_bytes_per_second <= 8000 * GIGA,
+                  "%s", model->key);
+    }
+    cr_expect_geq(count, 150);
+}
+
+Test(catalogue, names_of_drivers)
+{
+    static const struct {
+        uint32_t vendor_id;
+        uint32_t device_id;
+        const char *name;
+        uint64_t mib; /* 0: not known */
+        const char *key;
+    } CASES[] = {
+        {0x10de, 0, "NVIDIA GeForce RTX 4070 Ti SUPER", 16376,
+         "rtx-4070-ti-super"},
+        {0x10de, 0, "NVIDIA GeForce RTX 4090 Laptop GPU", 16376,
+         "rtx-4090-laptop"},
+        {0x10de, 0, "NVIDIA GeForce RTX 3080", 12288, "rtx-3080-12gb"},
+        {0x10de, 0, "NVIDIA GeForce RTX 3080", 10240, "rtx-3080"},
+        {0x10de, 0, "NVIDIA GeForce RTX 3080", 0, "rtx-3080"},
+        {0x10de, 0, "NVIDIA H100 80GB HBM3", 81559, "h100-sxm"},
+        {0x10de, 0, "NVIDIA H200 NVL", 143771, "h200-nvl"},
+        {0x10de, 0, "NVIDIA RTX 6000 Ada Generation", 49140, "rtx-6000-ada"},
+        {0x10de, 0, "Quadro RTX 6000", 24220, "quadro-rtx-6000"},
+        {0x10de, 0, "NVIDIA A100-SXM4-80GB MIG 3g.40gb", 40192, NULL},
+        {0x10de, 0, "GeForce GTX TITAN X", 12288, NULL},
+        {0x10de, 0, "NVIDIA A10G", 23028, "a10g"},
+        {0x1002, 0x744c, "", 24560, "rx-7900-xtx"},
+        {0x1002, 0x744c, "", 20464, "rx-7900-xt"},
+        {0x1002, 0x74a1, "AMD Instinct MI300X", 196592, "mi300x"},
+        {0x8086, 0xe20b, "", 12216, "arc-b580"},
+        {0, 0, "Apple M3 Max", 0, "apple-m3-max"},
+        {0x10de, 0xffff, "NVIDIA Graphics Device", 0, NULL},
+    };
+    for (size_t at = 0; at < sizeof CASES / sizeof *CASES; at++) {
+        const mpl_gpu_model *const model = mpl_gpu_match(
+            CASES[at].vendor_id, CASES[at].device_id, CASES[at].name,
+            CASES[at].mib == 0 ? MEMPLAN_UNKNOWN : CASES[at].mib << 20);
+        if (CASES[at].key == NULL)
+            cr_expect_null(model, "%s is %s", CASES[at].name,
+                           model != NULL ? model->key : "");
+        else
+            cr_expect(model != NULL && strcmp(model->key, CASES[at].key) == 0,
+                      "%s (%x) is %s", CASES[at].name, CASES[at].device_id,
+                      model != NULL ? model->key : "none");
+    }
+}
