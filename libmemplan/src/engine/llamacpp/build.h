@@ -32,6 +32,8 @@ typedef struct mpl_build {
     uint32_t outputs; /* tokens that want logits */
     uint32_t streams; /* of the masks: caches that are not unified */
     bool pins_norms;  /* norms are pinned to the device of their layer */
+    bool fuses_delta_one;  /* gated delta rule in one operator: a token */
+    bool fuses_delta_many; /* ... many tokens a sequence */
     bool pins_host_attention; /* -nkvo without flash attention */
     mpl_node **weights;       /* by weight; made on first use */
     mpl_node *factors[MPL_LLAMA_BUFFER_MAX]; /* rope factors, by buffer */

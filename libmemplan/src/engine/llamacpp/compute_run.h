@@ -24,6 +24,8 @@ typedef struct mpl_run {
     const mpl_llama_setup *setup;
     mpl_batch batch;
     bool keeps_pins;
+    bool unfused_one;  /* see mpl_build.fuses_delta_one */
+    bool unfused_many;
     mpl_sched_options options;
     mpl_space spaces[MPL_SCHED_BACKENDS];
     mpl_schedule schedule;
