@@ -23,6 +23,16 @@ bool mpl_key_is_set(const mpl_build *b, const char *key)
     return found != NULL && mpl_gguf_real(found, 0, &value) && value != 0;
 }
 
+uint32_t mpl_key_u32(const mpl_build *b, const char *key, uint32_t otherwise)
+{
+    const mpl_gguf_key *const found = mpl_gguf_find_arch(b->h->gguf, key);
+    uint64_t value = 0;
+    if (found == NULL || !mpl_gguf_u64(found, 0, &value) || value == 0 ||
+        value > UINT32_MAX)
+        return otherwise;
+    return (uint32_t)value;
+}
+
 static const mpl_llama_weight *find(mpl_build *b, int layer, const char *base,
                                     const char *suffix)
 {
@@ -32,6 +42,8 @@ static const mpl_llama_weight *find(mpl_build *b, int layer, const char *base,
     const size_t suffix_length = strlen(suffix);
     if (base_length + suffix_length >= sizeof part)
         return NULL;
+    if (b->sources != NULL && layer >= 0)
+        layer = (int)b->sources[layer];
     memcpy(part, base, base_length);
     memcpy(part + base_length, suffix, suffix_length + 1);
     return mpl_llama_find_weight(

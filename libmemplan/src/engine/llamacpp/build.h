@@ -36,6 +36,8 @@ typedef struct mpl_build {
     bool fuses_delta_many; /* ... many tokens a sequence */
     bool pins_host_attention; /* -nkvo without flash attention */
     mpl_node **weights;       /* by weight; made on first use */
+    const uint32_t *sources;  /* layers run several times: whose weights each
+                                 has; NULL: its own */
     mpl_node *factors[MPL_LLAMA_BUFFER_MAX]; /* rope factors, by buffer */
     mpl_node *cache_nodes[MPL_LLAMA_CACHE_KIND_COUNT][2][MPL_LLAMA_MAX_LAYERS];
     mpl_node *positions;
@@ -57,6 +59,8 @@ mpl_builder *mpl_builder_of(mpl_llama_arch arch);
 /* A number of the model's metadata ("ARCH." left out) that is neither absent
  * nor zero. */
 bool mpl_key_is_set(const mpl_build *b, const char *key);
+/* A whole number of the metadata, at least 1; `otherwise` where there is none. */
+uint32_t mpl_key_u32(const mpl_build *b, const char *key, uint32_t otherwise);
 
 /* The layer in which new nodes stand (-1: none). */
 void mpl_at_layer(mpl_build *b, int layer);
