@@ -42,7 +42,7 @@ static const mpl_llama_weight *find(mpl_build *b, int layer, const char *base,
     const size_t suffix_length = strlen(suffix);
     if (base_length + suffix_length >= sizeof part)
         return NULL;
-    if (b->sources != NULL && layer >= 0)
+    if (b->sources != NULL && layer >= 0 && strcmp(suffix, ".scale") != 0)
         layer = (int)b->sources[layer];
     memcpy(part, base, base_length);
     memcpy(part + base_length, suffix, suffix_length + 1);
