@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/checked.h"
 #include "base/failure.h"
 #include "model/name_index.h"
 
@@ -38,8 +39,8 @@ static bool do_agree(const memplan_model *config, const memplan_model *weights,
 }
 
 /* The config's model takes the files' types and places. */
-static bool overlay(memplan_model *config, const memplan_model *weights,
-                    const mpl_name_index *names)
+static void take_tensors(memplan_model *config, const memplan_model *weights,
+                         const mpl_name_index *names)
 {
     for (uint32_t at = 0; at < config->tensor_count; at++) {
         mpl_tensor *const tensor = &config->tensors[at];
@@ -59,6 +60,10 @@ static bool overlay(memplan_model *config, const memplan_model *weights,
         tensor->dtype = config->tensors[tensor->tied_to].dtype;
         tensor->bytes = config->tensors[tensor->tied_to].bytes;
     }
+}
+
+static bool take_files(memplan_model *config, const memplan_model *weights)
+{
     const char **const files = mpl_arena_alloc(
         config->arena, weights->file_count, sizeof *files);
     if (files == NULL)
@@ -71,6 +76,40 @@ static bool overlay(memplan_model *config, const memplan_model *weights,
     config->file_count = weights->file_count;
     config->file_bytes = weights->file_bytes;
     config->format = weights->format;
+    return true;
+}
+
+/*
+ * A checkpoint may hold other tensors than the model that runs, where loading
+ * joins them (experts one by one, q, k and v apart). When all elements are
+ * there and of one type, the model's tensors are of that type too.
+ */
+static bool do_sums_agree(const memplan_model *config,
+                          const memplan_model *weights)
+{
+    uint64_t wanted = 0;
+    uint64_t found = 0;
+    for (uint32_t at = 0; at < config->tensor_count; at++)
+        if (is_stored(&config->tensors[at]) &&
+            !mpl_add(&wanted, wanted, config->tensors[at].element_count))
+            return false;
+    for (uint32_t at = 0; at < weights->tensor_count; at++)
+        if (weights->tensors[at].dtype != weights->tensors[0].dtype ||
+            !mpl_add(&found, found, weights->tensors[at].element_count))
+            return false;
+    return wanted == found && found > 0;
+}
+
+static bool retype(memplan_model *config, uint32_t dtype)
+{
+    for (uint32_t at = 0; at < config->tensor_count; at++) {
+        mpl_tensor *const tensor = &config->tensors[at];
+        if ((tensor->flags & MPL_TENSOR_TRANSIENT) != 0)
+            continue;
+        tensor->dtype = dtype;
+        if (!mpl_dtype_bytes(&tensor->bytes, dtype, tensor->element_count))
+            return false;
+    }
     return true;
 }
 
@@ -105,23 +144,36 @@ static bool graft(memplan_model *weights, memplan_model *config)
     return true;
 }
 
+/* True in `*out_is_config` where the config's model is the one to keep. */
+static bool join(memplan_model *weights, memplan_model *config,
+                 bool *out_is_config, mpl_arena *scratch)
+{
+    mpl_name_index names;
+    if (!mpl_name_index_build(&names, scratch, &weights->tensors->name,
+                              sizeof *weights->tensors,
+                              weights->tensor_count))
+        return false;
+    const bool is_same = do_agree(config, weights, &names);
+    *out_is_config = is_same || do_sums_agree(config, weights);
+    if (is_same)
+        take_tensors(config, weights, &names);
+    else if (*out_is_config && !retype(config, weights->tensors[0].dtype))
+        *out_is_config = false;
+    return *out_is_config ? take_files(config, weights)
+                          : graft(weights, config);
+}
+
 memplan_status mpl_checkpoint_join(memplan_model **out, memplan_model *weights,
                                    memplan_model *config, memplan_error *error)
 {
     mpl_arena *const scratch = mpl_arena_create();
-    mpl_name_index names;
-    bool is_done =
-        scratch != NULL &&
-        mpl_name_index_build(&names, scratch, &weights->tensors->name,
-                             sizeof *weights->tensors, weights->tensor_count);
-    const bool is_overlay = is_done && do_agree(config, weights, &names);
-    if (is_done)
-        is_done = is_overlay ? overlay(config, weights, &names)
-                             : graft(weights, config);
+    bool is_config = false;
+    const bool is_done =
+        scratch != NULL && join(weights, config, &is_config, scratch);
     mpl_arena_free(scratch);
-    memplan_model_free(is_done && is_overlay ? weights : config);
+    memplan_model_free(is_done && is_config ? weights : config);
     if (is_done) {
-        *out = is_overlay ? config : weights;
+        *out = is_config ? config : weights;
         return MEMPLAN_OK;
     }
     memplan_model_free(weights);

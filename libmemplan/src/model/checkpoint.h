@@ -3,9 +3,10 @@
  * A checkpoint: weights with the config.json that says what they are for.
  *
  * The config gives the units, the state and the facts; the files give each
- * tensor's type, bytes and place. Where the two name different tensors (a
- * quantized checkpoint, an unknown layout) the files' tensors stand, grouped
- * by their names, and only facts and state come from the config.
+ * tensor's type, bytes and place. Where the two name different tensors, but of
+ * as many elements, the files give the type alone. Else (a quantized
+ * checkpoint, an unknown layout) the files' tensors stand, grouped by their
+ * names, and only facts and state come from the config.
  */
 #ifndef MPL_MODEL_CHECKPOINT_H
 #define MPL_MODEL_CHECKPOINT_H

@@ -67,7 +67,11 @@ memplan_status mpl_locate(mpl_source *out, mpl_arena *arena,
         return mpl_fail(error, MEMPLAN_E_NOT_FOUND, MPL_NOWHERE,
                         "\"\": an empty name for a model");
     if (mpl_path_look(source) != MPL_PATH_NONE) {
-        const char *const path = mpl_arena_strdup(arena, source);
+        /* A slash at the end is no part of a folder's name. */
+        uint64_t length = strlen(source);
+        while (length > 1 && source[length - 1] == '/')
+            length--;
+        const char *const path = mpl_arena_copy(arena, source, length);
         return path != NULL ? mpl_locate_path(out, arena, path, error)
                             : mpl_fail_memory(error);
     }
