@@ -158,6 +158,31 @@ uint64_t locate(const uint8_t *text, uint64_t size, simdjson::error_code code)
                : size;
 }
 
+/* What is wrong, in our words: simdjson's are sentences of their own. */
+const char *reason(simdjson::error_code code)
+{
+    switch (code) {
+    case simdjson::EMPTY:
+        return "nothing but white space";
+    case simdjson::UTF8_ERROR:
+        return "a character is not UTF-8";
+    case simdjson::UNCLOSED_STRING:
+        return "a string does not end";
+    case simdjson::UNESCAPED_CHARS:
+        return "a control character in a string";
+    case simdjson::STRING_ERROR:
+        return "an escape in a string is not known";
+    case simdjson::NUMBER_ERROR:
+        return "a number is malformed or too large";
+    case simdjson::T_ATOM_ERROR:
+    case simdjson::F_ATOM_ERROR:
+    case simdjson::N_ATOM_ERROR:
+        return "a word that is not true, false or null";
+    default:
+        return "a comma, colon, key or bracket is missing or too many";
+    }
+}
+
 uint32_t line_of(const uint8_t *text, uint64_t offset)
 {
     uint32_t line = 1;
@@ -185,7 +210,7 @@ memplan_status fail_json(memplan_error *error, const uint8_t *text,
             : mpl_fail(error, MEMPLAN_E_CORRUPT, at,
                        "not valid JSON at line %u, byte %llu: %s", line,
                        static_cast<unsigned long long>(at),
-                       simdjson::error_message(code));
+                       reason(code));
     if (error != nullptr)
         error->line = line;
     return status;
