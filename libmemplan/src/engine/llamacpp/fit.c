@@ -6,6 +6,8 @@
  *     context    -c 0 leaves it open: the longest of which everything fits,
  *                else the shortest that is allowed (-fitc)
  *     layers     as many as fit, the last ones; shared out by their bytes
+ *     copies     an override that matches nothing turns pipeline copies off,
+ *                where all layers fit only without them
  *     experts    where not all layers fit: all layers, and the experts of as
  *                few of them as need be with the host
  *
@@ -54,17 +56,27 @@ memplan_status mpl_llama_margins_read(uint64_t margins[MPL_LLAMA_MAX_DEVICES],
 
 /* ---- One price --------------------------------------------------------- */
 
+/* Overrides for the masks: single tensors first, as the first match wins. */
 static void apply_masks(mpl_llama_fitting *fit, mpl_llama_override *room)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < fit->job->hparams.layer_count_all; i++)
-        if (fit->masks[i] != 0)
-            room[count++] = (mpl_llama_override){
-                .kind = MPL_OVERRIDE_LAYER_PARTS,
-                .layer_count = i,
-                .parts = fit->masks[i],
-                .pattern = "",
-                .buffer = "CPU"};
+    const uint32_t layers = fit->job->hparams.layer_count_all;
+    for (uint32_t pass = 0; pass < 2 && fit->has_own_masks; pass++)
+        for (uint32_t i = 0; i < layers; i++) {
+            const uint8_t device = fit->spill_devices[i];
+            const uint8_t parts = pass == 0 ? fit->spills[i] : fit->masks[i];
+            if (parts != 0)
+                room[count++] = (mpl_llama_override){
+                    .kind = MPL_OVERRIDE_LAYER_PARTS,
+                    .layer_count = i,
+                    .parts = parts,
+                    .pattern = "",
+                    .buffer = pass == 0 ? fit->devices->items[device].name
+                                        : "CPU"};
+        }
+    if (fit->has_no_copies && count == 0)
+        room[count++] = (mpl_llama_override){
+            .kind = MPL_OVERRIDE_PATTERN, .pattern = "^$", .buffer = "CPU"};
     fit->now.overrides = room;
     fit->now.override_count = count;
 }
@@ -93,10 +105,10 @@ static memplan_status price_in(mpl_llama_fitting *fit, mpl_arena *scratch,
 {
     mpl_llama_price *price = mpl_arena_alloc(scratch, 1, sizeof *price);
     mpl_llama_override *room = mpl_arena_alloc(
-        scratch, fit->job->hparams.layer_count_all, sizeof *room);
+        scratch, 2 * (uint64_t)fit->places, sizeof *room);
     if (price == NULL || room == NULL)
         return mpl_fail_memory(error);
-    if (fit->has_own_masks)
+    if (fit->has_own_masks || fit->has_no_copies)
         apply_masks(fit, room);
     memplan_status status =
         mpl_llama_price_params(price, scratch, fit->job, &fit->now, error);
@@ -149,54 +161,43 @@ static void share_by_room(mpl_llama_fitting *fit, uint32_t ngl)
     fit->counts[fit->device_count - 1] += ngl - given;
 }
 
-/* Bytes over the room, or 0. */
-static uint64_t excess(const mpl_llama_fitting *fit, uint32_t i)
+/* Each device but the last takes as many layers as it has room for. */
+static memplan_status share_by_price(mpl_llama_fitting *fit, uint32_t ngl,
+                                     memplan_error *error)
 {
-    return mpl_sub_floor(fit->used[i], fit->room[i]);
-}
-
-/* Moves layers from the device that is most over to the one that has most
- * room; false when there is nothing to move. */
-static bool move_layers(mpl_llama_fitting *fit)
-{
-    uint32_t from = 0;
-    uint32_t to = 0;
-    uint64_t most = 0;
-    for (uint32_t i = 0; i < fit->device_count; i++) {
-        const uint64_t spare = mpl_sub_floor(fit->room[i], fit->used[i]);
-        if (excess(fit, i) > excess(fit, from))
-            from = i;
-        if (excess(fit, i) == 0 && spare >= most) {
-            most = spare;
-            to = i;
+    uint32_t left = ngl;
+    memset(fit->counts, 0, sizeof fit->counts);
+    for (uint32_t i = 0; i + 1 < fit->device_count; i++) {
+        uint32_t low = 0;
+        uint32_t high = left;
+        while (low < high) {
+            const uint32_t middle = low + (high - low + 1) / 2;
+            fit->counts[i] = middle;
+            fit->counts[fit->device_count - 1] = left - middle;
+            const memplan_status status = mpl_fit_price(fit, ngl, error);
+            if (status != MEMPLAN_OK)
+                return status;
+            if (fit->used[i] <= fit->room[i])
+                low = middle;
+            else
+                high = middle - 1;
         }
+        fit->counts[i] = low;
+        left -= low;
     }
-    if (from == to || fit->counts[from] == 0 || most == 0)
-        return false;
-    const uint64_t layer_bytes =
-        mpl_max(1, fit->used[from] / fit->counts[from]);
-    uint64_t layers = (excess(fit, from) + layer_bytes - 1) / layer_bytes;
-    layers = mpl_min(layers, mpl_max(1, most / layer_bytes));
-    layers = mpl_min(layers, fit->counts[from]);
-    fit->counts[from] -= (uint32_t)layers;
-    fit->counts[to] += (uint32_t)layers;
-    return true;
+    fit->counts[fit->device_count - 1] = left;
+    return mpl_fit_price(fit, ngl, error);
 }
 
 memplan_status mpl_fit_spread(mpl_llama_fitting *fit, uint32_t ngl,
                               memplan_error *error)
 {
-    enum { TRIES = 24 };
     share_by_room(fit, ngl);
-    const bool can_move = !fit->asked.has_split && fit->device_count > 1;
-    for (uint32_t tries = 0; tries < TRIES; tries++) {
-        const memplan_status status = mpl_fit_price(fit, ngl, error);
-        if (status != MEMPLAN_OK || fit->fits || !can_move)
-            return status;
-        if (!move_layers(fit))
-            return MEMPLAN_OK;
-    }
-    return MEMPLAN_OK;
+    const memplan_status status = mpl_fit_price(fit, ngl, error);
+    if (status != MEMPLAN_OK || fit->fits || fit->asked.has_split ||
+        fit->device_count < 2)
+        return status;
+    return share_by_price(fit, ngl, error);
 }
 
 /* ---- Layers ------------------------------------------------------------ */
@@ -239,6 +240,13 @@ static memplan_status fit_rest(mpl_llama_fitting *fit, uint32_t *out_ngl,
 {
     memplan_status status = MEMPLAN_OK;
     *out_ngl = fit->places;
+    if (fit->device_count > 1 && fit->asked.override_count == 0) {
+        fit->has_no_copies = true;
+        status = mpl_fit_spread(fit, fit->places, error);
+        if (status != MEMPLAN_OK || fit->fits)
+            return status;
+        fit->has_no_copies = false;
+    }
     if (has_experts(fit))
         status = mpl_fit_experts(fit, out_ngl, error);
     if (status != MEMPLAN_OK || (has_experts(fit) && fit->fits) ||
@@ -309,6 +317,8 @@ static const char *write_text(const mpl_llama_fitting *fit, uint32_t ngl)
                    ? mpl_arena_format(fit->arena, "%s%s\n", text, counts)
                    : NULL;
     }
+    if (text != NULL && fit->has_no_copies)
+        text = mpl_arena_format(fit->arena, "%sot=^$=CPU\n", text);
     if (text != NULL && fit->has_own_masks) {
         const char *masks = mpl_fit_masks_text(fit);
         text = masks != NULL
@@ -340,10 +350,15 @@ static memplan_status start(mpl_llama_fitting *fit, mpl_job *job,
                               job->request->settings, error);
     mpl_llama_devices *devices =
         mpl_arena_alloc(job->arena, 1, sizeof *devices);
-    fit->masks = mpl_arena_alloc(job->arena, job->hparams.layer_count_all, 1);
+    const uint32_t layers = job->hparams.layer_count_all;
+    fit->devices = devices;
+    fit->masks = mpl_arena_alloc(job->arena, layers, 1);
+    fit->spills = mpl_arena_alloc(job->arena, layers, 1);
+    fit->spill_devices = mpl_arena_alloc(job->arena, layers, 1);
     if (status != MEMPLAN_OK)
         return status;
-    if (devices == NULL || fit->masks == NULL)
+    if (devices == NULL || fit->masks == NULL || fit->spills == NULL ||
+        fit->spill_devices == NULL)
         return mpl_fail_memory(error);
     uint64_t margins[MPL_LLAMA_MAX_DEVICES];
     status = mpl_llama_devices_read(devices, job->arena, job->machine,

@@ -26,7 +26,11 @@ typedef struct mpl_llama_fitting {
     uint64_t host_used;
     uint32_t counts[MPL_LLAMA_MAX_DEVICES]; /* layers, when shares are ours */
     uint8_t *masks;        /* by layer: expert tensors with the host */
+    uint8_t *spills;       /* by layer: of those, on spill_devices instead */
+    uint8_t *spill_devices;
+    const mpl_llama_devices *devices;
     bool has_own_masks;    /* masks are in use */
+    bool has_no_copies;    /* an override keeps pipeline copies off */
     bool fits;             /* as priced last: all devices */
 } mpl_llama_fitting;
 
