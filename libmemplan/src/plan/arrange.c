@@ -5,14 +5,15 @@
  * Which item of a class goes where decides only how often the chain changes
  * its pool. The chain is walked from the front and stays with a home for as
  * long as that has items of the class left; then the next home in the order
- * that has some goes on. Each home is tried as the first and as the last.
+ * that has some goes on. The order starts and ends with the homes of the first
+ * and the last unit; where counts leave these open, each home is tried.
  */
 #include <string.h>
 
 #include "base/checked.h"
 #include "model/model.h"
-#include "plan/space.h"
 #include "plan/search.h"
+#include "plan/space.h"
 
 static uint64_t count_changes(const mpl_problem *problem,
                               const uint32_t *pool_of_unit)
@@ -55,13 +56,17 @@ static void split_chain(const mpl_problem *problem, uint32_t *trial,
 
 /* Fills the chain in order: each pool takes units for as long as the whole
  * still fits with the others on `rest`. */
-static void offer_filled(mpl_best *best, const mpl_space *space,
-                         uint32_t rest)
+static void offer_filled(mpl_best *best, const mpl_space *space, uint32_t rest)
 {
     const mpl_problem *const problem = space->problem;
+    const bool has_must = problem->must_use != MPL_NO_INDEX;
     uint32_t first = 0;
-    for (uint32_t level = 0; level < problem->pool_count; level++) {
-        const uint32_t pool = space->levels[level];
+    for (uint32_t turn = 0; turn < problem->pool_count + has_must; turn++) {
+        const uint32_t pool = !has_must   ? space->levels[turn]
+                              : turn == 0 ? problem->must_use
+                                          : space->levels[turn - 1];
+        if (turn > 0 && pool == problem->must_use)
+            continue;
         uint32_t low = first; /* with the units below it, all fits */
         uint32_t high = pool != rest ? problem->unit_count : first;
         while (low < high) {
@@ -166,21 +171,75 @@ static order reorder(const order *homes, uint32_t first, uint32_t last)
     return made;
 }
 
-void mpl_arrange(mpl_best *best, const mpl_space *space,
-                 const uint32_t *counts)
+/* The place among the homes of the one that holds an end of the chain; all
+ * of them where its class has several items. */
+static void find_end(const mpl_space *space, const uint32_t *counts,
+                     const order *homes, uint32_t class_index,
+                     uint32_t *out_low, uint32_t *out_high)
+{
+    const mpl_problem *const problem = space->problem;
+    *out_low = 0;
+    *out_high = homes->count;
+    for (uint32_t pool = 0;
+         class_index != MPL_NO_INDEX && pool < problem->pool_count; pool++)
+        for (uint32_t at = 0; at < homes->count; at++)
+            if (counts[(uint64_t)class_index * problem->pool_count + pool] >
+                    0 &&
+                homes->homes[at] == problem->home[pool]) {
+                *out_low = at;
+                *out_high = at + 1;
+            }
+}
+
+void mpl_arrange(mpl_best *best, const mpl_space *space, const uint32_t *counts)
 {
     const uint64_t cells =
         (uint64_t)space->class_count * space->problem->pool_count;
     order homes;
     find_homes(space, counts, &homes);
-    for (uint32_t first = 0; first < homes.count; first++)
-        for (uint32_t last = homes.count; last-- > 0;) {
-            if (first == last && homes.count > 1)
+    uint32_t firsts[2];
+    uint32_t lasts[2];
+    find_end(space, counts, &homes, space->first_class, &firsts[0], &firsts[1]);
+    find_end(space, counts, &homes, space->last_class, &lasts[0], &lasts[1]);
+    for (uint32_t first = firsts[0]; first < firsts[1]; first++)
+        for (uint32_t last = lasts[1]; last-- > lasts[0];) {
+            if (first == last && homes.count > 1 && lasts[1] - lasts[0] > 1)
                 continue;
             const order tried = reorder(&homes, first, last);
             memcpy(space->left, counts, cells * sizeof *counts);
             memset(space->placed, 0xff,
                    space->item_count * sizeof *space->placed);
             walk_chain(best, space, &tried);
+        }
+}
+
+/* Moves the units from `first` to before `end` to a pool, on trial. */
+static void offer_moved(mpl_best *best, const mpl_space *space, uint32_t first,
+                        uint32_t end, uint32_t pool)
+{
+    const uint32_t count = space->problem->unit_count;
+    memcpy(best->trial, best->pool_of_unit, count * sizeof *best->trial);
+    for (uint32_t unit = first; unit < end; unit++)
+        best->trial[unit] = pool;
+    (void)mpl_best_offer(best, space);
+}
+
+void mpl_polish(mpl_best *best, const mpl_space *space)
+{
+    enum { RUN_MAX = 3 };
+    const uint32_t count = space->problem->unit_count;
+    const uint32_t *const pools = best->pool_of_unit;
+    if (best->value_ps == MPL_TIME_FORBIDDEN)
+        return;
+    for (uint32_t first = 0; first < count; first++)
+        for (uint32_t length = 1; length <= RUN_MAX && first + length <= count;
+             length++) {
+            const uint32_t end = first + length;
+            if (pools[end - 1] != pools[first])
+                break;
+            if (first > 0 && pools[first - 1] != pools[first])
+                offer_moved(best, space, first, end, pools[first - 1]);
+            if (end < count && pools[end] != pools[first])
+                offer_moved(best, space, first, end, pools[end]);
         }
 }

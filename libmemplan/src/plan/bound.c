@@ -8,8 +8,9 @@
  *       - sum over pools of price * capacity
  *
  * is no more than the time of any placement that fits (Lagrange). Good prices
- * are found by walking against the overfull pools; floating point only steers
- * that walk, the bound itself is made of whole numbers.
+ * level a class out over the pools; better ones are found by walking from
+ * there against the overfull pools. Floating point only steers that walk, the
+ * bound itself is made of whole numbers.
  */
 #include <stddef.h>
 
@@ -17,7 +18,13 @@
 #include "model/model.h"
 #include "plan/space.h"
 
-enum { PRICE_SHIFT = 20, ROUNDS_MAX = 300, ROUND_WORK = 400000 };
+enum {
+    PRICE_SHIFT = 20,
+    ROUNDS_MAX = 100,
+    ROUND_WORK = 100000,
+    CLASSES_LEVELLED = 16
+};
+#define PRICE_MAX UINT64_C(1000000000000000)
 
 static uint64_t price_of(const mpl_space *space, uint32_t pool)
 {
@@ -33,10 +40,9 @@ static uint64_t charge(uint64_t bytes, uint64_t price)
     return ps > MPL_TIME_MAX_PS ? MPL_TIME_MAX_PS : (uint64_t)ps;
 }
 
-uint64_t mpl_space_priced(const mpl_space *space, uint32_t class_index,
-                          uint32_t pool)
+uint64_t mpl_space_priced_cell(const mpl_space *space, const mpl_cell *cell,
+                               uint32_t pool)
 {
-    const mpl_cell *const cell = mpl_space_cell(space, class_index, pool);
     const uint32_t home = space->problem->home[pool];
     if (cell->time_ps == MPL_TIME_FORBIDDEN)
         return MPL_TIME_FORBIDDEN;
@@ -47,6 +53,13 @@ uint64_t mpl_space_priced(const mpl_space *space, uint32_t class_index,
     return ps;
 }
 
+uint64_t mpl_space_priced(const mpl_space *space, uint32_t class_index,
+                          uint32_t pool)
+{
+    return mpl_space_priced_cell(
+        space, mpl_space_cell(space, class_index, pool), pool);
+}
+
 uint64_t mpl_space_worth(const mpl_space *space, uint32_t resource,
                          uint64_t bytes)
 {
@@ -55,18 +68,6 @@ uint64_t mpl_space_worth(const mpl_space *space, uint32_t resource,
     if (price == 0)
         return 0;
     return ps > UINT64_MAX ? UINT64_MAX : (uint64_t)ps;
-}
-
-/* Once a pool holds anything, it has paid for opening; if not, it needs no
- * room. So this much is all that items can have. */
-uint64_t mpl_space_room(const mpl_space *space, uint32_t pool)
-{
-    const mpl_problem *const problem = space->problem;
-    const uint64_t capacity = problem->capacity_bytes[pool];
-    const bool executes = problem->home[pool] == pool;
-    return capacity == MEMPLAN_UNKNOWN || !executes
-               ? capacity
-               : mpl_sub_floor(capacity, problem->open_bytes[pool]);
 }
 
 static uint64_t least_priced(const mpl_space *space, uint32_t class_index)
@@ -89,7 +90,7 @@ uint64_t mpl_space_bound(const mpl_space *space)
         sum += (mpl_u128)least * space->class_size[at];
     }
     for (uint32_t pool = 0; pool < problem->pool_count; pool++)
-        worth += mpl_space_worth(space, pool, mpl_space_room(space, pool));
+        worth += mpl_space_worth(space, pool, space->rooms[pool]);
     for (uint32_t at = 0; at < problem->budget_count; at++)
         worth += mpl_space_worth(space, problem->pool_count + at,
                                  problem->budget_bytes[at]);
@@ -132,7 +133,7 @@ static void demand(const mpl_space *space, double *used)
 static uint64_t capacity_of(const mpl_space *space, uint32_t resource)
 {
     const uint32_t pools = space->problem->pool_count;
-    return resource < pools ? mpl_space_room(space, resource)
+    return resource < pools ? space->rooms[resource]
                             : space->problem->budget_bytes[resource - pools];
 }
 
@@ -159,12 +160,82 @@ static bool step_prices(mpl_space *space, const double *used, double distance)
         const double excess = (used[at] - (double)capacity) / (1 << 20);
         const double price =
             (double)space->multipliers[at] + distance * excess / square;
-        space->multipliers[at] =
-            price <= 0      ? 0
-            : price >= 1e15 ? UINT64_C(1000000000000000)
-                            : (uint64_t)price;
+        space->multipliers[at] = price <= 0      ? 0
+                                 : price >= 1e15 ? PRICE_MAX
+                                                 : (uint64_t)price;
     }
     return true;
+}
+
+/* A price that makes up for `gain_ps` with `bytes`. */
+static uint64_t make_up(uint64_t gain_ps, uint64_t bytes)
+{
+    if (bytes == 0)
+        return 0;
+    const mpl_u128 price = ((mpl_u128)gain_ps << PRICE_SHIFT) / bytes;
+    return price > PRICE_MAX ? PRICE_MAX : (uint64_t)price;
+}
+
+/*
+ * The prices at which one class is as well off anywhere as on the `marginal`
+ * pool, whose bytes are free: exact where all items are of that class, and
+ * near it where the others take as long for each byte.
+ */
+static void level_out(mpl_space *space, uint32_t class_index, uint32_t marginal)
+{
+    const mpl_problem *const problem = space->problem;
+    const uint32_t home = problem->home[marginal];
+    const mpl_cell *const row = mpl_space_cell(space, class_index, 0);
+    const uint64_t guest_bytes =
+        home != marginal ? row[marginal].home_bytes : 0;
+    for (uint32_t at = 0; at < problem->pool_count + problem->budget_count;
+         at++)
+        space->multipliers[at] = 0;
+    if (home != marginal && row[home].time_ps != MPL_TIME_FORBIDDEN)
+        space->multipliers[home] =
+            make_up(mpl_sub_floor(row[marginal].time_ps, row[home].time_ps),
+                    mpl_sub_floor(row[home].own_bytes, guest_bytes));
+    const uint64_t level_ps =
+        row[marginal].time_ps + charge(guest_bytes, space->multipliers[home]);
+    for (uint32_t pool = 0; pool < problem->pool_count; pool++) {
+        if (pool == home || pool == marginal ||
+            row[pool].time_ps == MPL_TIME_FORBIDDEN ||
+            space->rooms[pool] == MEMPLAN_UNKNOWN)
+            continue;
+        const uint32_t keeper = problem->home[pool];
+        uint64_t ps = row[pool].time_ps;
+        if (keeper != pool)
+            ps += charge(row[pool].home_bytes, space->multipliers[keeper]);
+        space->multipliers[pool] =
+            make_up(mpl_sub_floor(level_ps, ps), row[pool].own_bytes);
+    }
+}
+
+/* The best of all such prices; their bound. */
+static uint64_t start_prices(mpl_space *space, uint64_t *kept)
+{
+    const mpl_problem *const problem = space->problem;
+    const uint32_t count = problem->pool_count + problem->budget_count;
+    const uint32_t classes = space->class_count < CLASSES_LEVELLED
+                                 ? space->class_count
+                                 : CLASSES_LEVELLED;
+    uint64_t best = mpl_space_bound(space);
+    for (uint32_t index = 0; index < classes; index++)
+        for (uint32_t pool = 0; pool < problem->pool_count; pool++) {
+            if (mpl_space_cell(space, index, pool)->time_ps ==
+                MPL_TIME_FORBIDDEN)
+                continue;
+            level_out(space, index, pool);
+            const uint64_t bound = mpl_space_bound(space);
+            if (bound <= best)
+                continue;
+            best = bound;
+            for (uint32_t at = 0; at < count; at++)
+                kept[at] = space->multipliers[at];
+        }
+    for (uint32_t at = 0; at < count; at++)
+        space->multipliers[at] = kept[at];
+    return best;
 }
 
 /* A stand-in for the time of a placement where none is known. */
@@ -196,7 +267,7 @@ void mpl_space_price_bytes(mpl_space *space, uint64_t target_ps)
     const uint64_t work =
         (uint64_t)(space->class_count + 1) * (problem->pool_count + 1);
     const uint64_t rounds = mpl_min(ROUNDS_MAX, ROUND_WORK / work + 1);
-    uint64_t best = mpl_space_bound(space);
+    uint64_t best = start_prices(space, kept);
     const uint64_t target =
         target_ps != MPL_TIME_FORBIDDEN ? target_ps : slowest_time(space);
     double pace = 1;
@@ -206,8 +277,7 @@ void mpl_space_price_bytes(mpl_space *space, uint64_t target_ps)
             used[at] = 0;
         demand(space, used);
         const uint64_t now = mpl_space_bound(space);
-        const double distance =
-            target > now ? (double)(target - now) : 0;
+        const double distance = target > now ? (double)(target - now) : 0;
         if (!step_prices(space, used, pace * distance))
             break;
         const uint64_t bound = mpl_space_bound(space);

@@ -19,12 +19,11 @@
 typedef struct chain {
     mpl_walk walk;
     const mpl_problem *problem;
-    uint64_t *ahead_ps; /* [unit * pools + pool of the one before] */
+    uint64_t *ahead_ps;     /* [unit * pools + pool of the one before] */
     uint32_t *pool_of_item; /* MPL_NO_INDEX: not placed yet */
 } chain;
 
-static uint64_t crossing(const mpl_problem *problem, uint32_t from,
-                         uint32_t to)
+static uint64_t crossing(const mpl_problem *problem, uint32_t from, uint32_t to)
 {
     return problem->crossing_ps[(uint64_t)from * problem->pool_count + to];
 }
@@ -46,8 +45,7 @@ static void fill_ahead(chain *at)
                 const uint32_t item = space->item_of_unit[unit];
                 uint64_t ps = is_first(space, unit)
                                   ? mpl_space_priced(
-                                        space, space->class_of_item[item],
-                                        pool)
+                                        space, space->class_of_item[item], pool)
                                   : 0;
                 if (ps == MPL_TIME_FORBIDDEN ||
                     !mpl_add(&ps, ps,
@@ -73,8 +71,7 @@ static bool can_beat(const chain *at, uint32_t unit, uint32_t before)
     if (!mpl_add(&bound, ahead, at->walk.time_ps))
         return false;
     return at->walk.best->value_ps == MPL_TIME_FORBIDDEN ||
-           !mpl_is_proven(at->walk.best->value_ps,
-                          mpl_sub_floor(bound, worth));
+           !mpl_is_proven(at->walk.best->value_ps, mpl_sub_floor(bound, worth));
 }
 
 static void place_unit(chain *at, uint32_t unit, uint32_t before);
@@ -124,8 +121,7 @@ static void place_unit(chain *at, uint32_t unit, uint32_t before)
     }
     if (!can_beat(at, unit, before))
         return;
-    const uint32_t fixed =
-        at->pool_of_item[walk->space->item_of_unit[unit]];
+    const uint32_t fixed = at->pool_of_item[walk->space->item_of_unit[unit]];
     if (fixed != MPL_NO_INDEX) {
         try_pool(at, unit, before, fixed);
         return;
@@ -143,9 +139,9 @@ bool mpl_chain_search(mpl_best *best, const mpl_space *space, uint64_t steps,
     const mpl_problem *const problem = space->problem;
     const uint64_t pools = problem->pool_count;
     chain at = {.problem = problem};
-    at.ahead_ps = mpl_arena_alloc(
-        space->arena, (problem->unit_count + UINT64_C(1)) * pools,
-        sizeof *at.ahead_ps);
+    at.ahead_ps = mpl_arena_alloc(space->arena,
+                                  (problem->unit_count + UINT64_C(1)) * pools,
+                                  sizeof *at.ahead_ps);
     at.pool_of_item = mpl_arena_alloc(space->arena, space->item_count,
                                       sizeof *at.pool_of_item);
     if (at.ahead_ps == NULL || at.pool_of_item == NULL ||

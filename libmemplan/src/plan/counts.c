@@ -22,7 +22,7 @@
 #include "plan/search.h"
 #include "plan/walk.h"
 
-enum { MEMORY_PROBES = 8 };
+enum { MEMORY_PROBES = 8, PATIENT_STEPS = 4000 };
 
 /* The most items of a class that a pool still takes. */
 static uint32_t find_most(mpl_walk *at, uint32_t class_index, uint32_t pool)
@@ -45,11 +45,24 @@ static uint32_t find_most(mpl_walk *at, uint32_t class_index, uint32_t pool)
     return low;
 }
 
-static bool can_beat(const mpl_walk *at, uint64_t bound)
+/*
+ * Whether a branch may still lead to something faster. After many steps less
+ * than a part in 2^20 is not worth the rest: the bound then says what was
+ * left.
+ */
+static bool can_beat(mpl_walk *at, uint64_t bound)
 {
-    return bound != MPL_TIME_FORBIDDEN &&
-           (at->best->value_ps == MPL_TIME_FORBIDDEN ||
-            !mpl_is_proven(at->best->value_ps, bound));
+    const uint64_t best = at->best->value_ps;
+    if (bound == MPL_TIME_FORBIDDEN)
+        return false;
+    if (best == MPL_TIME_FORBIDDEN)
+        return true;
+    if (mpl_is_proven(best, bound))
+        return false;
+    if (at->steps >= at->patience || best - bound > best >> 20)
+        return true;
+    at->bound_ps = mpl_min(at->bound_ps, bound);
+    return false;
 }
 
 /* True where this remainder was reached before, no slower. */
@@ -69,7 +82,8 @@ static bool was_seen(mpl_walk *at, uint32_t depth)
     for (uint32_t probe = 0; probe < MEMORY_PROBES; probe++) {
         mpl_seen *const place = &at->memory[(hash + probe) % MPL_MEMORY_PLACES];
         if (place->level == 0) {
-            *place = (mpl_seen){at->time_ps, depth + 1, at->used_homes, ends, {0}};
+            *place =
+                (mpl_seen){at->time_ps, depth + 1, at->used_homes, ends, {0}};
             memcpy(place->left, at->left, classes * sizeof *at->left);
             return false;
         }
@@ -88,21 +102,65 @@ static bool was_seen(mpl_walk *at, uint32_t depth)
 static void leaf(mpl_walk *at)
 {
     const uint64_t bound = at->time_ps + mpl_walk_crossings(at);
-    if (can_beat(at, bound))
+    if (can_beat(at, bound)) {
         mpl_arrange(at->best, at->space, at->counts);
+        mpl_polish(at->best, at->space);
+    }
     at->bound_ps = mpl_min(at->bound_ps, bound);
+}
+
+typedef enum level_kind { LEVEL_PLAIN, LEVEL_HOST, LEVEL_GUEST } level_kind;
+
+/* The last guest sets nothing aside. */
+static level_kind kind_of(const mpl_walk *at, uint32_t depth)
+{
+    return depth == at->host_depth                ? LEVEL_HOST
+           : at->levels[depth].reserve_count != 0 ? LEVEL_GUEST
+                                                  : LEVEL_PLAIN;
+}
+
+/* Guests need a home that holds something itself. */
+static bool is_homeless(const mpl_walk *at)
+{
+    const uint32_t host = at->levels[at->host_depth].pool;
+    bool has_rest = false;
+    for (uint32_t index = 0; index < at->space->class_count; index++)
+        has_rest = has_rest || at->left[index] > 0;
+    return at->problem->must_use == host && at->items[host] == 0 && has_rest;
+}
+
+static bool takes_any(mpl_walk *at, uint32_t pool)
+{
+    for (uint32_t index = 0; index < at->space->class_count; index++) {
+        mpl_charge made;
+        if (at->left[index] == 0 ||
+            mpl_walk_cell(at, index, pool)->time_ps == MPL_TIME_FORBIDDEN ||
+            !mpl_walk_take(at, index, pool, 1, &made))
+            continue;
+        mpl_walk_undo(at, pool, &made);
+        return true;
+    }
+    return false;
+}
+
+/* Classes that are not filled up. */
+static bool is_free(const mpl_walk *at, uint32_t depth, uint32_t class_index)
+{
+    return mpl_walk_is_end(at->space, class_index) ||
+           (class_index == at->spared_class && depth < at->host_depth);
 }
 
 static void next_pool(mpl_walk *at, uint32_t depth);
 
 /* A used pool that could take one more item is not filled up. */
-static bool is_full(mpl_walk *at, uint32_t pool)
+static bool is_full(mpl_walk *at, uint32_t depth)
 {
+    const uint32_t pool = at->levels[depth].pool;
     if (at->items[pool] == 0)
         return true;
     for (uint32_t index = 0; index < at->space->class_count; index++) {
         mpl_charge made;
-        if (at->left[index] == 0 || mpl_walk_is_end(at->space, index) ||
+        if (at->left[index] == 0 || is_free(at, depth, index) ||
             mpl_space_cell(at->space, index, pool)->time_ps ==
                 MPL_TIME_FORBIDDEN)
             continue;
@@ -116,7 +174,8 @@ static bool is_full(mpl_walk *at, uint32_t pool)
 
 static void fill(mpl_walk *at, uint32_t depth, uint32_t place);
 
-static void try_count(mpl_walk *at, uint32_t depth, uint32_t place, uint32_t count)
+static void try_count(mpl_walk *at, uint32_t depth, uint32_t place,
+                      uint32_t count)
 {
     const uint32_t index = at->order[place];
     const uint32_t pool = at->levels[depth].pool;
@@ -167,7 +226,7 @@ static void fill(mpl_walk *at, uint32_t depth, uint32_t place)
     if (at->is_cut)
         return;
     if (place == classes) {
-        if (!here->fills_up || is_full(at, here->pool))
+        if (!here->fills_up || is_full(at, depth))
             next_pool(at, depth + 1);
         return;
     }
@@ -178,8 +237,8 @@ static void fill(mpl_walk *at, uint32_t depth, uint32_t place)
             try_count(at, depth, place, most);
         return;
     }
-    const bool only_most = here->fills_up && place + 1 == classes &&
-                           !mpl_walk_is_end(at->space, index);
+    const bool only_most =
+        here->fills_up && place + 1 == classes && !is_free(at, depth, index);
     try_count(at, depth, place, most);
     if (only_most && most > 0 && at->items[here->pool] == 0)
         try_count(at, depth, place, 0);
@@ -189,14 +248,104 @@ static void fill(mpl_walk *at, uint32_t depth, uint32_t place)
         try_count(at, depth, place, count - 1);
 }
 
+/* Whether those that a reserve does not let be guests fit on `pool`. */
+static bool is_reserve_enough(const mpl_walk *at, uint32_t depth,
+                              uint64_t reserve)
+{
+    const level_kind kind = kind_of(at, depth);
+    const uint32_t pool = at->levels[depth].pool;
+    mpl_u128 bytes = 0;
+    for (uint32_t index = 0; index < at->space->class_count; index++) {
+        bool may_leave = at->left[index] == 0;
+        for (uint32_t later = depth + 1; later < at->problem->pool_count;
+             later++) {
+            const uint32_t other = at->levels[later].pool;
+            const mpl_cell *const cell = mpl_walk_cell(at, index, other);
+            const uint64_t wanted = kind == LEVEL_HOST ? cell->staging_bytes
+                                    : at->problem->relay[other] == pool
+                                        ? cell->relay_bytes
+                                        : 0;
+            may_leave = may_leave || (cell->time_ps != MPL_TIME_FORBIDDEN &&
+                                      wanted <= reserve);
+        }
+        if (!may_leave)
+            bytes += (mpl_u128)mpl_walk_cell(at, index, pool)->own_bytes *
+                     at->left[index];
+    }
+    return bytes <= at->room[pool];
+}
+
+/* Sets each amount aside in turn that the guests may need, and fills. */
+static void try_reserves(mpl_walk *at, uint32_t depth)
+{
+    const mpl_level *const here = &at->levels[depth];
+    uint64_t *const held = kind_of(at, depth) == LEVEL_HOST
+                               ? &at->staging[here->pool]
+                               : &at->relay[here->pool];
+    for (uint32_t index = here->reserve_count; index-- > 0;) {
+        const uint64_t reserve = here->reserves[index];
+        const uint64_t before = *held;
+        if (at->is_cut || reserve < before)
+            return;
+        if (!mpl_walk_consume(at, here->pool, reserve - before))
+            continue;
+        *held = reserve;
+        if (is_reserve_enough(at, depth, reserve) &&
+            can_beat(at, mpl_walk_bound(at, depth)))
+            fill(at, depth, 0);
+        *held = before;
+        mpl_walk_give_back(at, here->pool, reserve - before);
+    }
+}
+
+/* Charges what guests leave at the least, and goes on in settled cells. */
+static void settle(mpl_walk *at, uint32_t depth)
+{
+    const uint32_t pool = at->levels[depth].pool;
+    mpl_u128 bytes = 0;
+    for (uint32_t index = 0; index < at->space->class_count; index++)
+        bytes += (mpl_u128)at->settled_bytes[index] * at->left[index];
+    if (bytes > UINT64_MAX || !mpl_walk_consume(at, pool, (uint64_t)bytes))
+        return;
+    at->cells = at->settled;
+    at->is_settled = true;
+    try_reserves(at, depth);
+    at->is_settled = false;
+    at->cells = at->space->cells;
+    mpl_walk_give_back(at, pool, (uint64_t)bytes);
+}
+
 static void next_pool(mpl_walk *at, uint32_t depth)
 {
     if (depth == at->problem->pool_count) {
         leaf(at);
         return;
     }
-    if (can_beat(at, mpl_walk_bound(at, depth)) && !was_seen(at, depth))
-        fill(at, depth, 0);
+    const uint64_t bound = mpl_walk_bound(at, depth);
+    if (!can_beat(at, bound) || was_seen(at, depth))
+        return;
+    if (depth == at->host_depth + 1 && is_homeless(at)) {
+        /* No placement is like this. Where filling up left nothing that the
+         * host level could hold, one that was passed over may be. */
+        if (!takes_any(at, at->levels[at->host_depth].pool))
+            at->bound_ps = mpl_min(at->bound_ps, bound);
+        return;
+    }
+    switch (kind_of(at, depth)) {
+    case LEVEL_HOST:
+        settle(at, depth);
+        break;
+    case LEVEL_GUEST:
+        try_reserves(at, depth);
+        break;
+    case LEVEL_PLAIN:
+        if (at->levels[depth].is_twin &&
+            at->items[at->levels[depth - 1].pool] == 0)
+            next_pool(at, depth + 1);
+        else
+            fill(at, depth, 0);
+        break;
+    }
 }
 
 bool mpl_count_search(mpl_best *best, const mpl_space *space, uint64_t steps,
@@ -205,6 +354,7 @@ bool mpl_count_search(mpl_best *best, const mpl_space *space, uint64_t steps,
     mpl_walk at;
     if (!mpl_walk_start(&at, best, space, steps))
         return false;
+    at.patience = mpl_sub_floor(steps, PATIENT_STEPS);
     const uint64_t root = mpl_walk_bound(&at, 0);
     next_pool(&at, 0);
     *out_is_complete = !at.is_cut;

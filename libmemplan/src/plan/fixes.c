@@ -10,8 +10,8 @@
 #define GIB (UINT64_C(1) << 30)
 
 enum {
-    CONTEXT_STEP = 256,       /* contexts are proposed in whole steps */
-    GIB_MAX = 1 << 16,        /* no more memory than this is proposed */
+    CONTEXT_STEP = 256, /* contexts are proposed in whole steps */
+    GIB_MAX = 1 << 16,  /* no more memory than this is proposed */
     FIXES_MAX = 8
 };
 
@@ -130,9 +130,8 @@ static bool copy_machine(richer *out, mpl_arena *arena,
     out->pool = pool;
     out->machine.pools = mpl_arena_alloc(arena, machine->pool_count + 1,
                                          sizeof *out->machine.pools);
-    out->machine.budget_bytes =
-        mpl_arena_alloc(arena, machine->budget_count + 1,
-                        sizeof *out->machine.budget_bytes);
+    out->machine.budget_bytes = mpl_arena_alloc(
+        arena, machine->budget_count + 1, sizeof *out->machine.budget_bytes);
     if (out->machine.pools == NULL || out->machine.budget_bytes == NULL)
         return false;
     memcpy(out->machine.pools, machine->pools,
@@ -206,14 +205,13 @@ static memplan_status try_pool(const finder *at, mpl_arena *arena,
     const bool is_new = pool == at->machine->pool_count;
     return add_fix(
         at, "memory",
-        is_new ? mpl_arena_format(at->plan->arena,
-                                  "let %llu GiB of disk hold what does not "
-                                  "fit: disk=%lluGiB, much slower",
-                                  (unsigned long long)gib,
-                                  (unsigned long long)gib)
-               : mpl_arena_format(at->plan->arena,
-                                  "%llu GiB more for \"%s\"",
-                                  (unsigned long long)gib, key),
+        is_new
+            ? mpl_arena_format(at->plan->arena,
+                               "let %llu GiB of disk hold what does not "
+                               "fit: disk=%lluGiB, much slower",
+                               (unsigned long long)gib, (unsigned long long)gib)
+            : mpl_arena_format(at->plan->arena, "%llu GiB more for \"%s\"",
+                               (unsigned long long)gib, key),
         key, gib * GIB);
 }
 
@@ -227,10 +225,10 @@ static memplan_status try_memory(const finder *at, mpl_arena *arena)
         first[kind] = MPL_NO_INDEX;
     for (uint32_t pool = machine->pool_count; pool-- > 0;)
         first[machine->pools[pool].kind] = pool;
-    const uint32_t order[] = {
-        first[MPL_POOL_HOST], first[MPL_POOL_DEVICE],
-        first[MPL_POOL_DISK] != MPL_NO_INDEX ? first[MPL_POOL_DISK]
-                                             : machine->pool_count};
+    const uint32_t order[] = {first[MPL_POOL_HOST], first[MPL_POOL_DEVICE],
+                              first[MPL_POOL_DISK] != MPL_NO_INDEX
+                                  ? first[MPL_POOL_DISK]
+                                  : machine->pool_count};
     for (uint32_t index = 0; index < sizeof order / sizeof *order; index++)
         if (status == MEMPLAN_OK && order[index] != MPL_NO_INDEX &&
             machine->pool_count < MPL_PROBLEM_POOLS_MAX)
@@ -245,11 +243,9 @@ memplan_status mpl_fixes_find(memplan_plan *plan, const memplan_model *model,
 {
     const finder at = {plan, model, machine, request};
     mpl_arena *const arena = mpl_arena_create();
-    plan->fixes =
-        mpl_arena_alloc(plan->arena, FIXES_MAX, sizeof *plan->fixes);
-    memplan_status status = arena != NULL && plan->fixes != NULL
-                                ? MEMPLAN_OK
-                                : MEMPLAN_E_NO_MEMORY;
+    plan->fixes = mpl_arena_alloc(plan->arena, FIXES_MAX, sizeof *plan->fixes);
+    memplan_status status =
+        arena != NULL && plan->fixes != NULL ? MEMPLAN_OK : MEMPLAN_E_NO_MEMORY;
     if (status == MEMPLAN_OK)
         status = try_context(&at);
     if (status == MEMPLAN_OK)

@@ -18,10 +18,9 @@ void memplan_plan_describe(const memplan_plan *plan,
         .kv_dtype = plan->kv_dtype,
         .context_tokens = plan->context_tokens,
         .sequences = plan->sequences,
-        .decode_ns_per_token =
-            plan->decode_ps_per_token == MEMPLAN_UNKNOWN
-                ? MEMPLAN_UNKNOWN
-                : plan->decode_ps_per_token / 1000,
+        .decode_ns_per_token = plan->decode_ps_per_token == MEMPLAN_UNKNOWN
+                                   ? MEMPLAN_UNKNOWN
+                                   : plan->decode_ps_per_token / 1000,
         .pool_count = plan->pool_count,
         .unit_count = plan->unit_count,
         .fix_count = plan->fix_count,
@@ -73,8 +72,7 @@ memplan_status memplan_plan_placement(const memplan_plan *plan, uint64_t index,
     const mpl_plan_unit *const unit = &plan->units[index];
     const memplan_placement_info row = {
         .unit = unit->name,
-        .pool_index =
-            unit->pool != MPL_NO_INDEX ? unit->pool : MEMPLAN_UNKNOWN,
+        .pool_index = unit->pool != MPL_NO_INDEX ? unit->pool : MEMPLAN_UNKNOWN,
         .weight_bytes = unit->weight_bytes,
     };
     mpl_copy_row(out_info, &row, sizeof row);

@@ -17,13 +17,12 @@ static memplan_status note_context(memplan_plan *plan)
 {
     if (plan->context_tokens <= plan->model_context_tokens)
         return MEMPLAN_OK;
-    return add(plan,
-               mpl_arena_format(plan->arena,
-                                "a context of %llu tokens passes the %llu "
-                                "that the model was trained for",
-                                (unsigned long long)plan->context_tokens,
-                                (unsigned long long)
-                                    plan->model_context_tokens));
+    return add(
+        plan, mpl_arena_format(plan->arena,
+                               "a context of %llu tokens passes the %llu "
+                               "that the model was trained for",
+                               (unsigned long long)plan->context_tokens,
+                               (unsigned long long)plan->model_context_tokens));
 }
 
 static memplan_status note_speed(memplan_plan *plan)
@@ -42,12 +41,11 @@ static memplan_status note_gap(memplan_plan *plan)
     if (plan->gap_parts_per_million == MEMPLAN_UNKNOWN)
         return add(plan, "the search was limited: a faster placement may "
                          "exist");
-    return add(plan,
-               mpl_arena_format(plan->arena,
-                                "within %llu parts per million of the "
-                                "fastest placement there can be",
-                                (unsigned long long)
-                                    plan->gap_parts_per_million));
+    return add(plan, mpl_arena_format(
+                         plan->arena,
+                         "within %llu parts per million of the "
+                         "fastest placement there can be",
+                         (unsigned long long)plan->gap_parts_per_million));
 }
 
 static memplan_status note_sharing(memplan_plan *plan)
@@ -55,25 +53,23 @@ static memplan_status note_sharing(memplan_plan *plan)
     for (uint32_t at = 0; at < plan->pool_count; at++)
         for (uint32_t other = 0; other < at; other++)
             if (plan->pools[at].budget == plan->pools[other].budget)
-                return add(plan, mpl_arena_format(
-                                     plan->arena,
-                                     "\"%s\" and \"%s\" are one memory: what "
-                                     "one takes the other lacks",
-                                     plan->pools[other].key,
-                                     plan->pools[at].key));
+                return add(plan,
+                           mpl_arena_format(
+                               plan->arena,
+                               "\"%s\" and \"%s\" are one memory: what "
+                               "one takes the other lacks",
+                               plan->pools[other].key, plan->pools[at].key));
     return MEMPLAN_OK;
 }
 
 memplan_status mpl_notes_write(memplan_plan *plan, const mpl_ledger *ledger)
 {
     memplan_status status = MEMPLAN_OK;
-    plan->notes =
-        mpl_arena_alloc(plan->arena, ledger->note_count + OWN_NOTES_MAX,
-                        sizeof *plan->notes);
+    plan->notes = mpl_arena_alloc(
+        plan->arena, ledger->note_count + OWN_NOTES_MAX, sizeof *plan->notes);
     if (plan->notes == NULL)
         return MEMPLAN_E_NO_MEMORY;
-    for (uint64_t at = 0;
-         at < ledger->note_count && status == MEMPLAN_OK; at++)
+    for (uint64_t at = 0; at < ledger->note_count && status == MEMPLAN_OK; at++)
         status = add(plan, mpl_arena_strdup(plan->arena, ledger->notes[at]));
     if (status == MEMPLAN_OK)
         status = note_context(plan);

@@ -17,8 +17,7 @@ typedef struct pin {
     bool has_range;
 } pin;
 
-static const char *read_digits(const char *text, const char *end,
-                               uint64_t *out)
+static const char *read_digits(const char *text, const char *end, uint64_t *out)
 {
     uint64_t value = 0;
     const char *at = text;
@@ -44,8 +43,7 @@ static bool read_range(pin *made)
     while (digits > made->name && digits[-1] >= '0' && digits[-1] <= '9')
         digits--;
     if (digits == start || read_digits(digits, start, &made->first) != start ||
-        start + 2 == end ||
-        read_digits(start + 2, end, &made->last) != end ||
+        start + 2 == end || read_digits(start + 2, end, &made->last) != end ||
         made->last < made->first)
         return false;
     made->name_length = (size_t)(digits - made->name);
@@ -80,9 +78,9 @@ static memplan_status fail_unit(const pin *given, const memplan_model *model,
                                 memplan_error *error)
 {
     char wanted[64];
-    const size_t length =
-        given->name_length < sizeof wanted ? given->name_length
-                                           : sizeof wanted - 1;
+    const size_t length = given->name_length < sizeof wanted
+                              ? given->name_length
+                              : sizeof wanted - 1;
     memcpy(wanted, given->name, length);
     wanted[length] = '\0';
     mpl_nearest nearest = {0};

@@ -17,8 +17,7 @@ memplan_status mpl_place_verdict(mpl_outcome *out, mpl_arena *arena,
         mpl_arena_alloc(arena, machine->budget_count, sizeof *budgets);
     out->used_bytes = mpl_arena_alloc(arena, pools, sizeof *out->used_bytes);
     out->short_bytes = mpl_arena_alloc(arena, pools, sizeof *out->short_bytes);
-    if (budgets == NULL || out->used_bytes == NULL ||
-        out->short_bytes == NULL)
+    if (budgets == NULL || out->used_bytes == NULL || out->short_bytes == NULL)
         return mpl_fail_memory(error);
     out->fits = true;
     for (uint32_t at = 0; at < pools; at++) {
@@ -49,8 +48,7 @@ static memplan_status find_placement(mpl_outcome *out, mpl_arena *arena,
                                      memplan_error *error)
 {
     if (request->engine->problem != NULL)
-        return mpl_place_units(out, arena, job, model, machine, request,
-                               error);
+        return mpl_place_units(out, arena, job, model, machine, request, error);
     if (request->engine->propose != NULL)
         return request->engine->propose(job, &out->placement, error);
     return mpl_place_settings(out, arena, job, machine, request, error);
@@ -80,13 +78,12 @@ memplan_status mpl_place(mpl_outcome *out, mpl_arena *arena,
     if (made.placement.pool_of_unit == NULL ||
         made.placement.unit_bytes == NULL)
         return mpl_fail_memory(error);
-    status = is_search
-                 ? find_placement(&made, arena, job, model, machine, request,
-                                  error)
-                 : engine->read(job, text, &made.placement, error);
+    status = is_search ? find_placement(&made, arena, job, model, machine,
+                                        request, error)
+                       : engine->read(job, text, &made.placement, error);
     if (status == MEMPLAN_OK)
-        status = engine->price(job, &made.placement, &made.ledger,
-                               &made.timing, error);
+        status = engine->price(job, &made.placement, &made.ledger, &made.timing,
+                               error);
     if (status == MEMPLAN_OK)
         status = mpl_place_verdict(&made, arena, machine, error);
     if (status != MEMPLAN_OK)

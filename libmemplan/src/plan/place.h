@@ -30,14 +30,13 @@ memplan_status mpl_place(mpl_outcome *out, mpl_arena *arena,
                          const char *text, memplan_error *error);
 
 /* The two spaces: each fills the placement and the claims about it. */
-memplan_status mpl_place_units(mpl_outcome *out, mpl_arena *arena,
-                               mpl_job *job, const memplan_model *model,
+memplan_status mpl_place_units(mpl_outcome *out, mpl_arena *arena, mpl_job *job,
+                               const memplan_model *model,
                                const memplan_machine *machine,
                                const mpl_request *request,
                                memplan_error *error);
 memplan_status mpl_place_settings(mpl_outcome *out, mpl_arena *arena,
-                                  mpl_job *job,
-                                  const memplan_machine *machine,
+                                  mpl_job *job, const memplan_machine *machine,
                                   const mpl_request *request,
                                   memplan_error *error);
 

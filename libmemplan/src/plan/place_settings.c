@@ -35,8 +35,8 @@ typedef struct tuner {
 static const char *write_settings(const tuner *now, const uint32_t *positions,
                                   mpl_arena *arena)
 {
-    const char *text = now->request->settings != NULL ? now->request->settings
-                                                      : "";
+    const char *text =
+        now->request->settings != NULL ? now->request->settings : "";
     for (uint32_t at = 0; at < now->knob_count && text != NULL; at++)
         text = mpl_arena_format(
             arena, "%s%s%s=%llu", text, text[0] != '\0' ? "," : "",
@@ -58,8 +58,7 @@ static memplan_status try_settings(tuner *now, uint64_t *out_short,
     memplan_status status =
         trial->placement.settings != NULL
             ? now->request->engine->price(now->job, &trial->placement,
-                                          &trial->ledger, &trial->timing,
-                                          error)
+                                          &trial->ledger, &trial->timing, error)
             : mpl_fail_memory(error);
     if (status == MEMPLAN_OK)
         status = mpl_place_verdict(trial, scratch, now->machine, error);
@@ -115,8 +114,7 @@ static bool next_positions(tuner *now)
 }
 
 memplan_status mpl_place_settings(mpl_outcome *out, mpl_arena *arena,
-                                  mpl_job *job,
-                                  const memplan_machine *machine,
+                                  mpl_job *job, const memplan_machine *machine,
                                   const mpl_request *request,
                                   memplan_error *error)
 {
@@ -128,14 +126,14 @@ memplan_status mpl_place_settings(mpl_outcome *out, mpl_arena *arena,
                  .best_short = UINT64_MAX,
                  .prices_left = PRICES_MAX};
     now.trial.placement = out->placement;
-    memplan_status status = request->engine->knobs(job, &now.knobs,
-                                                   &now.knob_count, error);
+    memplan_status status =
+        request->engine->knobs(job, &now.knobs, &now.knob_count, error);
     if (status != MEMPLAN_OK)
         return status;
     if (now.knob_count > KNOBS_MAX)
         return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
-                        "%u parameters to choose, at most %d",
-                        now.knob_count, KNOBS_MAX);
+                        "%u parameters to choose, at most %d", now.knob_count,
+                        KNOBS_MAX);
     for (uint32_t at = 0; at < now.knob_count; at++)
         if (now.knobs[at].value_count == 0)
             return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,

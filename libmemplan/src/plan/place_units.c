@@ -22,7 +22,8 @@ typedef enum relaxation {
     RELAXATION_COUNT
 } relaxation;
 
-typedef struct try {
+typedef struct
+try {
     mpl_arena *arena;
     mpl_job *job;
     const memplan_machine *machine;
@@ -32,7 +33,8 @@ typedef struct try {
     mpl_solution best;
     uint64_t bound_ps; /* the least of all problems that were tried */
     bool is_complete;
-} try;
+}
+try;
 
 static void apply_pins(const mpl_problem *problem, const uint32_t *pins)
 {
@@ -54,10 +56,10 @@ static uint32_t relaxed_pool(const memplan_machine *machine)
 
 static bool relax(mpl_problem *problem, const try *at, relaxation how)
 {
-    uint64_t *const capacity = mpl_arena_alloc(
-        at->arena, problem->pool_count, sizeof *capacity);
-    uint64_t *const budgets = mpl_arena_alloc(
-        at->arena, problem->budget_count, sizeof *budgets);
+    uint64_t *const capacity =
+        mpl_arena_alloc(at->arena, problem->pool_count, sizeof *capacity);
+    uint64_t *const budgets =
+        mpl_arena_alloc(at->arena, problem->budget_count, sizeof *budgets);
     if (capacity == NULL || budgets == NULL)
         return false;
     memcpy(capacity, problem->capacity_bytes,
@@ -99,8 +101,8 @@ static memplan_status try_all(try *at, relaxation how, memplan_error *error)
             return mpl_fail_memory(error);
         at->bound_ps = mpl_min(at->bound_ps, found.bound_ps);
         at->is_complete = at->is_complete && found.is_complete;
-        if (found.is_feasible && (!at->best.is_feasible ||
-                                  found.value_ps < at->best.value_ps))
+        if (found.is_feasible &&
+            (!at->best.is_feasible || found.value_ps < at->best.value_ps))
             at->best = found;
     }
     return MEMPLAN_OK;
@@ -116,14 +118,12 @@ static uint64_t gap_of(uint64_t value, uint64_t bound)
     return mpl_max(parts, 1);
 }
 
-memplan_status mpl_place_units(mpl_outcome *out, mpl_arena *arena,
-                               mpl_job *job, const memplan_model *model,
+memplan_status mpl_place_units(mpl_outcome *out, mpl_arena *arena, mpl_job *job,
+                               const memplan_model *model,
                                const memplan_machine *machine,
-                               const mpl_request *request,
-                               memplan_error *error)
+                               const mpl_request *request, memplan_error *error)
 {
-    if (machine->pool_count == 0 ||
-        machine->pool_count > MPL_PROBLEM_POOLS_MAX)
+    if (machine->pool_count == 0 || machine->pool_count > MPL_PROBLEM_POOLS_MAX)
         return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
                         "the machine has %u pools to place anything on; a "
                         "plan takes 1 to %d",
@@ -148,8 +148,7 @@ memplan_status mpl_place_units(mpl_outcome *out, mpl_arena *arena,
         if (status != MEMPLAN_OK)
             return status;
         if (how == RELAX_NOTHING && at.best.is_feasible) {
-            out->gap_parts_per_million =
-                gap_of(at.best.value_ps, at.bound_ps);
+            out->gap_parts_per_million = gap_of(at.best.value_ps, at.bound_ps);
             out->is_optimal = out->gap_parts_per_million == 0;
         }
     }

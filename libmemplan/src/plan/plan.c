@@ -51,8 +51,7 @@ static bool copy_rows(const memplan_plan *plan, mpl_plan_pool *into,
     uint64_t count = 0;
     for (uint64_t at = 0; at < ledger->row_count; at++)
         count += ledger->rows[at].pool == pool;
-    mpl_row *const rows =
-        mpl_arena_alloc(plan->arena, count, sizeof *rows);
+    mpl_row *const rows = mpl_arena_alloc(plan->arena, count, sizeof *rows);
     if (rows == NULL)
         return false;
     for (uint32_t category = 0; category < MPL_CATEGORY_COUNT; category++)
@@ -73,8 +72,8 @@ static bool copy_pools(memplan_plan *plan, const memplan_machine *machine,
                        const mpl_outcome *found)
 {
     plan->pool_count = machine->pool_count;
-    plan->pools = mpl_arena_alloc(plan->arena, plan->pool_count,
-                                  sizeof *plan->pools);
+    plan->pools =
+        mpl_arena_alloc(plan->arena, plan->pool_count, sizeof *plan->pools);
     if (plan->pools == NULL)
         return false;
     for (uint32_t at = 0; at < plan->pool_count; at++) {
@@ -102,8 +101,8 @@ static bool copy_units(memplan_plan *plan, const memplan_model *model,
                        const mpl_placement *placement)
 {
     plan->unit_count = model->unit_count;
-    plan->units = mpl_arena_alloc(plan->arena, plan->unit_count,
-                                  sizeof *plan->units);
+    plan->units =
+        mpl_arena_alloc(plan->arena, plan->unit_count, sizeof *plan->units);
     if (plan->units == NULL)
         return false;
     for (uint32_t at = 0; at < plan->unit_count; at++) {
@@ -136,8 +135,8 @@ static memplan_status build(memplan_plan *plan, mpl_arena *scratch,
                             const char *text, memplan_error *error)
 {
     mpl_outcome found;
-    memplan_status status = mpl_place(&found, scratch, model, machine,
-                                      request, is_search, text, error);
+    memplan_status status = mpl_place(&found, scratch, model, machine, request,
+                                      is_search, text, error);
     if (status != MEMPLAN_OK)
         return status;
     plan->was_searched = is_search;
@@ -147,8 +146,8 @@ static memplan_status build(memplan_plan *plan, mpl_arena *scratch,
         mpl_notes_write(plan, &found.ledger) != MEMPLAN_OK)
         return mpl_fail_memory(error);
     if (!plan->fits && is_search)
-        status = mpl_fixes_find(plan, model, machine, request, &found.terms,
-                                error);
+        status =
+            mpl_fixes_find(plan, model, machine, request, &found.terms, error);
     return status;
 }
 

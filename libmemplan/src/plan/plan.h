@@ -54,7 +54,7 @@ struct memplan_plan {
     const char *model_repository; /* on the hub, where it is known, or "" */
     const char *architecture;
     uint64_t parameter_count;
-    uint64_t model_weight_bytes; /* in the model's own dtypes */
+    uint64_t model_weight_bytes;   /* in the model's own dtypes */
     uint64_t model_context_tokens; /* trained length, or MEMPLAN_UNKNOWN */
     const char *machine_name;
     const char *engine;

@@ -12,12 +12,12 @@
 enum { DEFAULT_CONTEXT_TOKENS = 4096 };
 
 /* No model holds as many; products of these stay far from 64 bits. */
-#define TOKENS_MAX (UINT64_C(1) << 40)
+#define TOKENS_MAX    (UINT64_C(1) << 40)
 #define SEQUENCES_MAX (UINT64_C(1) << 24)
 
 static memplan_status find_engine(const mpl_engine **out,
-                                  const memplan_model *model,
-                                  const char *name, memplan_error *error)
+                                  const memplan_model *model, const char *name,
+                                  memplan_error *error)
 {
     const mpl_engine *const engine =
         name != NULL ? mpl_engine_find(name) : mpl_engine_for(model);
@@ -37,8 +37,7 @@ static memplan_status find_engine(const mpl_engine **out,
                     nearest.words[0]);
 }
 
-memplan_status mpl_request_resolve(mpl_request *out,
-                                   const memplan_model *model,
+memplan_status mpl_request_resolve(mpl_request *out, const memplan_model *model,
                                    const memplan_request *request,
                                    memplan_error *error)
 {
@@ -68,9 +67,8 @@ memplan_status mpl_request_resolve(mpl_request *out,
             given.reserve_bytes != 0 ? given.reserve_bytes : MEMPLAN_UNKNOWN,
     };
     if (made.context_tokens == 0)
-        made.context_tokens =
-            mpl_max(1, mpl_min(model->facts.context_tokens,
-                               DEFAULT_CONTEXT_TOKENS));
+        made.context_tokens = mpl_max(
+            1, mpl_min(model->facts.context_tokens, DEFAULT_CONTEXT_TOKENS));
     status = find_engine(&made.engine, model, given.engine, error);
     if (status == MEMPLAN_OK)
         *out = made;

@@ -8,8 +8,7 @@
 
 /* The caller's strings are not copied. MEMPLAN_OK, _UNSUPPORTED (no such
  * engine, or none for this model), _TOO_NEW, _ARGUMENT. */
-memplan_status mpl_request_resolve(mpl_request *out,
-                                   const memplan_model *model,
+memplan_status mpl_request_resolve(mpl_request *out, const memplan_model *model,
                                    const memplan_request *request,
                                    memplan_error *error);
 

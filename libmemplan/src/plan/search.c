@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Candidates, then a bound by prices, then counts, then the chain; each is
- * skipped where what came before is already proven.
+ * skipped where what came before is already proven, the chain also where it
+ * could gain no more than a part in 2^20.
  */
 #include "plan/search.h"
 
@@ -37,13 +38,14 @@ memplan_status mpl_search(mpl_arena *arena, const mpl_problem *problem,
     if (!is_complete && !mpl_is_proven(best.value_ps, bound_ps) &&
         space.class_count <= CLASSES_MAX) {
         uint64_t counted_ps;
-        if (!mpl_count_search(&best, &space, steps, &counted_ps,
-                              &is_complete))
+        if (!mpl_count_search(&best, &space, steps, &counted_ps, &is_complete))
             return MEMPLAN_E_NO_MEMORY;
         bound_ps = mpl_max(bound_ps, counted_ps);
     }
     if (bound_ps != MPL_TIME_FORBIDDEN &&
-        !mpl_is_proven(best.value_ps, bound_ps) && units <= UNITS_MAX) {
+        (best.value_ps == MPL_TIME_FORBIDDEN ||
+         best.value_ps - bound_ps > best.value_ps >> 20) &&
+        units <= UNITS_MAX) {
         uint64_t chained_ps;
         if (!mpl_chain_search(&best, &space, steps / CHAIN_SHARE, &chained_ps,
                               &is_complete))

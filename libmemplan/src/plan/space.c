@@ -62,9 +62,8 @@ static void find_classes(mpl_space *space, const mpl_cell *rows,
     for (uint32_t item = 0; item < space->item_count; item++) {
         const mpl_cell *const row = &rows[(uint64_t)item * pools];
         uint64_t at = hash_row(row, pools) % table_size;
-        while (table[at] != 0 &&
-               memcmp(mpl_space_cell(space, table[at] - 1, 0), row,
-                      row_bytes) != 0)
+        while (table[at] != 0 && memcmp(mpl_space_cell(space, table[at] - 1, 0),
+                                        row, row_bytes) != 0)
             at = (at + 1) % table_size;
         if (table[at] == 0) {
             table[at] = ++space->class_count;
@@ -159,13 +158,15 @@ bool mpl_space_make(mpl_space *out, mpl_arena *arena,
         mpl_arena_alloc(arena, units, sizeof *made.class_of_item);
     made.class_size = mpl_arena_alloc(arena, units, sizeof *made.class_size);
     made.levels = mpl_arena_alloc(arena, pools, sizeof *made.levels);
-    made.multipliers = mpl_arena_alloc(
-        arena, pools + problem->budget_count, sizeof *made.multipliers);
+    made.multipliers = mpl_arena_alloc(arena, pools + problem->budget_count,
+                                       sizeof *made.multipliers);
     made.scratch = mpl_arena_alloc(arena, 4 * pools + problem->budget_count,
                                    sizeof *made.scratch);
     made.left = mpl_arena_alloc(arena, units * pools, sizeof *made.left);
+    made.rooms = mpl_arena_alloc(arena, pools, sizeof *made.rooms);
     made.placed = mpl_arena_alloc(arena, units, sizeof *made.placed);
-    if (made.left == NULL || made.placed == NULL || rows == NULL || table == NULL || made.cells == NULL ||
+    if (made.rooms == NULL || made.left == NULL || made.placed == NULL ||
+        rows == NULL || table == NULL || made.cells == NULL ||
         made.item_of_unit == NULL || made.class_of_item == NULL ||
         made.class_size == NULL || made.levels == NULL ||
         made.multipliers == NULL || made.scratch == NULL)
@@ -179,6 +180,7 @@ bool mpl_space_make(mpl_space *out, mpl_arena *arena,
     order_levels(&made);
     find_ends(&made);
     find_crossing(&made);
+    mpl_space_find_rooms(&made);
     *out = made;
     return true;
 }

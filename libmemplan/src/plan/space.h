@@ -22,11 +22,11 @@ typedef struct mpl_cell {
 typedef struct mpl_space {
     const mpl_problem *problem;
     mpl_arena *arena;
-    mpl_cell *cells;         /* class_count * pool_count */
+    mpl_cell *cells; /* class_count * pool_count */
     uint32_t *item_of_unit;
     uint32_t *class_of_item;
-    uint32_t *class_size;    /* items */
-    uint32_t *levels;        /* pools in the order in which they are filled */
+    uint32_t *class_size; /* items */
+    uint32_t *levels;     /* pools in the order in which they are filled */
     uint32_t item_count;
     uint32_t class_count;
     uint32_t first_class; /* of the first unit if it is alone in its class */
@@ -34,18 +34,18 @@ typedef struct mpl_space {
     uint64_t least_crossing_ps; /* between two homes */
     uint64_t *multipliers; /* picoseconds for 2^20 bytes: of each pool, then
                               of each budget */
-    uint64_t *scratch;     /* for mpl_problem_value() */
-    uint32_t *left;        /* for mpl_arrange(): as counts */
-    uint32_t *placed;      /* for mpl_arrange(): by item */
+    uint64_t *rooms;   /* by pool: the most bytes that items can take of it */
+    uint64_t *scratch; /* for mpl_problem_value() */
+    uint32_t *left;    /* for mpl_arrange(): as counts */
+    uint32_t *placed;  /* for mpl_arrange(): by item */
 } mpl_space;
 
 /* False: no memory. */
 bool mpl_space_make(mpl_space *out, mpl_arena *arena,
                     const mpl_problem *problem);
 
-static inline const mpl_cell *mpl_space_cell(const mpl_space *space,
-                                             uint32_t class_index,
-                                             uint32_t pool)
+static inline const mpl_cell *
+mpl_space_cell(const mpl_space *space, uint32_t class_index, uint32_t pool)
 {
     return &space->cells[(uint64_t)class_index * space->problem->pool_count +
                          pool];
@@ -63,14 +63,19 @@ uint64_t mpl_space_bound(const mpl_space *space);
  * MPL_TIME_FORBIDDEN where it may not go. Rounded down. */
 uint64_t mpl_space_priced(const mpl_space *space, uint32_t class_index,
                           uint32_t pool);
+uint64_t mpl_space_priced_cell(const mpl_space *space, const mpl_cell *cell,
+                               uint32_t pool);
 
 /* Bytes of a pool (or, after the pools, a budget) at its price, rounded up;
  * what has no price is worth 0, however much there is. */
 uint64_t mpl_space_worth(const mpl_space *space, uint32_t resource,
                          uint64_t bytes);
 
-/* What is left of a pool for items once it executes. */
-uint64_t mpl_space_room(const mpl_space *space, uint32_t pool);
+/* Whether two pools are the same in all but their names. */
+bool mpl_space_are_alike(const mpl_space *space, uint32_t a, uint32_t b);
+
+/* Fills space->rooms. */
+void mpl_space_find_rooms(mpl_space *space);
 
 /* The best placement and bound so far. */
 typedef struct mpl_best {
@@ -91,6 +96,9 @@ void mpl_candidates(mpl_best *best, const mpl_space *space);
  * each arrangement that it tries. */
 void mpl_arrange(mpl_best *best, const mpl_space *space,
                  const uint32_t *counts);
+
+/* Moves single units to a neighbour's pool for as long as that is faster. */
+void mpl_polish(mpl_best *best, const mpl_space *space);
 
 /*
  * Walks the counts, offering what it finds. Returns a lower bound for all

@@ -75,9 +75,9 @@ uint64_t mpl_problem_value(const mpl_problem *problem,
         if (unit > 0)
             ps += problem->crossing_ps[pool_of_unit[unit - 1] * pools + pool];
         is_used = is_used || pool == problem->must_use;
-        has_guests =
-            has_guests || (problem->home[pool] == problem->must_use &&
-                           pool != problem->must_use);
+        has_guests = has_guests || (problem->home[pool] == problem->must_use &&
+                                    pool != problem->must_use);
     }
-    return (is_used || !has_guests) && fits(problem, &sum) ? ps : MPL_TIME_FORBIDDEN;
+    return (is_used || !has_guests) && fits(problem, &sum) ? ps
+                                                           : MPL_TIME_FORBIDDEN;
 }

@@ -33,13 +33,19 @@ static tables make_tables(mpl_arena *arena, uint32_t units, uint32_t pools)
 {
     const uint64_t cells = (uint64_t)units * pools;
     return (tables){
-        mpl_arena_alloc(arena, cells, 8), mpl_arena_alloc(arena, cells, 8),
-        mpl_arena_alloc(arena, cells, 8), mpl_arena_alloc(arena, cells, 8),
-        mpl_arena_alloc(arena, cells, 8), mpl_arena_alloc(arena, pools, 8),
+        mpl_arena_alloc(arena, cells, 8),
+        mpl_arena_alloc(arena, cells, 8),
+        mpl_arena_alloc(arena, cells, 8),
+        mpl_arena_alloc(arena, cells, 8),
+        mpl_arena_alloc(arena, cells, 8),
+        mpl_arena_alloc(arena, pools, 8),
         mpl_arena_alloc(arena, (uint64_t)pools * pools, 8),
-        mpl_arena_alloc(arena, pools, 8), mpl_arena_alloc(arena, pools, 8),
-        mpl_arena_alloc(arena, pools, 4), mpl_arena_alloc(arena, pools, 4),
-        mpl_arena_alloc(arena, pools, 4), mpl_arena_alloc(arena, units, 4),
+        mpl_arena_alloc(arena, pools, 8),
+        mpl_arena_alloc(arena, pools, 8),
+        mpl_arena_alloc(arena, pools, 4),
+        mpl_arena_alloc(arena, pools, 4),
+        mpl_arena_alloc(arena, pools, 4),
+        mpl_arena_alloc(arena, units, 4),
     };
 }
 
@@ -117,9 +123,8 @@ mpl_problem random_problem(mpl_arena *arena, uint64_t *state,
         kinds[at].state_bytes = one_in(state, 2) ? random_below(state, 4) : 0;
         kinds[at].staging = random_below(state, 6);
         for (uint32_t pool = 0; pool < pools; pool++)
-            kinds[at].pace[pool] = made.home[pool] != pool
-                                       ? 8 + 20 * pool
-                                   : same_pace ? 2
+            kinds[at].pace[pool] = made.home[pool] != pool ? 8 + 20 * pool
+                                   : same_pace             ? 2
                                                : 1 + random_below(state, 5);
     }
     for (uint32_t unit = 0; unit < units; unit++) {
@@ -127,9 +132,9 @@ mpl_problem random_problem(mpl_arena *arena, uint64_t *state,
         const uint64_t which =
             is_layer ? random_below(state, 2) : 2 + (unit > 0);
         fill_unit(&made, state, &kinds[which], unit, pools);
-        made.tied_to[unit] =
-            unit > 0 && unit + 1 == units && one_in(state, 4) ? 0
-                                                              : MPL_NO_INDEX;
+        made.tied_to[unit] = unit > 0 && unit + 1 == units && one_in(state, 4)
+                                 ? 0
+                                 : MPL_NO_INDEX;
     }
     return (mpl_problem){
         .unit_count = units,

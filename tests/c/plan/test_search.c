@@ -44,8 +44,7 @@ static void check_one(uint64_t seed, uint32_t units_max, uint32_t pools_max,
         const bool is_proven = mpl_is_proven(found.value_ps, found.bound_ps);
         cr_expect(!is_proven || found.value_ps == least,
                   "seed %llu: claims %llu, least %llu",
-                  (unsigned long long)seed,
-                  (unsigned long long)found.value_ps,
+                  (unsigned long long)seed, (unsigned long long)found.value_ps,
                   (unsigned long long)least);
         sum->feasible++;
         sum->proven += is_proven;
@@ -63,8 +62,7 @@ Test(search, agrees_with_brute_force)
                 sum.feasible, sum.proven, sum.found);
     cr_expect_eq(sum.problems, 6000);
     cr_expect(sum.feasible > 3000, "%u", sum.feasible);
-    cr_expect_eq(sum.found, sum.feasible, "%u of %u", sum.found,
-                 sum.feasible);
+    cr_expect_eq(sum.found, sum.feasible, "%u of %u", sum.found, sum.feasible);
     cr_expect_eq(sum.proven, sum.feasible, "%u of %u", sum.proven,
                  sum.feasible);
 }

@@ -97,8 +97,7 @@ static widths find_widths(const memplan_model *model)
         mul(known_or(facts->kv_head_count, found.heads, &found.is_known),
             found.head);
     if (facts->expert_count != 0)
-        found.experts_used = known_or(facts->experts_used, 1,
-                                      &found.is_known);
+        found.experts_used = known_or(facts->experts_used, 1, &found.is_known);
     for (uint32_t at = 0; at < model->unit_count; at++)
         if (model->units[at].state.fixed_bytes != 0)
             found.is_known = false;
@@ -110,8 +109,8 @@ static uint64_t widest_cache(const mpl_job *job)
     uint64_t widest = 0;
     for (uint32_t at = 0; at < job->model->unit_count; at++)
         widest = mpl_max(widest, job->units[at].widest_bytes);
-    const bool is_quantized = job->kv_loading != NULL &&
-                              job->kv_loading->dtype == MPL_DTYPE_COUNT;
+    const bool is_quantized =
+        job->kv_loading != NULL && job->kv_loading->dtype == MPL_DTYPE_COUNT;
     return is_quantized ? mul(widest, 3) : widest;
 }
 
@@ -123,26 +122,23 @@ static uint64_t bound(const mpl_job *job, const widths *wide)
     const uint64_t square = mul(tokens, job->prompt_tokens);
     const uint64_t h = wide->hidden;
     const uint64_t norm = mul(tokens, mul(h, 2 * e + 12));
-    const uint64_t attention =
-        mul(tokens, mul(e, add(mul(3, h), add(mul(8, wide->query),
-                                              mul(6, wide->key)))));
+    const uint64_t attention = mul(
+        tokens,
+        mul(e, add(mul(3, h), add(mul(8, wide->query), mul(6, wide->key)))));
     const uint64_t scores =
         job->is_eager ? mul(mul(square, wide->heads), 3 * e + 8) : 0;
-    const uint64_t ffn = mul(
-        tokens,
-        mul(e, add(add(mul(4, h), mul(3, wide->inner)),
-                   mul(mul(2, h), wide->experts_used))));
+    const uint64_t ffn =
+        mul(tokens, mul(e, add(add(mul(4, h), mul(3, wide->inner)),
+                               mul(mul(2, h), wide->experts_used))));
     const uint64_t vocabulary = job->model->facts.vocabulary_count;
-    const uint64_t head =
-        vocabulary != MEMPLAN_UNKNOWN
-            ? mul(mul(sequences, vocabulary), e + 32)
-            : 0;
-    const bool has_mask =
-        job->has_windows || sequences > 1 || job->is_eager;
+    const uint64_t head = vocabulary != MEMPLAN_UNKNOWN
+                              ? mul(mul(sequences, vocabulary), e + 32)
+                              : 0;
+    const bool has_mask = job->has_windows || sequences > 1 || job->is_eager;
     const uint64_t masks = has_mask ? mul(square, 6 + 2 * e) : 0;
     const uint64_t rotary = mul(tokens, mul(4 * (8 + e), wide->head));
-    const uint64_t peak = mpl_max(mpl_max(norm, add(attention, scores)),
-                                  mpl_max(ffn, head));
+    const uint64_t peak =
+        mpl_max(mpl_max(norm, add(attention, scores)), mpl_max(ffn, head));
     return add(add(peak, masks), add(rotary, widest_cache(job)));
 }
 
@@ -150,9 +146,9 @@ static uint64_t bound(const mpl_job *job, const widths *wide)
 static bool is_always_eager(const char *architecture)
 {
     static const char *const NAMES[] = {
-        "bloom",       "codegen",       "deepseek_v4", "gemma2",
-        "gpt_neo",     "gpt_oss",       "gptj",        "granite_swa",
-        "mimo_v2_flash", "mpt",         "vaultgemma",  "xglm",
+        "bloom",         "codegen", "deepseek_v4", "gemma2",
+        "gpt_neo",       "gpt_oss", "gptj",        "granite_swa",
+        "mimo_v2_flash", "mpt",     "vaultgemma",  "xglm",
     };
     for (size_t at = 0; at < sizeof NAMES / sizeof *NAMES; at++)
         if (strcmp(NAMES[at], architecture) == 0)
@@ -160,8 +156,7 @@ static bool is_always_eager(const char *architecture)
     return false;
 }
 
-memplan_status mpl_transformers_activations(mpl_job *job,
-                                            memplan_error *error)
+memplan_status mpl_transformers_activations(mpl_job *job, memplan_error *error)
 {
     if (is_always_eager(job->model->architecture))
         job->is_eager = true;
@@ -176,12 +171,12 @@ memplan_status mpl_transformers_activations(mpl_job *job,
     job->activations.bytes = bytes;
     job->activations.certainty = wide.is_known ? MPL_BOUND : MPL_ESTIMATE;
     job->activations.rule = mpl_arena_format(
-        job->arena, "a prompt of %llu tokens read in one step, %llu at once, "
-                    "%s attention%s",
+        job->arena,
+        "a prompt of %llu tokens read in one step, %llu at once, "
+        "%s attention%s",
         (unsigned long long)job->prompt_tokens,
         (unsigned long long)job->request->sequences,
         job->is_eager ? "eager" : "sdpa",
         wide.is_known ? "" : "; this family's kernels may take more or less");
-    return job->activations.rule != NULL ? MEMPLAN_OK
-                                         : mpl_fail_memory(error);
+    return job->activations.rule != NULL ? MEMPLAN_OK : mpl_fail_memory(error);
 }

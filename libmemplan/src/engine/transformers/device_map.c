@@ -51,15 +51,15 @@ static memplan_status fail_unknown(const mpl_job *job, const char *key,
     for (uint32_t at = 0; at < job->model->unit_count; at++)
         mpl_nearest_offer(&nearest, key, job->model->units[at].name);
     return mpl_fail(error, MEMPLAN_E_NOT_FOUND, MPL_NOWHERE,
-                    "device_map: no module \"%.60s\" in this model%s%.60s",
-                    key, nearest.count != 0 ? "; the nearest is " : "",
+                    "device_map: no module \"%.60s\" in this model%s%.60s", key,
+                    nearest.count != 0 ? "; the nearest is " : "",
                     nearest.count != 0 ? nearest.words[0] : "");
 }
 
 /* What the map says of one unit so far. */
 typedef struct claim {
     uint32_t pool;
-    size_t length;      /* of the prefix; SIZE_MAX: a key inside the unit */
+    size_t length;       /* of the prefix; SIZE_MAX: a key inside the unit */
     uint32_t inner_pool; /* of keys inside it, or MPL_NO_INDEX */
 } claim;
 
@@ -119,8 +119,8 @@ static memplan_status read_map(mpl_job *job, mpl_json_value root,
                         "device_map: %s; write {\"\": 0} or "
                         "{\"model.layers.0\": 0, ...}",
                         mpl_json_type_name(root));
-    claim *const claims = mpl_arena_alloc(
-        job->arena, job->model->unit_count, sizeof *claims);
+    claim *const claims =
+        mpl_arena_alloc(job->arena, job->model->unit_count, sizeof *claims);
     if (claims == NULL)
         return mpl_fail_memory(error);
     for (uint32_t at = 0; at < job->model->unit_count; at++)
@@ -134,8 +134,7 @@ static memplan_status read_map(mpl_job *job, mpl_json_value root,
                             "machine lacks; it has a device's number, "
                             "\"cpu\" or \"disk\"",
                             walk.key);
-        const memplan_status status =
-            apply(job, walk.key, pool, claims, error);
+        const memplan_status status = apply(job, walk.key, pool, claims, error);
         if (status != MEMPLAN_OK)
             return status;
     }

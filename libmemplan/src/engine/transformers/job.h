@@ -20,12 +20,12 @@
  * disk: quantized like the others, or kept in 16 bits by the quantizer. */
 typedef struct mpl_loading {
     const char *name;
-    uint32_t dtype;         /* of what is not quantized; MPL_DTYPE_COUNT: the
-                               model's own */
-    uint32_t weight_bits;   /* of linear weights; 0: not quantized */
-    uint32_t block;         /* elements that share a scale; 0: a row does */
-    uint32_t scale_bytes;   /* with its zero point */
-    bool keeps_offloaded;   /* offloaded units stay as they are */
+    uint32_t dtype;       /* of what is not quantized; MPL_DTYPE_COUNT: the
+                             model's own */
+    uint32_t weight_bits; /* of linear weights; 0: not quantized */
+    uint32_t block;       /* elements that share a scale; 0: a row does */
+    uint32_t scale_bytes; /* with its zero point */
+    bool keeps_offloaded; /* offloaded units stay as they are */
     const char *rule;
 } mpl_loading;
 
@@ -44,17 +44,17 @@ const mpl_kv_loading *mpl_kv_loading_find(const char *name);
 
 /* All bytes of one unit, for all sequences. */
 typedef struct mpl_unit_cost {
-    uint64_t device_bytes;    /* parameters where they execute */
-    uint64_t offloaded_bytes; /* parameters on cpu or disk */
-    uint64_t buffer_bytes;    /* buffers: they stay where the unit executes */
-    uint64_t leaf_bytes;      /* of the largest leaf module when offloaded */
+    uint64_t device_bytes;      /* parameters where they execute */
+    uint64_t offloaded_bytes;   /* parameters on cpu or disk */
+    uint64_t buffer_bytes;      /* buffers: they stay where the unit executes */
+    uint64_t leaf_bytes;        /* of the largest leaf module when offloaded */
     uint64_t stored_leaf_bytes; /* of the same, in the model's own dtypes */
-    uint64_t read_bytes;      /* of parameters, to decode one token */
-    uint64_t cache_bytes;     /* the KV cache at the context */
-    uint64_t state_bytes;     /* fixed states */
-    uint64_t window_bytes;    /* a prompt beyond a sliding window */
-    uint64_t widest_bytes;    /* keys and values of one sequence step, in the
-                                 dtype of computation: copied by a step */
+    uint64_t read_bytes;        /* of parameters, to decode one token */
+    uint64_t cache_bytes;       /* the KV cache at the context */
+    uint64_t state_bytes;       /* fixed states */
+    uint64_t window_bytes;      /* a prompt beyond a sliding window */
+    uint64_t widest_bytes;      /* keys and values of one sequence step, in the
+                                   dtype of computation: copied by a step */
 } mpl_unit_cost;
 
 /* A bound of what one forward pass allocates, by part. */
@@ -94,12 +94,10 @@ uint64_t mpl_transformers_staging(const mpl_job *job, uint32_t unit,
 /* Each fills its part of the job's units. */
 memplan_status mpl_transformers_weights(mpl_job *job, memplan_error *error);
 memplan_status mpl_transformers_state(mpl_job *job, memplan_error *error);
-memplan_status mpl_transformers_activations(mpl_job *job,
-                                            memplan_error *error);
+memplan_status mpl_transformers_activations(mpl_job *job, memplan_error *error);
 
 /* The loadings that are smaller than the job's, the largest first. */
-const char *const *mpl_loading_smaller(const mpl_job *job,
-                                       uint32_t *out_count);
+const char *const *mpl_loading_smaller(const mpl_job *job, uint32_t *out_count);
 
 /* What a process with torch takes before a model is loaded. */
 uint64_t mpl_transformers_device_runtime(const mpl_job *job, uint32_t pool);
@@ -117,8 +115,7 @@ uint64_t mpl_transformers_link_speed(const mpl_job *job, uint32_t pool,
 /* Picoseconds a token of a unit that rests on `pool` and executes on `main`.
  * At most MPL_TIME_MAX_PS. */
 uint64_t mpl_transformers_unit_ps(const mpl_job *job, uint32_t unit,
-                                  uint32_t pool, uint32_t main,
-                                  bool *is_known);
+                                  uint32_t pool, uint32_t main, bool *is_known);
 
 /* Picoseconds to hand the hidden state from one device to another. */
 uint64_t mpl_transformers_crossing_ps(const mpl_job *job, uint32_t from,
@@ -141,7 +138,6 @@ memplan_status mpl_transformers_price(mpl_job *job, mpl_placement *placement,
                                       mpl_ledger *ledger, mpl_timing *timing,
                                       memplan_error *error);
 memplan_status mpl_transformers_read(mpl_job *job, const char *text,
-                                     mpl_placement *out,
-                                     memplan_error *error);
+                                     mpl_placement *out, memplan_error *error);
 
 #endif

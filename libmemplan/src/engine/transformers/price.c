@@ -36,19 +36,19 @@ static bool add_unit(const mpl_job *job, mpl_placement *placement, sums *pools,
     placement->unit_bytes[unit] =
         pool == home ? cost->device_bytes : cost->offloaded_bytes;
     if (pool == home) {
-        if (!mpl_add(&placement->unit_bytes[unit],
-                     placement->unit_bytes[unit], cost->buffer_bytes))
+        if (!mpl_add(&placement->unit_bytes[unit], placement->unit_bytes[unit],
+                     cost->buffer_bytes))
             return false;
     } else {
-        there->staging = mpl_max(there->staging,
-                                 mpl_transformers_staging(job, unit, pool));
+        there->staging =
+            mpl_max(there->staging, mpl_transformers_staging(job, unit, pool));
         if (!mpl_add(&there->guest_buffers, there->guest_buffers,
                      cost->buffer_bytes))
             return false;
         if (job->machine->pools[pool].kind == MPL_POOL_DISK &&
             main != job->host_pool && job->host_pool != MPL_NO_INDEX)
-            pools[job->host_pool].relay = mpl_max(
-                pools[job->host_pool].relay, cost->stored_leaf_bytes);
+            pools[job->host_pool].relay =
+                mpl_max(pools[job->host_pool].relay, cost->stored_leaf_bytes);
     }
     return mpl_add(&here->weights, here->weights,
                    placement->unit_bytes[unit]) &&
@@ -81,13 +81,14 @@ static const char *cache_rule(const mpl_job *job, mpl_arena *arena)
 {
     const mpl_kv_loading *const kv = job->kv_loading;
     return mpl_arena_format(
-        arena, "%llu tokens in %llu sequences of the layers that execute "
-               "here, %s",
+        arena,
+        "%llu tokens in %llu sequences of the layers that execute "
+        "here, %s",
         (unsigned long long)job->request->context_tokens,
         (unsigned long long)job->request->sequences,
-        kv != NULL ? kv->rule
-                   : mpl_kv_loading_find(mpl_dtype_name(job->compute_dtype))
-                         ->rule);
+        kv != NULL
+            ? kv->rule
+            : mpl_kv_loading_find(mpl_dtype_name(job->compute_dtype))->rule);
 }
 
 static memplan_status weight_rows(const mpl_job *job, mpl_ledger *ledger,
@@ -111,8 +112,8 @@ static memplan_status weight_rows(const mpl_job *job, mpl_ledger *ledger,
 static memplan_status state_rows(const mpl_job *job, mpl_ledger *ledger,
                                  uint32_t pool, const sums *sum)
 {
-    const bool is_quantized = job->kv_loading != NULL &&
-                              job->kv_loading->dtype == MPL_DTYPE_COUNT;
+    const bool is_quantized =
+        job->kv_loading != NULL && job->kv_loading->dtype == MPL_DTYPE_COUNT;
     memplan_status status = mpl_ledger_add(
         ledger, pool, MPL_ROW_KV_CACHE, is_quantized ? MPL_BOUND : MPL_EXACT,
         sum->cache, cache_rule(job, ledger->arena));
@@ -122,10 +123,10 @@ static memplan_status state_rows(const mpl_job *job, mpl_ledger *ledger,
                                 "sliding layers hold the whole prompt's keys "
                                 "and values until the next token");
     if (status == MEMPLAN_OK)
-        status = mpl_ledger_add(ledger, pool, MPL_ROW_STATE, MPL_EXACT,
-                                sum->state,
-                                "recurrent and convolution states, whatever "
-                                "the length");
+        status =
+            mpl_ledger_add(ledger, pool, MPL_ROW_STATE, MPL_EXACT, sum->state,
+                           "recurrent and convolution states, whatever "
+                           "the length");
     return status;
 }
 
@@ -136,21 +137,20 @@ static memplan_status pool_rows(const mpl_job *job, mpl_ledger *ledger,
     if (status == MEMPLAN_OK)
         status = state_rows(job, ledger, pool, sum);
     if (status == MEMPLAN_OK && sum->executes)
-        status = mpl_ledger_add(ledger, pool, MPL_ROW_ACTIVATIONS,
-                                job->activations.certainty,
-                                job->activations.bytes,
-                                mpl_arena_strdup(ledger->arena,
-                                                 job->activations.rule));
+        status = mpl_ledger_add(
+            ledger, pool, MPL_ROW_ACTIVATIONS, job->activations.certainty,
+            job->activations.bytes,
+            mpl_arena_strdup(ledger->arena, job->activations.rule));
     if (status == MEMPLAN_OK)
         status = mpl_ledger_add(ledger, pool, MPL_ROW_STAGING, MPL_BOUND,
                                 sum->staging,
                                 "the largest offloaded module, copied here "
                                 "while it executes");
     if (status == MEMPLAN_OK)
-        status = mpl_ledger_add(ledger, pool, MPL_ROW_STAGING, MPL_BOUND,
-                                sum->relay,
-                                "the largest module on disk, on its way "
-                                "through host memory");
+        status =
+            mpl_ledger_add(ledger, pool, MPL_ROW_STAGING, MPL_BOUND, sum->relay,
+                           "the largest module on disk, on its way "
+                           "through host memory");
     if (status == MEMPLAN_OK)
         status = runtime_row(job, ledger, pool, sum->executes);
     return status;
@@ -182,9 +182,9 @@ static memplan_status add_notes(const mpl_job *job, mpl_ledger *ledger,
     uint64_t offloaded = 0;
     bool uses_device = false;
     for (uint32_t at = 0; at < job->machine->pool_count; at++)
-        uses_device = uses_device || (pools[at].executes &&
-                                      job->machine->pools[at].kind ==
-                                          MPL_POOL_DEVICE);
+        uses_device =
+            uses_device || (pools[at].executes &&
+                            job->machine->pools[at].kind == MPL_POOL_DEVICE);
     for (uint32_t at = 0; at < 2 && uses_device; at++)
         if (away[at] != MPL_NO_INDEX)
             offloaded += pools[away[at]].unit_count;
@@ -209,8 +209,8 @@ memplan_status mpl_transformers_price(mpl_job *job, mpl_placement *placement,
         return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
                         "no device and no host memory to execute on: only "
                         "disk is given");
-    sums *const pools = mpl_arena_alloc(
-        job->arena, job->machine->pool_count, sizeof *pools);
+    sums *const pools =
+        mpl_arena_alloc(job->arena, job->machine->pool_count, sizeof *pools);
     if (pools == NULL)
         return mpl_fail_memory(error);
     for (uint32_t unit = 0; unit < job->model->unit_count; unit++)

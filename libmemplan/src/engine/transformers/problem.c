@@ -51,8 +51,7 @@ static bool is_dominated(const mpl_job *job, uint32_t pool)
 }
 
 /* Pins may name any device, so then each is tried. */
-static uint32_t main_at(const mpl_job *job, uint32_t index,
-                        uint32_t *out_count)
+static uint32_t main_at(const mpl_job *job, uint32_t index, uint32_t *out_count)
 {
     uint32_t found = job->host_pool;
     uint32_t count = 0;
@@ -100,15 +99,13 @@ static bool allocate(tables *made, mpl_job *job)
         is_whole = is_whole && *narrow[at] != NULL;
     }
     for (uint32_t at = 0; at < sizeof indices / sizeof *indices; at++) {
-        *indices[at] =
-            mpl_arena_alloc(job->arena, pools, sizeof **indices[at]);
+        *indices[at] = mpl_arena_alloc(job->arena, pools, sizeof **indices[at]);
         is_whole = is_whole && *indices[at] != NULL;
     }
     made->crossing =
         mpl_arena_alloc(job->arena, pools * pools, sizeof *made->crossing);
-    made->budget_bytes =
-        mpl_arena_alloc(job->arena, job->machine->budget_count,
-                        sizeof *made->budget_bytes);
+    made->budget_bytes = mpl_arena_alloc(job->arena, job->machine->budget_count,
+                                         sizeof *made->budget_bytes);
     return is_whole && made->crossing != NULL && made->budget_bytes != NULL;
 }
 
@@ -122,8 +119,8 @@ static bool fill_unit(const tables *made, mpl_job *job, uint32_t unit,
     uint64_t resident;
     bool is_known = true;
     made->time[cell] = MPL_TIME_FORBIDDEN;
-    if (main == MPL_NO_INDEX || (kind == MPL_POOL_DEVICE &&
-                                 (pool < main || main == job->host_pool)))
+    if (main == MPL_NO_INDEX ||
+        (kind == MPL_POOL_DEVICE && (pool < main || main == job->host_pool)))
         return true;
     if (!mpl_transformers_resident(&resident, cost))
         return false;

@@ -76,8 +76,8 @@ uint64_t mpl_transformers_unit_ps(const mpl_job *job, uint32_t unit,
         read = UINT64_MAX;
     uint64_t ps = 0;
     if (read != 0)
-        ps = transfer_ps(read,
-                         mpl_transformers_read_speed(job, home, is_known));
+        ps =
+            transfer_ps(read, mpl_transformers_read_speed(job, home, is_known));
     const bool is_copied = home != pool && cost->offloaded_bytes != 0;
     if (is_copied && kind == MPL_POOL_DISK)
         ps += transfer_ps(cost->offloaded_bytes,
@@ -101,8 +101,7 @@ uint64_t mpl_transformers_crossing_ps(const mpl_job *job, uint32_t from,
     const uint32_t ends[] = {from, to};
     for (uint32_t at = 0; at < 2; at++)
         if (job->machine->pools[ends[at]].kind == MPL_POOL_DEVICE)
-            slowest = mpl_min(slowest, mpl_transformers_link_speed(
-                                           job, ends[at], is_known));
-    return mpl_min(CROSSING_PS + transfer_ps(bytes, slowest),
-                   MPL_TIME_MAX_PS);
+            slowest = mpl_min(
+                slowest, mpl_transformers_link_speed(job, ends[at], is_known));
+    return mpl_min(CROSSING_PS + transfer_ps(bytes, slowest), MPL_TIME_MAX_PS);
 }

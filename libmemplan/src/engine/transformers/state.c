@@ -99,8 +99,7 @@ static bool unit_state(const mpl_job *job, const mpl_state *state,
     const uint64_t kept = state->window_tokens != 0
                               ? mpl_min(context, state->window_tokens)
                               : context;
-    return plain_cache(&cost->cache_bytes, kept, elements, sequences,
-                       dtype) &&
+    return plain_cache(&cost->cache_bytes, kept, elements, sequences, dtype) &&
            plain_cache(&cost->window_bytes,
                        mpl_sub_floor(mpl_max(job->prompt_tokens, kept), kept),
                        elements, sequences, dtype);

@@ -49,8 +49,7 @@ static memplan_status find_dtypes(mpl_job *job, memplan_error *error)
     job->compute_dtype = job->loading->dtype != MPL_DTYPE_COUNT
                              ? job->loading->dtype
                              : main_float(job->model);
-    if (job->loading->weight_bits != 0 &&
-        job->compute_dtype == MPL_DTYPE_FP32)
+    if (job->loading->weight_bits != 0 && job->compute_dtype == MPL_DTYPE_FP32)
         job->compute_dtype = MPL_DTYPE_FP16;
     if (request->kv_dtype == NULL)
         return MEMPLAN_OK;
@@ -96,8 +95,7 @@ static void find_pools(mpl_job *job)
 static memplan_status open_job(mpl_job **out, mpl_arena *arena,
                                const memplan_model *model,
                                const memplan_machine *machine,
-                               const mpl_request *request,
-                               memplan_error *error)
+                               const mpl_request *request, memplan_error *error)
 {
     if (!claims(model))
         return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
@@ -107,18 +105,15 @@ static memplan_status open_job(mpl_job **out, mpl_arena *arena,
     mpl_job *const job = mpl_arena_alloc(arena, 1, sizeof *job);
     if (job == NULL)
         return mpl_fail_memory(error);
-    *job = (mpl_job){.arena = arena,
-                     .model = model,
-                     .machine = machine,
-                     .request = request};
+    *job = (mpl_job){
+        .arena = arena, .model = model, .machine = machine, .request = request};
     job->units = mpl_arena_alloc(arena, model->unit_count, sizeof *job->units);
     job->tied_to =
         mpl_arena_alloc(arena, model->unit_count, sizeof *job->tied_to);
     if (job->units == NULL || job->tied_to == NULL)
         return mpl_fail_memory(error);
-    job->prompt_tokens = request->prompt_tokens != 0
-                             ? request->prompt_tokens
-                             : request->context_tokens;
+    job->prompt_tokens = request->prompt_tokens != 0 ? request->prompt_tokens
+                                                     : request->context_tokens;
     if (job->prompt_tokens > request->context_tokens)
         return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
                         "a prompt of %llu tokens is longer than the context "
@@ -176,10 +171,10 @@ static void terms(const mpl_job *job, mpl_terms *out)
                          job->loading->dtype != MPL_DTYPE_COUNT
                      ? job->loading->name
                      : stored_dtype(job->model),
-        .kv_dtype = !has_cache              ? "none"
-                    : job->kv_loading != NULL ? job->kv_loading->name
-                                            : mpl_dtype_name(
-                                                  job->compute_dtype),
+        .kv_dtype = !has_cache ? "none"
+                    : job->kv_loading != NULL
+                        ? job->kv_loading->name
+                        : mpl_dtype_name(job->compute_dtype),
         .context_tokens = job->request->context_tokens,
         .smaller_kv_dtypes = SMALLER_KV + first,
         .smaller_kv_dtype_count = SMALLER_KV_COUNT - first,
@@ -204,8 +199,7 @@ uint64_t mpl_transformers_host_runtime(const mpl_job *job)
     return job->device_pool_count != 0 ? 1024 * MIB : 512 * MIB;
 }
 
-uint32_t mpl_transformers_home(const mpl_job *job, uint32_t pool,
-                               uint32_t main)
+uint32_t mpl_transformers_home(const mpl_job *job, uint32_t pool, uint32_t main)
 {
     return job->machine->pools[pool].kind == MPL_POOL_DEVICE ? pool : main;
 }

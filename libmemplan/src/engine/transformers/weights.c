@@ -34,9 +34,13 @@ static const mpl_loading LOADINGS[] = {
 };
 enum { LOADING_COUNT = sizeof LOADINGS / sizeof *LOADINGS };
 
-static const mpl_loading AS_STORED = {
-    "auto", MPL_DTYPE_COUNT, 0, 0, 0, false,
-    "parameters in the dtypes of the model"};
+static const mpl_loading AS_STORED = {"auto",
+                                      MPL_DTYPE_COUNT,
+                                      0,
+                                      0,
+                                      0,
+                                      false,
+                                      "parameters in the dtypes of the model"};
 
 const mpl_loading *mpl_loading_find(const char *name)
 {
@@ -65,8 +69,8 @@ static bool plain_bytes(uint64_t *out, const mpl_job *job,
                         const mpl_tensor *tensor)
 {
     const mpl_loading *const loading = job->loading;
-    const bool is_cast = loading->weight_bits != 0 ||
-                         loading->dtype != MPL_DTYPE_COUNT;
+    const bool is_cast =
+        loading->weight_bits != 0 || loading->dtype != MPL_DTYPE_COUNT;
     if (!is_cast || !is_float(tensor->dtype) ||
         (tensor->flags & MPL_TENSOR_BUFFER) != 0) {
         *out = tensor->bytes;
@@ -87,8 +91,8 @@ static bool packed_bytes(uint64_t *out, const mpl_job *job,
         scales = (tensor->element_count + loading->block - 1) / loading->block;
     else if (tensor->dimension_count > 0 &&
              tensor->shape[tensor->dimension_count - 1] > 0)
-        scales = tensor->element_count /
-                 tensor->shape[tensor->dimension_count - 1];
+        scales =
+            tensor->element_count / tensor->shape[tensor->dimension_count - 1];
     return mpl_mul(&scales, scales, loading->scale_bytes) &&
            mpl_add(out, bits / 8 + (bits % 8 != 0), scales);
 }
@@ -218,8 +222,7 @@ static bool is_quantized(const memplan_model *model)
     return false;
 }
 
-const char *const *mpl_loading_smaller(const mpl_job *job,
-                                       uint32_t *out_count)
+const char *const *mpl_loading_smaller(const mpl_job *job, uint32_t *out_count)
 {
     static const char *const NAMES[] = {"bf16", "int8", "int4", "nf4"};
     enum { NAME_COUNT = sizeof NAMES / sizeof *NAMES };

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How much of a pool items can take at all. Once it holds anything it has paid
+ * for opening; and where nothing but whole items goes in, what no combination
+ * of them reaches stays empty:
+ *
+ *     room = max { sum of count * own bytes <= capacity - opening }
+ *
+ * found by trying the combinations, the largest items first. It makes bounds
+ * strong where a pool holds a dozen layers and the half that remains is lost.
+ */
+#include "base/checked.h"
+#include "model/model.h"
+#include "plan/space.h"
+
+enum { TRIES_MAX = 3000, SIZES_MAX = 16 };
+
+typedef struct packing {
+    uint64_t bytes[SIZES_MAX]; /* descending */
+    uint32_t counts[SIZES_MAX];
+    uint32_t size_count;
+    uint64_t limit;
+    uint64_t best;
+    uint32_t tries;
+} packing;
+
+static void pack(packing *at, uint32_t size, uint64_t taken)
+{
+    at->best = mpl_max(at->best, taken);
+    if (size == at->size_count || at->best == at->limit || at->tries == 0)
+        return;
+    at->tries--;
+    uint64_t count =
+        mpl_min((at->limit - taken) / at->bytes[size], at->counts[size]);
+    for (;; count--) {
+        pack(at, size + 1, taken + count * at->bytes[size]);
+        if (count == 0)
+            return;
+    }
+}
+
+/* False: too many sizes to try. */
+static bool collect_sizes(packing *out, const mpl_space *space, uint32_t pool)
+{
+    for (uint32_t index = 0; index < space->class_count; index++) {
+        const mpl_cell *const cell = mpl_space_cell(space, index, pool);
+        if (cell->time_ps == MPL_TIME_FORBIDDEN || cell->own_bytes == 0)
+            continue;
+        if (out->size_count == SIZES_MAX)
+            return false;
+        uint32_t place = out->size_count++;
+        for (; place > 0 && out->bytes[place - 1] < cell->own_bytes; place--) {
+            out->bytes[place] = out->bytes[place - 1];
+            out->counts[place] = out->counts[place - 1];
+        }
+        out->bytes[place] = cell->own_bytes;
+        out->counts[place] = space->class_size[index];
+    }
+    return true;
+}
+
+static bool has_guests(const mpl_problem *problem, uint32_t pool)
+{
+    for (uint32_t other = 0; other < problem->pool_count; other++)
+        if (other != pool &&
+            (problem->home[other] == pool || problem->relay[other] == pool))
+            return true;
+    return false;
+}
+
+static uint64_t find_room(const mpl_space *space, uint32_t pool)
+{
+    const mpl_problem *const problem = space->problem;
+    const uint64_t capacity = problem->capacity_bytes[pool];
+    if (capacity == MEMPLAN_UNKNOWN)
+        return capacity;
+    packing at = {.limit =
+                      problem->home[pool] == pool
+                          ? mpl_sub_floor(capacity, problem->open_bytes[pool])
+                          : capacity,
+                  .tries = TRIES_MAX};
+    if (has_guests(problem, pool) || !collect_sizes(&at, space, pool))
+        return at.limit;
+    pack(&at, 0, 0);
+    return at.tries > 0 ? at.best : at.limit;
+}
+
+bool mpl_space_are_alike(const mpl_space *space, uint32_t a, uint32_t b)
+{
+    const mpl_problem *const problem = space->problem;
+    const uint32_t pools = problem->pool_count;
+    if (problem->capacity_bytes[a] != problem->capacity_bytes[b] ||
+        problem->open_bytes[a] != problem->open_bytes[b] ||
+        problem->home[a] != a || problem->home[b] != b ||
+        problem->relay[a] != problem->relay[b])
+        return false;
+    for (uint32_t other = 0; other < pools; other++) {
+        const bool is_pair = other == a || other == b;
+        if (!is_pair && (problem->crossing_ps[a * pools + other] !=
+                             problem->crossing_ps[b * pools + other] ||
+                         problem->crossing_ps[other * pools + a] !=
+                             problem->crossing_ps[other * pools + b]))
+            return false;
+    }
+    for (uint32_t index = 0; index < space->class_count; index++) {
+        const mpl_cell *const one = mpl_space_cell(space, index, a);
+        const mpl_cell *const two = mpl_space_cell(space, index, b);
+        if (one->own_bytes != two->own_bytes || one->time_ps != two->time_ps)
+            return false;
+    }
+    return true;
+}
+
+void mpl_space_find_rooms(mpl_space *space)
+{
+    for (uint32_t pool = 0; pool < space->problem->pool_count; pool++) {
+        uint32_t twin = 0;
+        while (twin < pool && (has_guests(space->problem, twin) ||
+                               has_guests(space->problem, pool) ||
+                               !mpl_space_are_alike(space, twin, pool)))
+            twin++;
+        space->rooms[pool] =
+            twin < pool ? space->rooms[twin] : find_room(space, pool);
+    }
+}
