@@ -11,6 +11,7 @@
 #include "machine/host.h"
 #include "machine/machine.h"
 #include "machine/topology.h"
+#include "machine/visible.h"
 
 static bool read_disk(memplan_machine *machine, const char *path)
 {
@@ -60,6 +61,8 @@ static memplan_status detect(memplan_machine *machine,
         !read_disk(machine, options->disk_path))
         return mpl_fail_memory(error);
     status = mpl_topology_join(machine, &topology, error);
+    if (status == MEMPLAN_OK && !mpl_visible_apply(machine, options))
+        status = mpl_fail_memory(error);
     return status == MEMPLAN_OK ? mpl_machine_finish(machine, error) : status;
 }
 

@@ -41,18 +41,21 @@ static uint64_t metal_working_set(uint64_t total_bytes)
                                              : total_bytes / 4 * 3;
 }
 
+/* What the device may use of the host's memory, and beside it what was carved
+ * out for it; the driver's own total is that carve-out's size. */
 static void settle_unified(const memplan_machine *machine, mpl_device *device)
 {
-    const mpl_figure shared = shared_memory(machine, device);
+    mpl_figure shared = shared_memory(machine, device);
     const uint64_t available = machine->host.available_bytes.value;
-    const uint64_t carve_out =
-        device->carve_out_bytes.value != MEMPLAN_UNKNOWN
-            ? device->carve_out_bytes.value
-            : 0;
+    const bool is_carved = device->carve_out_bytes.value != MEMPLAN_UNKNOWN;
+    const uint64_t carved = is_carved ? device->total_bytes.value : 0;
+    const uint64_t carved_free = is_carved ? device->carve_out_bytes.value : 0;
+    if (is_carved && device->host_mapped_bytes < shared.value)
+        shared = (mpl_figure){device->host_mapped_bytes, "amdgpu"};
     device->free_bytes = MPL_FIGURE_UNKNOWN;
     device->total_bytes = shared;
     if (shared.value != MEMPLAN_UNKNOWN)
-        (void)mpl_add(&device->total_bytes.value, shared.value, carve_out);
+        (void)mpl_add(&device->total_bytes.value, shared.value, carved);
     if (strcmp(device->vendor, "apple") == 0 &&
         shared.value != MEMPLAN_UNKNOWN)
         device->free_bytes =
@@ -60,7 +63,7 @@ static void settle_unified(const memplan_machine *machine, mpl_device *device)
                          "Metal's default working set"};
     else if (available != MEMPLAN_UNKNOWN)
         device->free_bytes =
-            (mpl_figure){mpl_min(available, shared.value) + carve_out,
+            (mpl_figure){mpl_min(available, shared.value) + carved_free,
                          machine->host.available_bytes.source};
     /* A copy inside one memory reads each byte and writes it. */
     if (device->bandwidth_bytes_per_second.value != MEMPLAN_UNKNOWN) {
@@ -86,7 +89,8 @@ static void settle_stated(mpl_device *device)
 static bool note_unified(memplan_machine *machine, const mpl_device *device,
                          mpl_figure driver)
 {
-    if (driver.value == MEMPLAN_UNKNOWN || driver.source[0] == '\0')
+    if (driver.value == MEMPLAN_UNKNOWN || driver.source[0] == '\0' ||
+        device->carve_out_bytes.value != MEMPLAN_UNKNOWN)
         return true;
     char amount[32];
     memplan_bytes_format(amount, sizeof amount, driver.value);

@@ -25,12 +25,14 @@ static void read_memory(mpl_report *report, const mpl_tree *tree,
     if (mpl_tree_number(tree, &total, "%s/%s/mem_info_vram_total", DEVICES,
                         pci) &&
         total > 0) {
-        if (report->is_integrated)
-            report->carve_out_bytes = total;
         report->total_bytes = total;
         if (mpl_tree_number(tree, &used, "%s/%s/mem_info_vram_used", DEVICES,
                             pci))
             report->free_bytes = mpl_sub_floor(total, used);
+        if (report->is_integrated)
+            report->carve_out_bytes = report->free_bytes != MEMPLAN_UNKNOWN
+                                          ? report->free_bytes
+                                          : total;
     }
     if (mpl_tree_number(tree, &total, "%s/%s/mem_info_gtt_total", DEVICES,
                         pci))

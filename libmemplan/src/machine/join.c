@@ -111,6 +111,8 @@ static void take_report(mpl_device *device, const mpl_report *report)
                       report->source);
     (void)take_figure(&device->carve_out_bytes, report->carve_out_bytes,
                       report->source);
+    if (device->host_mapped_bytes == MEMPLAN_UNKNOWN)
+        device->host_mapped_bytes = report->host_mapped_bytes;
     (void)take_figure(&device->bandwidth_bytes_per_second,
                       report->bandwidth_bytes_per_second, report->source);
     (void)take_figure(&device->link_bytes_per_second,

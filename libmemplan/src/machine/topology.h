@@ -31,7 +31,8 @@ typedef struct mpl_report {
     uint64_t total_bytes;
     uint64_t free_bytes;
     uint64_t reserved_bytes;
-    uint64_t carve_out_bytes;   /* integrated: taken from the host for it */
+    uint64_t carve_out_bytes; /* integrated: what is free of that which was
+                                 taken from the host for it */
     uint64_t host_mapped_bytes; /* of host memory that it may map (GTT) */
     uint64_t bandwidth_bytes_per_second;
     uint64_t link_bytes_per_second;
