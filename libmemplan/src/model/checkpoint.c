@@ -179,3 +179,12 @@ memplan_status mpl_checkpoint_join(memplan_model **out, memplan_model *weights,
     memplan_model_free(weights);
     return mpl_fail_memory(error);
 }
+
+void mpl_checkpoint_take_total(memplan_model *config, uint64_t total_bytes)
+{
+    uint64_t wide_bytes;
+    if (total_bytes != MEMPLAN_UNKNOWN &&
+        mpl_mul(&wide_bytes, config->parameter_count, 4) &&
+        wide_bytes == total_bytes)
+        (void)retype(config, MPL_DTYPE_FP32);
+}

@@ -22,4 +22,8 @@ memplan_status mpl_checkpoint_join(memplan_model **out, memplan_model *weights,
                                    memplan_model *config,
                                    memplan_error *error);
 
+/* An index says how many bytes its shards hold, but not of which type: exactly
+ * four a parameter are fp32, whatever the config says. */
+void mpl_checkpoint_take_total(memplan_model *config, uint64_t total_bytes);
+
 #endif

@@ -128,6 +128,7 @@ static memplan_status read_index_alone(memplan_model **out,
         read_config(out, from, from->source.config_path);
     if (status != MEMPLAN_OK)
         return status;
+    mpl_checkpoint_take_total(*out, index->total_bytes);
     (*out)->format = "index";
     (*out)->file_bytes = index->total_bytes;
     return MEMPLAN_OK;

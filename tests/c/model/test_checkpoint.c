@@ -200,3 +200,23 @@ Test(checkpoint, lives_without_a_family)
     cr_expect_eq(model->facts.context_tokens, MEMPLAN_UNKNOWN);
     memplan_model_free(model);
 }
+
+/* 4 * 8 + 8 + 8 + (2 * 8 * 8 + 2 * 4 * 8) + 3 * 8 * 16 + 8 parameters. */
+Test(checkpoint, takes_the_type_from_the_total_of_an_index)
+{
+    enum { PARAMETERS = 32 + 8 + 8 + 192 + 384 + 8 };
+    for (int each = 2; each <= 4; each += 2) {
+        char text[200];
+        (void)snprintf(text, sizeof text,
+                       "{\"metadata\": {\"total_size\": %d}, \"weight_map\": "
+                       "{\"a\": \"gone.safetensors\"}}",
+                       each * PARAMETERS);
+        (void)folder_write_text(&place, "config.json", LLAMA);
+        (void)folder_write_text(&place, "model.safetensors.index.json", text);
+        memplan_model *const model = open_model();
+        cr_expect_str_eq(model->format, "index");
+        cr_expect_eq(model->parameter_count, PARAMETERS);
+        cr_expect_eq(stored_bytes(model), (uint64_t)each * PARAMETERS);
+        memplan_model_free(model);
+    }
+}
