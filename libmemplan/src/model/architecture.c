@@ -148,8 +148,13 @@ static memplan_status add_state(builder *to, const mpl_node *node,
     uint64_t values[3] = {0};
     if (to->block == NULL || !to->is_trunk)
         return MEMPLAN_OK;
-    for (uint32_t at = 0; at < node->argument_count && at < 3; at++)
+    for (uint32_t at = 0; at < node->argument_count && at < 3; at++) {
+        const mpl_value value =
+            mpl_expression_value(node->arguments[at], with);
+        if (at == 2 && value.kind == MPL_VALUE_NONE)
+            break; /* a null window is none */
         values[at] = mpl_expression_count(node->arguments[at], MAX_SIZE, with);
+    }
     mpl_state *const state = &to->block->state;
     if (node->kind == MPL_NODE_FIXED) {
         state->fixed_bytes += values[0];

@@ -212,6 +212,7 @@ static const flag_row FLAGS[] = {
     {"keep_fp16", MPL_NODE_KEEP_FP16},
     {"transient", MPL_TENSOR_TRANSIENT},
     {"linear", MPL_TENSOR_LINEAR},
+    {"transposed", MPL_TENSOR_TRANSPOSED},
     {"expert", MPL_TENSOR_EXPERT},
     {"lookup", MPL_TENSOR_LOOKUP},
 };

@@ -32,7 +32,8 @@ enum {
     MPL_TENSOR_TRANSIENT = 1 << 1, /* a buffer that no checkpoint holds */
     MPL_TENSOR_LINEAR = 1 << 2,    /* the weight of a linear layer */
     MPL_TENSOR_EXPERT = 1 << 3,    /* routed experts: read in part a token */
-    MPL_TENSOR_LOOKUP = 1 << 4     /* an embedding: a row a token is read */
+    MPL_TENSOR_LOOKUP = 1 << 4,    /* an embedding: a row a token is read */
+    MPL_TENSOR_TRANSPOSED = 1 << 5 /* a linear weight, inputs outermost */
 };
 
 typedef struct mpl_tensor {

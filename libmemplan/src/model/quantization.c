@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Quantization while loading, as Transformers does it with bitsandbytes.
+ * Quantization while loading: what a linear layer's weight becomes.
  *
- *     int8   one byte an element, and an fp32 maximum a row (SCB)
- *     4 bit  half a byte an element, an fp32 maximum each 64 elements (absmax)
- *            and the 16 fp32 values of the code
- *     4 bit, double quantization: the maxima themselves in one byte, an fp32
- *            maximum each 256 of them, their code of 256 fp32 and one offset
+ *     packed   elements * bits / 8
+ *     scales   groups * (scale + zero), groups = elements / group
+ *     extra    codes and offsets, once a weight
+ *     second   4 bytes each `second` scales, where scales are quantized too
  *
- * Only the weights of linear layers change. The output projection stays, and
- * so does whatever shares its bytes with another module; experts that are one
- * parameter of three dimensions are no linear layers and stay too.
+ * Only weights of linear layers change. The output projection stays, and so
+ * do the last parameter's module and whatever shares its bytes with another:
+ * those are what Transformers keeps out. Experts that are one parameter of
+ * three dimensions are no linear layers, and stay too.
  */
 #include "model/quantization.h"
 
@@ -19,27 +19,27 @@
 
 #include "base/checked.h"
 
-typedef enum rule { PLAIN, ROW_INT8, BLOCK_4BIT, BLOCK_4BIT_DOUBLE } rule;
+#define OWN UINT32_MAX
 
 typedef struct scheme_row {
     const char *name;
-    rule rule;
-    uint32_t dtype; /* of floats that stay; MPL_DTYPE_COUNT: the model's */
+    uint32_t dtype;
+    uint32_t bits;
+    uint32_t group_elements;
+    uint32_t least_group;
+    uint32_t scale_bytes;
+    uint32_t zero_bytes;
+    uint32_t extra_bytes;
+    uint32_t second_scales;
 } scheme_row;
 
 static const scheme_row ROWS[] = {
-#define SCHEME(id, name, rule, dtype) {name, rule, dtype},
+#define SCHEME(id, ...) {__VA_ARGS__},
 #include "model/schemes.def"
 #undef SCHEME
 };
 
-enum {
-    BLOCK_ELEMENTS = 64, /* of one absmax */
-    BLOCK_MAXIMA = 256,  /* of one second absmax */
-    CODE_BYTES = 16 * 4,
-    SECOND_CODE_BYTES = 256 * 4,
-    FP32_BYTES = 4
-};
+enum { FP32_BYTES = 4, GROUP_STEP = 32 };
 
 const char *mpl_scheme_name(uint32_t scheme)
 {
@@ -70,7 +70,7 @@ static bool is_float(uint32_t dtype)
 }
 
 /* Parameters follow the dtype that is asked for; buffers that the model makes
- * in fp32 or in integers do not. */
+ * by itself, in fp32 or in integers, do not. */
 static bool plain_bytes(uint64_t *out, const mpl_tensor *tensor,
                         uint32_t dtype)
 {
@@ -83,11 +83,45 @@ static bool plain_bytes(uint64_t *out, const mpl_tensor *tensor,
     return mpl_dtype_bytes(out, dtype, tensor->element_count);
 }
 
-static bool is_quantized(const memplan_model *model, const mpl_tensor *tensor)
+/* The last parameter in the model's order, tied ones aside. */
+static bool is_last(const memplan_model *model, const mpl_tensor *tensor)
 {
+    const mpl_tensor *const end = model->tensors + model->tensor_count;
+    for (const mpl_tensor *next = tensor + 1; next < end; next++)
+        if ((next->flags & MPL_TENSOR_BUFFER) == 0 &&
+            next->tied_to == MPL_NO_INDEX)
+            return false;
+    return true;
+}
+
+bool mpl_is_quantized(const memplan_model *model, uint32_t index)
+{
+    const mpl_tensor *const tensor = &model->tensors[index];
     return (tensor->flags & MPL_TENSOR_LINEAR) != 0 &&
            tensor->dimension_count == 2 && tensor->tied_to == MPL_NO_INDEX &&
-           model->units[tensor->unit_index].kind != MPL_UNIT_HEAD;
+           is_float(tensor->dtype) &&
+           model->units[tensor->unit_index].kind != MPL_UNIT_HEAD &&
+           !is_last(model, tensor);
+}
+
+/* Elements that share a scale, by what divides the input features. */
+static uint64_t group_elements(const scheme_row *row, uint64_t inputs)
+{
+    uint64_t group = row->group_elements;
+    if (group == 0)
+        return inputs;
+    if (row->least_group == 0)
+        return group;
+    if (inputs <= group)
+        return inputs;
+    while (inputs % group != 0 && group > row->least_group)
+        group -= GROUP_STEP;
+    return inputs % group == 0 ? group : inputs;
+}
+
+static uint64_t width_of(uint32_t bytes, const mpl_tensor *tensor)
+{
+    return bytes == OWN ? mpl_dtype_block_bytes(tensor->dtype) : bytes;
 }
 
 bool mpl_quantized_bytes(uint64_t *out, const memplan_model *model,
@@ -95,26 +129,27 @@ bool mpl_quantized_bytes(uint64_t *out, const memplan_model *model,
 {
     const scheme_row *const row = &ROWS[scheme];
     const mpl_tensor *const tensor = &model->tensors[index];
-    if (row->rule == PLAIN || !is_quantized(model, tensor))
+    if (row->bits == 0 || !mpl_is_quantized(model, index))
+        return plain_bytes(out, tensor, row->dtype);
+    const bool is_transposed = (tensor->flags & MPL_TENSOR_TRANSPOSED) != 0;
+    const uint64_t inputs = tensor->shape[is_transposed ? 0 : 1];
+    if (inputs == 0)
         return plain_bytes(out, tensor, row->dtype);
     const uint64_t elements = tensor->element_count;
-    const uint64_t maxima = ceil_divide(elements, BLOCK_ELEMENTS);
-    uint64_t extra = 0;
-    switch (row->rule) {
-    case PLAIN:
+    const uint64_t groups =
+        ceil_divide(elements, group_elements(row, inputs));
+    uint64_t bits;
+    uint64_t scales;
+    if (!mpl_mul(&bits, elements, row->bits) ||
+        !mpl_mul(&scales, groups,
+                 width_of(row->scale_bytes, tensor) +
+                     width_of(row->zero_bytes, tensor)))
         return false;
-    case ROW_INT8:
-        return mpl_mul(&extra, tensor->shape[0], FP32_BYTES) &&
-               mpl_add(out, elements, extra);
-    case BLOCK_4BIT:
-        return mpl_mul(&extra, maxima, FP32_BYTES) &&
-               mpl_add(&extra, extra, CODE_BYTES) &&
-               mpl_add(out, ceil_divide(elements, 2), extra);
-    case BLOCK_4BIT_DOUBLE:
-        extra = ceil_divide(maxima, BLOCK_MAXIMA) * FP32_BYTES +
-                SECOND_CODE_BYTES + FP32_BYTES + CODE_BYTES;
-        return mpl_add(&extra, extra, maxima) &&
-               mpl_add(out, ceil_divide(elements, 2), extra);
-    }
-    return false;
+    const uint64_t second =
+        row->second_scales == 0
+            ? 0
+            : ceil_divide(groups, row->second_scales) * FP32_BYTES;
+    return mpl_add(&scales, scales, second) &&
+           mpl_add(&scales, scales, row->extra_bytes) &&
+           mpl_add(out, ceil_divide(bits, 8), scales);
 }

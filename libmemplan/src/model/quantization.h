@@ -30,6 +30,9 @@ const char *mpl_scheme_name(uint32_t scheme);
  * "int4" is nf4 without double quantization. */
 mpl_scheme mpl_scheme_from_name(const char *name);
 
+/* True for a weight that a quantizer of this kind would change. */
+bool mpl_is_quantized(const memplan_model *model, uint32_t tensor);
+
 /*
  * Bytes of one tensor of the model when loaded by a scheme, all it brings with
  * it counted in. A tied tensor costs what its owner costs: count it once.

@@ -1,27 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* config.json: from a configuration alone to tensors, units and state. */
 #include <criterion/criterion.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "memplan.h"
-#include "model/hf_config.h"
+#include "support/configs.h"
 #include "support/vectors.h"
-
-/* Reads a configuration that is in memory. */
-static memplan_status read_text(memplan_model **out, const char *text,
-                                memplan_error *error)
-{
-    const size_t length = strlen(text);
-    mpl_json *json = NULL;
-    uint8_t *const padded = calloc(1, length + 64);
-    memcpy(padded, text, length);
-    const memplan_status status =
-        mpl_json_parse(&json, padded, length, error);
-    free(padded);
-    return status == MEMPLAN_OK ? mpl_config_read(out, json, "test", error)
-                                : status;
-}
 
 static void expect_number(const vector_case *one, const char *key,
                           uint64_t given)
@@ -60,7 +44,7 @@ static void check_case(const vector_case *one)
         mpl_json_string(mpl_json_get(one->given, "config"), NULL);
     const char *const says =
         mpl_json_string(mpl_json_get(one->expect, "says"), NULL);
-    const memplan_status status = read_text(&model, text, &error);
+    const memplan_status status = config_read_text(&model, text, &error);
     if (says != NULL) {
         cr_expect_neq(status, MEMPLAN_OK, "%s", one->name);
         cr_expect_null(model, "%s", one->name);

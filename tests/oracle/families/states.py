@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""What a model keeps between tokens, layer by layer: a forward pass on the
+meta device fills the cache that the class makes, and its shapes are read.
+"""
+import torch
+
+SEQUENCES = 2
+TOKENS = 3
+
+
+def parts(cache):
+    """The caches of a cache: an encoder-decoder's has two."""
+    own = getattr(cache, "self_attention_cache", None)
+    if own is not None:
+        return own, cache.cross_attention_cache
+    return cache, None
+
+
+def tensors_of(value):
+    if torch.is_tensor(value):
+        return [value]
+    if isinstance(value, dict):
+        return [t for v in value.values() for t in tensors_of(v)]
+    if isinstance(value, (list, tuple)):
+        return [t for v in value for t in tensors_of(v)]
+    return []
+
+
+def layer_row(layer):
+    """Elements a token, the window, and states of a fixed size."""
+    row = {"key": 0, "value": 0, "window": 0}
+    for name, field in (("keys", "key"), ("values", "value")):
+        tensor = getattr(layer, name, None)
+        if torch.is_tensor(tensor) and tensor.numel():
+            row[field] = tensor.numel() // (SEQUENCES * tensor.shape[-2])
+    if row["key"] or row["value"]:
+        row["window"] = getattr(layer, "sliding_window", None) or 0
+    for name, value in vars(layer).items():
+        if name in ("keys", "values"):
+            continue
+        for at, tensor in enumerate(tensors_of(value)):
+            if tensor.dim() > 1 and tensor.shape[0] == SEQUENCES:
+                row[f"{name}.{at}"] = (tensor.numel() // SEQUENCES,
+                                       tensor.dtype)
+    return row
+
+
+def read_cache(model):
+    """Rows of each layer, or None where the model keeps no cache."""
+    tokens = torch.ones(SEQUENCES, TOKENS, dtype=torch.long, device="meta")
+    inputs = {"input_ids": tokens, "use_cache": True}
+    if getattr(model.config, "is_encoder_decoder", False):
+        inputs["decoder_input_ids"] = tokens
+    with torch.no_grad():
+        out = model.eval()(**inputs)
+    cache = getattr(out, "past_key_values", None)
+    if cache is None:
+        cache = getattr(out, "cache_params", None)
+    if cache is None:
+        return None
+    own, _ = parts(cache)
+    return [layer_row(layer) for layer in getattr(own, "layers", [])] or None

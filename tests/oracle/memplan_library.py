@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""libmemplan.so through ctypes, as far as the oracles need it."""
+import ctypes
+import os
+
+U64 = ctypes.c_uint64
+TEXT = ctypes.c_char_p
+
+
+class Error(ctypes.Structure):
+    _fields_ = [("status", ctypes.c_int32), ("line", ctypes.c_uint32),
+                ("offset", U64), ("message", ctypes.c_char * 240)]
+
+
+class ModelInfo(ctypes.Structure):
+    _fields_ = [("size", U64), ("source", TEXT), ("name", TEXT),
+                ("format", TEXT), ("architecture", TEXT), ("dtype", TEXT),
+                ("parameter_count", U64), ("weight_bytes", U64),
+                ("file_bytes", U64), ("tensor_count", U64),
+                ("unit_count", U64), ("layer_count", U64),
+                ("context_tokens", U64)]
+
+
+class TensorInfo(ctypes.Structure):
+    _fields_ = [("size", U64), ("name", TEXT), ("dtype", TEXT),
+                ("shape", ctypes.POINTER(U64)), ("dimension_count", U64),
+                ("bytes", U64), ("unit_index", U64), ("is_buffer", U64),
+                ("tied_to", TEXT)]
+
+
+class UnitInfo(ctypes.Structure):
+    _fields_ = [("size", U64), ("name", TEXT), ("kind", TEXT),
+                ("weight_bytes", U64), ("parameter_count", U64),
+                ("tensor_count", U64)]
+
+
+class Refused(Exception):
+    """memplan could not open the model; the message says why."""
+
+
+def default_path():
+    here = os.path.dirname(os.path.abspath(__file__))
+    return os.path.join(here, "..", "..", "build", "libmemplan",
+                        "libmemplan.so")
+
+
+class Library:
+    def __init__(self, path=None):
+        self.lib = ctypes.CDLL(path or default_path())
+        self.lib.memplan_model_free.restype = None
+        self.lib.memplan_model_describe.restype = None
+
+    def read(self, path):
+        """(info, tensors, units) of a model, as plain Python."""
+        model = ctypes.c_void_p()
+        error = Error()
+        status = self.lib.memplan_model_open(
+            ctypes.byref(model), os.fsencode(path), None, ctypes.byref(error))
+        if status != 0:
+            raise Refused(error.message.decode(errors="replace"))
+        try:
+            info = ModelInfo(size=ctypes.sizeof(ModelInfo))
+            self.lib.memplan_model_describe(model, ctypes.byref(info))
+            tensors = {}
+            for at in range(info.tensor_count):
+                row = TensorInfo(size=ctypes.sizeof(TensorInfo))
+                self.lib.memplan_model_tensor(model, U64(at),
+                                              ctypes.byref(row))
+                shape = tuple(row.shape[d] for d in range(row.dimension_count))
+                tensors[row.name.decode()] = (
+                    shape, row.dtype.decode(), row.bytes, bool(row.is_buffer),
+                    row.tied_to.decode() if row.tied_to else None,
+                    row.unit_index)
+            units = []
+            for at in range(info.unit_count):
+                row = UnitInfo(size=ctypes.sizeof(UnitInfo))
+                self.lib.memplan_model_unit(model, U64(at), ctypes.byref(row))
+                units.append((row.name.decode(), row.kind.decode(),
+                              row.weight_bytes))
+            totals = {name: getattr(info, name)
+                      for name, kind in ModelInfo._fields_ if kind is U64}
+            totals["architecture"] = info.architecture.decode()
+            return totals, tensors, units
+        finally:
+            self.lib.memplan_model_free(model)

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: MIT
+"""Compares memplan with the installed Transformers, model by model.
+
+    python transformers_truth.py [DIR] [--defaults] [--families A,B,...]
+                                 [--library PATH] [--quiet]
+
+Builds each config.json below DIR (and, with --defaults, the default
+configuration of each model_type that Transformers ships) on the meta device,
+and compares parameters and buffers by name, shape, dtype and bytes; which
+tensors share their bytes; the totals; and the units: no module that
+Transformers keeps whole is split, and a device_map made of units covers every
+tensor. One line a model, and a last line of totals. The exit code is 1 when a
+model differs.
+"""
+import argparse
+import contextlib
+import json
+import logging
+import os
+import re
+import sys
+import tempfile
+import warnings
+
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+warnings.filterwarnings("ignore")
+
+import torch  # noqa: E402
+import transformers  # noqa: E402
+from transformers import AutoConfig, CONFIG_MAPPING  # noqa: E402
+from transformers.models.auto import modeling_auto as auto  # noqa: E402
+
+from memplan_library import Library, Refused  # noqa: E402
+
+# Types that only code beside the weights builds, and the native class that
+# has the same modules.
+TWINS = {"kimi_k2": "deepseek_v3", "RefinedWeb": "falcon",
+         "RefinedWebModel": "falcon"}
+DTYPES = {torch.float64: "fp64", torch.float32: "fp32", torch.float16: "fp16",
+          torch.bfloat16: "bf16", torch.int64: "i64", torch.int32: "i32",
+          torch.int16: "i16", torch.int8: "i8", torch.uint8: "u8",
+          torch.bool: "bool", torch.complex64: "c64"}
+ROLES = ["MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING",
+         "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING",
+         "MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING", "MODEL_FOR_CAUSAL_LM_MAPPING",
+         "MODEL_FOR_MASKED_LM_MAPPING", "MODEL_MAPPING"]
+ENCODERS = {"bert", "roberta", "albert", "electra", "camembert", "xlm-roberta",
+            "bert-generation", "big_bird", "data2vec-text", "ernie",
+            "megatron-bert", "mobilebert", "nystromformer", "rembert",
+            "roberta-prelayernorm", "roc_bert", "roformer", "xlm",
+            "xlm-roberta-xl", "xmod", "modernbert", "convbert"}
+
+
+class Unbuildable(Exception):
+    """Transformers cannot build it either; the text says why."""
+
+
+def class_for(config, architectures):
+    """What the configuration asks for, else what its type is run as."""
+    for name in architectures or ():
+        found = getattr(transformers, name, None)
+        if found is not None and hasattr(found, "_from_config"):
+            return found
+    for name in ROLES:
+        if name == "MODEL_FOR_CAUSAL_LM_MAPPING" and \
+                config.model_type in ENCODERS:
+            continue
+        try:
+            found = getattr(auto, name)[type(config)]
+        except KeyError:
+            continue
+        return found[0] if isinstance(found, (tuple, list)) else found
+    raise Unbuildable(f"no class for {config.model_type}")
+
+
+def build(values):
+    """The model of a config.json on the meta device, in its own dtype."""
+    values = dict(values)
+    model_type = values.get("model_type")
+    if not isinstance(model_type, str):
+        raise Unbuildable("no model_type")
+    if model_type in TWINS:
+        values["model_type"] = model_type = TWINS[model_type]
+    if model_type not in CONFIG_MAPPING:
+        raise Unbuildable(f"remote code only: {model_type}")
+    values.pop("quantization_config", None)
+    try:
+        config = CONFIG_MAPPING[model_type].from_dict(values)
+        model_class = class_for(config, values.get("architectures"))
+        dtype = find_dtype(values)
+        with torch.device("meta"), contextlib.redirect_stdout(None):
+            model = model_class._from_config(config, dtype=dtype)
+    except Unbuildable:
+        raise
+    except Exception as error:
+        raise Unbuildable(f"{type(error).__name__}: {error}"[:150]) from error
+    return model, dtype
+
+
+def find_dtype(values):
+    for holder in (values, values.get("text_config") or {}):
+        name = holder.get("dtype") or holder.get("torch_dtype")
+        if name and name != "auto":
+            return getattr(torch, name)
+    return torch.float32
+
+
+def loaded_dtype(model, plan, name, tensor, is_persistent):
+    """The dtype that loading a checkpoint leaves a tensor in."""
+    if is_persistent and tensor.is_floating_point():
+        for pattern, dtype in plan.items():
+            if re.search(pattern.replace("*", ".*"), name):
+                return dtype
+    return tensor.dtype
+
+
+def describe(model, dtype):
+    """name -> (shape, dtype, bytes, is_buffer, owner) of all tensors."""
+    plan = model._get_dtype_plan(dtype)
+    out, owners = {}, {}
+    persistent = set(model.state_dict())
+    for is_buffer, named in ((False, model.named_parameters), (True,
+                                                               model.named_buffers)):
+        for name, tensor in named(remove_duplicate=False):
+            kind = loaded_dtype(model, plan, name, tensor, name in persistent)
+            owner = owners.setdefault(id(tensor), name)
+            out[name] = (tuple(tensor.shape), DTYPES[kind],
+                         tensor.numel() * kind.itemsize, is_buffer,
+                         None if owner == name else owner)
+    return out
+
+
+def first_difference(model, dtype, info, tensors, units):
+    """One sentence, or None where everything is the same."""
+    wanted = describe(model, dtype)
+    for name, row in wanted.items():
+        if name not in tensors:
+            return f"{name} is missing"
+        if tensors[name][:5] != row:
+            return f"{name} is {tensors[name][:5]}, and should be {row}"
+    for name in tensors:
+        if name not in wanted:
+            return f"{name} should not be there"
+    parameters = sum(p.numel() for p in model.parameters())
+    if info["parameter_count"] != parameters:
+        return f"{info['parameter_count']} parameters, not {parameters}"
+    total = sum(row[2] for row in wanted.values() if row[4] is None)
+    if info["weight_bytes"] != total:
+        return f"{info['weight_bytes']} bytes, not {total}"
+    return unit_difference(model, wanted, tensors, units)
+
+
+def unit_difference(model, wanted, tensors, units):
+    names = [unit[0] for unit in units]
+    if len(set(names)) != len(names):
+        return "two units have one name"
+    whole = set(model._no_split_modules or ())
+    kept = {name for name, module in model.named_modules()
+            if type(module).__name__ in whole and name}
+    for name in names:
+        parts = name.split(".")
+        for length in range(1, len(parts)):
+            if ".".join(parts[:length]) in kept:
+                return f"unit {name} splits {'.'.join(parts[:length])}"
+    for name in wanted:
+        unit = names[tensors[name][5]]
+        if name != unit and not name.startswith(unit + "."):
+            return f"{name} is not covered by its unit {unit}"
+    return None
+
+
+def judge(library, label, path, values, options):
+    """Prints one line; "exact", "different" or "unsupported"."""
+    try:
+        model, dtype = build(values)
+    except Unbuildable as error:
+        verdict = "unsupported", f"Transformers: {error}"
+    else:
+        try:
+            info, tensors, units = library.read(path)
+            difference = first_difference(model, dtype, info, tensors, units)
+            verdict = ("exact", f"{info['parameter_count']} parameters") \
+                if difference is None else ("different", difference)
+        except Refused as error:
+            verdict = "different", f"refused: {error}"
+    if not options.quiet or verdict[0] == "different":
+        print(f"{label}: {verdict[0]}: {verdict[1]}"[:400], flush=True)
+    return verdict[0]
+
+
+def configurations(options):
+    """(label, path, values) of every configuration to judge."""
+    for folder, _, files in sorted(os.walk(options.dir or "")):
+        if "config.json" not in files:
+            continue
+        path = os.path.join(folder, "config.json")
+        try:
+            with open(path) as text:
+                values = json.load(text)
+        except ValueError:
+            continue
+        yield os.path.relpath(folder, options.dir), path, values
+    if not options.defaults:
+        return
+    wanted = options.families.split(",") if options.families else None
+    with tempfile.TemporaryDirectory() as folder:
+        for model_type in sorted(CONFIG_MAPPING):
+            if wanted is not None and model_type not in wanted:
+                continue
+            try:
+                values = CONFIG_MAPPING[model_type]().to_dict()
+                path = os.path.join(folder, "config.json")
+                with open(path, "w") as out:
+                    json.dump(values, out, default=str)
+                with open(path) as text:
+                    values = json.load(text)
+            except Exception as error:
+                print(f"default {model_type}: unsupported: {error!r:.120}")
+                continue
+            yield f"default {model_type}", path, values
+
+
+def main():
+    logging.disable(logging.CRITICAL)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dir", nargs="?")
+    parser.add_argument("--defaults", action="store_true")
+    parser.add_argument("--families")
+    parser.add_argument("--library")
+    parser.add_argument("--quiet", action="store_true")
+    options = parser.parse_args()
+    library = Library(options.library)
+    counts = {"exact": 0, "different": 0, "unsupported": 0}
+    for label, path, values in configurations(options):
+        counts[judge(library, label, path, values, options)] += 1
+    print(f"{counts['exact']} exact, {counts['different']} different, "
+          f"{counts['unsupported']} unsupported")
+    return 1 if counts["different"] or not counts["exact"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
