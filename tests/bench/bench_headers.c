@@ -58,8 +58,8 @@ static void open_model(const char *path, uint64_t bytes)
 }
 
 /* The best of some runs: what else the machine does only adds to them. */
-static uint64_t best_ns(void (*work)(const char *, uint64_t),
-                        const char *path, uint64_t bytes)
+static uint64_t best_ns(void (*work)(const char *, uint64_t), const char *path,
+                        uint64_t bytes)
 {
     uint64_t best = UINT64_MAX;
     for (int run = 0; run < RUNS; run++) {
@@ -100,8 +100,8 @@ static void report(const char *what, const char *path, uint64_t header_bytes,
                  "  ratio         %8.2f\n"
                  "  peak memory   %8.2f MB   limit %.2f MB\n",
                  what, (double)header_bytes / 1e6, (double)plain / 1e6,
-                 (double)opened / 1e6, limit_ms,
-                 (double)opened / (double)plain, (double)peak / 1e6,
+                 (double)opened / 1e6, limit_ms, (double)opened / (double)plain,
+                 (double)peak / 1e6,
                  (double)(3 * header_bytes + (16u << 20)) / 1e6);
 }
 
@@ -130,10 +130,9 @@ static uint64_t write_vocabulary(const folder *at)
                        "abcdefg");
         gguf_string(&out, text);
     }
-    static const char *const PARTS[] = {"attn_norm", "attn_q",   "attn_k",
-                                        "attn_v",    "attn_output",
-                                        "ffn_norm",  "ffn_gate", "ffn_up",
-                                        "ffn_down"};
+    static const char *const PARTS[] = {"attn_norm", "attn_q",      "attn_k",
+                                        "attn_v",    "attn_output", "ffn_norm",
+                                        "ffn_gate",  "ffn_up",      "ffn_down"};
     gguf_tensor(&out, "token_embd.weight", 8, 2, (uint64_t[]){4096, TOKENS});
     for (int layer = 0; layer < 32; layer++)
         for (int part = 0; part < 9; part++) {
@@ -164,8 +163,8 @@ static uint64_t write_tensors(const folder *at)
         length += (size_t)snprintf(
             text + length, capacity - length,
             "%s\"model.layers.%d.mlp.experts.%d.%s.weight\":{\"dtype\":"
-            "\"BF16\",\"shape\":[64,64],\"data_offsets\":[%" PRIu64
-            ",%" PRIu64 "]}",
+            "\"BF16\",\"shape\":[64,64],\"data_offsets\":[%" PRIu64 ",%" PRIu64
+            "]}",
             i > 0 ? "," : "", i / 1500, i / 3 % 500,
             i % 3 == 0   ? "down_proj"
             : i % 3 == 1 ? "gate_proj"

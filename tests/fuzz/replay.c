@@ -26,9 +26,8 @@ static size_t read_hex(const char *path, uint8_t bytes[MAX_BYTES])
     while (fgets(line, sizeof line, file) != NULL) {
         unsigned value;
         int used;
-        for (const char *at = line;
-             *at != '#' && size < MAX_BYTES &&
-             sscanf(at, " %2x%n", &value, &used) == 1;
+        for (const char *at = line; *at != '#' && size < MAX_BYTES &&
+                                    sscanf(at, " %2x%n", &value, &used) == 1;
              at += used)
             bytes[size++] = (uint8_t)value;
     }

@@ -32,8 +32,8 @@ static const alias ALIASES[] = {
 enum { ALIAS_COUNT = sizeof ALIASES / sizeof *ALIASES };
 
 /* Words of a name that do not change a model's size. */
-static const char *const NOISE[] = {"hf",  "chat", "instruct", "it",
-                                    "pt",  "base", "meta",     "gguf",
+static const char *const NOISE[] = {"hf",   "chat",  "instruct", "it",
+                                    "pt",   "base",  "meta",     "gguf",
                                     "text", "latest"};
 
 enum { KEY_SIZE = 96 };
@@ -46,8 +46,7 @@ static bool is_separator(char letter)
 static bool is_noise(const char *word, size_t length)
 {
     for (size_t at = 0; at < sizeof NOISE / sizeof *NOISE; at++)
-        if (strlen(NOISE[at]) == length &&
-            memcmp(NOISE[at], word, length) == 0)
+        if (strlen(NOISE[at]) == length && memcmp(NOISE[at], word, length) == 0)
             return true;
     return false;
 }
@@ -105,8 +104,7 @@ static memplan_status fail_unknown(const char *name, memplan_error *error)
     return mpl_fail(error, MEMPLAN_E_NOT_FOUND, MPL_NOWHERE,
                     "%.80s: no such file, and no model is known by that "
                     "name; the nearest are \"%s\", \"%s\" and \"%s\"",
-                    name, nearest.words[0], nearest.words[1],
-                    nearest.words[2]);
+                    name, nearest.words[0], nearest.words[1], nearest.words[2]);
 }
 
 const mpl_catalogue_row *mpl_catalogue_at(uint64_t index)

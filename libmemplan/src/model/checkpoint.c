@@ -17,8 +17,8 @@ static bool is_stored(const mpl_tensor *tensor)
 static bool has_same_shape(const mpl_tensor *a, const mpl_tensor *b)
 {
     return a->dimension_count == b->dimension_count &&
-           memcmp(a->shape, b->shape,
-                  a->dimension_count * sizeof *a->shape) == 0;
+           memcmp(a->shape, b->shape, a->dimension_count * sizeof *a->shape) ==
+               0;
 }
 
 /* Every tensor that the config wants is in the files, in its shape. */
@@ -27,9 +27,8 @@ static bool do_agree(const memplan_model *config, const memplan_model *weights,
 {
     for (uint32_t at = 0; at < config->tensor_count; at++) {
         const mpl_tensor *const wanted = &config->tensors[at];
-        const uint64_t found = is_stored(wanted)
-                                   ? mpl_name_index_find(names, wanted->name)
-                                   : 0;
+        const uint64_t found =
+            is_stored(wanted) ? mpl_name_index_find(names, wanted->name) : 0;
         if (is_stored(wanted) &&
             (found == MEMPLAN_UNKNOWN ||
              !has_same_shape(wanted, &weights->tensors[found])))
@@ -64,13 +63,13 @@ static void take_tensors(memplan_model *config, const memplan_model *weights,
 
 static bool take_files(memplan_model *config, const memplan_model *weights)
 {
-    const char **const files = mpl_arena_alloc(
-        config->arena, weights->file_count, sizeof *files);
+    const char **const files =
+        mpl_arena_alloc(config->arena, weights->file_count, sizeof *files);
     if (files == NULL)
         return false;
     for (uint32_t at = 0; at < weights->file_count; at++)
-        if ((files[at] = mpl_arena_strdup(config->arena,
-                                          weights->files[at])) == NULL)
+        if ((files[at] = mpl_arena_strdup(config->arena, weights->files[at])) ==
+            NULL)
             return false;
     config->files = files;
     config->file_count = weights->file_count;
@@ -132,10 +131,9 @@ static bool graft(memplan_model *weights, memplan_model *config)
     weights->facts = config->facts;
     for (uint32_t at = 0; at < weights->unit_count; at++) {
         mpl_unit *const unit = &weights->units[at];
-        const mpl_unit *const same =
-            unit->kind == MPL_UNIT_LAYER
-                ? find_layer(config, unit->layer_index)
-                : NULL;
+        const mpl_unit *const same = unit->kind == MPL_UNIT_LAYER
+                                         ? find_layer(config, unit->layer_index)
+                                         : NULL;
         if (same != NULL)
             unit->state = same->state;
     }
@@ -150,8 +148,7 @@ static bool join(memplan_model *weights, memplan_model *config,
 {
     mpl_name_index names;
     if (!mpl_name_index_build(&names, scratch, &weights->tensors->name,
-                              sizeof *weights->tensors,
-                              weights->tensor_count))
+                              sizeof *weights->tensors, weights->tensor_count))
         return false;
     const bool is_same = do_agree(config, weights, &names);
     *out_is_config = is_same || do_sums_agree(config, weights);

@@ -19,8 +19,7 @@
  * them lives on in `*out`, not finished yet. MEMPLAN_OK or _NO_MEMORY.
  */
 memplan_status mpl_checkpoint_join(memplan_model **out, memplan_model *weights,
-                                   memplan_model *config,
-                                   memplan_error *error);
+                                   memplan_model *config, memplan_error *error);
 
 /* An index says how many bytes its shards hold, but not of which type: exactly
  * four a parameter are fp32, whatever the config says. */

@@ -54,14 +54,13 @@ static memplan_status part_path(const char **out, mpl_arena *arena,
     uint64_t named = 0;
     if (!mpl_path_is_part(path, ".gguf", &prefix_length, &named) ||
         named != count)
-        return mpl_fail(error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
-                        "%.140s: one of %" PRIu64
-                        " parts, but its name does not end in "
-                        "\"-00001-of-%05" PRIu64
-                        ".gguf\", so the others cannot be found",
-                        path, count, count);
-    *out = mpl_path_part(arena, path, prefix_length, number + 1, count,
-                         ".gguf");
+        return mpl_fail(
+            error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
+            "%.140s: one of %" PRIu64 " parts, but its name does not end in "
+            "\"-00001-of-%05" PRIu64 ".gguf\", so the others cannot be found",
+            path, count, count);
+    *out =
+        mpl_path_part(arena, path, prefix_length, number + 1, count, ".gguf");
     return *out != NULL ? MEMPLAN_OK : mpl_fail_memory(error);
 }
 
@@ -133,8 +132,7 @@ static memplan_status read_pieces(pieces *out, mpl_arena *arena,
     if (status != MEMPLAN_OK)
         return status;
     uint64_t count;
-    status =
-        split_key(&count, opened, "split.count", MPL_GGUF_U16, 1, error);
+    status = split_key(&count, opened, "split.count", MPL_GGUF_U16, 1, error);
     if (status == MEMPLAN_OK && count > 1)
         return read_split(out, arena, opened, count, header_max_bytes, error);
     out->items = opened;
@@ -194,8 +192,7 @@ static memplan_status index_tensors(mpl_gguf *gguf, mpl_arena *arena,
 
 static memplan_status find_architecture(mpl_gguf *gguf, memplan_error *error)
 {
-    const mpl_gguf_key *const key =
-        mpl_gguf_find(gguf, "general.architecture");
+    const mpl_gguf_key *const key = mpl_gguf_find(gguf, "general.architecture");
     gguf->architecture = mpl_gguf_text(key);
     if (gguf->architecture != NULL && gguf->architecture[0] != '\0')
         return MEMPLAN_OK;
@@ -219,8 +216,7 @@ static memplan_status describe(memplan_model *model, const mpl_gguf *gguf,
         if (!mpl_add(&model->file_bytes, model->file_bytes,
                      gguf->parts[at].file_bytes))
             return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
-                            "%.160s: the files' bytes pass 64 bits",
-                            files[0]);
+                            "%.160s: the files' bytes pass 64 bits", files[0]);
     }
     model->files = files;
     model->file_count = gguf->part_count;

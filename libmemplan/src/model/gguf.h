@@ -56,7 +56,7 @@ typedef struct mpl_gguf_key {
 
 typedef struct mpl_gguf_tensor {
     const char *name;
-    uint64_t ne[4]; /* innermost first; 1 past dimension_count */
+    uint64_t ne[4];  /* innermost first; 1 past dimension_count */
     uint64_t offset; /* from its part's data_offset */
     uint64_t bytes;  /* without padding */
     uint32_t ggml_type;
@@ -71,7 +71,7 @@ typedef struct mpl_gguf_part {
     uint32_t version;
     uint32_t first_tensor;
     uint32_t tensor_count;
-    uint32_t is_complete;  /* 0: the file ends before its tensors do */
+    uint32_t is_complete; /* 0: the file ends before its tensors do */
     uint64_t alignment;
     uint64_t header_bytes; /* to the end of the tensor infos */
     uint64_t data_offset;  /* the header with its padding */

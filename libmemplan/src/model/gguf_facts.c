@@ -47,10 +47,8 @@ static uint64_t vocabulary_count(const mpl_gguf *gguf)
 /* The widest inner width, all experts of a token together. */
 static uint64_t ffn_elements(const mpl_gguf *gguf)
 {
-    uint64_t dense =
-        largest_u64(gguf, "feed_forward_length", MEMPLAN_UNKNOWN);
-    const uint64_t expert =
-        largest_u64(gguf, "expert_feed_forward_length", 0);
+    uint64_t dense = largest_u64(gguf, "feed_forward_length", MEMPLAN_UNKNOWN);
+    const uint64_t expert = largest_u64(gguf, "expert_feed_forward_length", 0);
     const uint64_t used = mpl_gguf_arch_u64(gguf, "expert_used_count", 0);
     uint64_t routed = 0;
     if (used == 0)
@@ -69,8 +67,7 @@ static uint64_t head_elements(const mpl_gguf *gguf, const char *name,
     if (stated != MEMPLAN_UNKNOWN)
         return stated;
     return facts->hidden_elements != MEMPLAN_UNKNOWN &&
-                   facts->head_count != MEMPLAN_UNKNOWN &&
-                   facts->head_count > 0
+                   facts->head_count != MEMPLAN_UNKNOWN && facts->head_count > 0
                ? facts->hidden_elements / facts->head_count
                : MEMPLAN_UNKNOWN;
 }
@@ -123,10 +120,10 @@ static uint64_t recurrent_bytes(const mpl_gguf *gguf)
 static void read_state(mpl_state *state, const mpl_gguf *gguf,
                        const mpl_facts *facts, uint64_t layer)
 {
-    const uint64_t heads = mpl_gguf_layer_u64(
-        gguf, "attention.head_count_kv", layer,
-        mpl_gguf_layer_u64(gguf, "attention.head_count", layer,
-                           MEMPLAN_UNKNOWN));
+    const uint64_t heads =
+        mpl_gguf_layer_u64(gguf, "attention.head_count_kv", layer,
+                           mpl_gguf_layer_u64(gguf, "attention.head_count",
+                                              layer, MEMPLAN_UNKNOWN));
     const bool is_latent =
         mpl_gguf_arch_u64(gguf, "attention.key_length_mla", 0) > 0;
     state->key_elements = cached_elements(
@@ -154,8 +151,7 @@ void mpl_gguf_read_facts(memplan_model *model, const mpl_gguf *gguf)
         largest_u64(gguf, "attention.head_count", MEMPLAN_UNKNOWN);
     facts->kv_head_count =
         largest_u64(gguf, "attention.head_count_kv", facts->head_count);
-    facts->head_elements =
-        head_elements(gguf, "attention.key_length", facts);
+    facts->head_elements = head_elements(gguf, "attention.key_length", facts);
     facts->expert_count = mpl_gguf_arch_u64(gguf, "expert_count", 0);
     facts->experts_used = mpl_gguf_arch_u64(gguf, "expert_used_count", 0);
     for (uint32_t at = 0; at < model->unit_count; at++)

@@ -50,11 +50,10 @@ static memplan_status read_version(mpl_gguf_reader *reader, uint32_t *out)
                         ": the file is big-endian, which is not read here",
                         version);
     if (version != 2 && version != 3)
-        return mpl_fail(reader->error,
-                        version == 0 ? MEMPLAN_E_CORRUPT
-                                     : MEMPLAN_E_UNSUPPORTED,
-                        4, "GGUF version %" PRIu32 ": only 2 and 3 are read",
-                        version);
+        return mpl_fail(
+            reader->error,
+            version == 0 ? MEMPLAN_E_CORRUPT : MEMPLAN_E_UNSUPPORTED, 4,
+            "GGUF version %" PRIu32 ": only 2 and 3 are read", version);
     *out = version;
     return MEMPLAN_OK;
 }
@@ -87,8 +86,7 @@ static memplan_status check_room(const mpl_gguf_reader *reader, uint64_t count,
     return mpl_fail(reader->error, MEMPLAN_E_CORRUPT, reader->bytes.at,
                     "%" PRIu64 " %s do not fit into the %" PRIu64
                     " bytes after byte %" PRIu64,
-                    count, what, mpl_gguf_bytes_left(reader),
-                    reader->bytes.at);
+                    count, what, mpl_gguf_bytes_left(reader), reader->bytes.at);
 }
 
 static memplan_status read_keys(mpl_gguf_piece *piece, mpl_gguf_reader *reader)
@@ -97,8 +95,8 @@ static memplan_status read_keys(mpl_gguf_piece *piece, mpl_gguf_reader *reader)
         check_room(reader, piece->key_count, KEY_MIN_BYTES, "keys");
     if (status != MEMPLAN_OK)
         return status;
-    piece->keys = mpl_arena_alloc(reader->arena, piece->key_count,
-                                  sizeof *piece->keys);
+    piece->keys =
+        mpl_arena_alloc(reader->arena, piece->key_count, sizeof *piece->keys);
     if (piece->keys == NULL)
         return mpl_fail_memory(reader->error);
     for (uint64_t at = 0; at < piece->key_count; at++)
@@ -154,8 +152,7 @@ static memplan_status size_tensor(mpl_gguf_tensor *tensor,
 {
     const mpl_dtype dtype = mpl_dtype_from_ggml(tensor->ggml_type);
     if (dtype == MPL_DTYPE_COUNT)
-        return fail_tensor(reader, tensor, "no such type",
-                           tensor->ggml_type);
+        return fail_tensor(reader, tensor, "no such type", tensor->ggml_type);
     uint64_t elements = 1;
     for (uint32_t at = 0; at < 4; at++)
         if (tensor->ne[at] > INT64_MAX ||
@@ -165,8 +162,7 @@ static memplan_status size_tensor(mpl_gguf_tensor *tensor,
                                "the elements pass 63 bits with dimension",
                                tensor->ne[at]);
     if (tensor->ne[0] % mpl_dtype_block_elements(dtype) != 0)
-        return fail_tensor(reader, tensor,
-                           "a row is no whole number of blocks",
+        return fail_tensor(reader, tensor, "a row is no whole number of blocks",
                            tensor->ne[0]);
     if (!mpl_dtype_bytes(&tensor->bytes, dtype, elements))
         return fail_tensor(reader, tensor, "the bytes pass 64 bits, elements",
@@ -186,9 +182,8 @@ static memplan_status read_tensor(mpl_gguf_tensor *tensor,
         return fail_tensor(reader, tensor, "more than 4 dimensions",
                            tensor->dimension_count);
     for (uint32_t at = 0; at < 4; at++)
-        tensor->ne[at] = at < tensor->dimension_count
-                             ? mpl_bytes_u64(&reader->bytes)
-                             : 1;
+        tensor->ne[at] =
+            at < tensor->dimension_count ? mpl_bytes_u64(&reader->bytes) : 1;
     tensor->ggml_type = mpl_bytes_u32(&reader->bytes);
     tensor->offset = mpl_bytes_u64(&reader->bytes);
     if (reader->bytes.failed)
@@ -255,8 +250,7 @@ static memplan_status read_header(mpl_gguf_piece *piece,
     uint64_t tensor_count = 0;
     memplan_status status = read_version(reader, &piece->part.version);
     if (status == MEMPLAN_OK)
-        status = read_count(reader, &tensor_count, TENSOR_MAX_COUNT,
-                            "tensors");
+        status = read_count(reader, &tensor_count, TENSOR_MAX_COUNT, "tensors");
     if (status == MEMPLAN_OK)
         status = read_count(reader, &piece->key_count, KEY_MAX_COUNT, "keys");
     if (status != MEMPLAN_OK)

@@ -115,8 +115,7 @@ static memplan_status walk_strings(mpl_gguf_key *key, mpl_gguf_reader *reader)
                             "key \"%.80s\": a string at byte %" PRIu64
                             " is %" PRIu64 " bytes long, but %" PRIu64
                             " are left",
-                            key->name, at, length,
-                            input->file_bytes - at - 8);
+                            key->name, at, length, input->file_bytes - at - 8);
         at += 8 + length;
     }
     const uint64_t total = at - reader->bytes.at;
@@ -162,8 +161,8 @@ static memplan_status read_text(mpl_gguf_key *key, mpl_gguf_reader *reader)
 memplan_status mpl_gguf_read_key(mpl_gguf_key *out, mpl_gguf_reader *reader)
 {
     mpl_gguf_key key = {.file_offset = reader->bytes.at, .count = 1};
-    const memplan_status status = mpl_gguf_take_name(
-        reader, &key.name, NAME_MAX_BYTES, "a key's name");
+    const memplan_status status =
+        mpl_gguf_take_name(reader, &key.name, NAME_MAX_BYTES, "a key's name");
     if (status != MEMPLAN_OK)
         return status;
     if (key.name[0] == '\0')

@@ -34,8 +34,8 @@ memplan_status mpl_gguf_fail_short(const mpl_gguf_reader *reader,
 }
 
 memplan_status mpl_gguf_take_string(mpl_gguf_reader *reader,
-                                    const char **out_text,
-                                    uint64_t *out_length, const char *what)
+                                    const char **out_text, uint64_t *out_length,
+                                    const char *what)
 {
     const uint64_t at = reader->bytes.at;
     const uint64_t length = mpl_bytes_u64(&reader->bytes);

@@ -21,8 +21,8 @@ memplan_status mpl_gguf_fail_short(const mpl_gguf_reader *reader,
 /* A string: length, then bytes, which are no text yet: not terminated, and
  * anything may be in them. */
 memplan_status mpl_gguf_take_string(mpl_gguf_reader *reader,
-                                    const char **out_text,
-                                    uint64_t *out_length, const char *what);
+                                    const char **out_text, uint64_t *out_length,
+                                    const char *what);
 
 /* A string that names something: a terminated copy, of `length_max` bytes at
  * most, without a NUL inside. */

@@ -137,8 +137,7 @@ static bool group(memplan_model *model, const mpl_gguf *gguf,
 {
     const uint64_t count = gguf->tensor_count;
     mpl_fronts *const others = mpl_arena_alloc(scratch, 1, sizeof *others);
-    mpl_place *const places =
-        mpl_arena_alloc(scratch, count, sizeof *places);
+    mpl_place *const places = mpl_arena_alloc(scratch, count, sizeof *places);
     model->tensors =
         mpl_arena_alloc(model->arena, count, sizeof *model->tensors);
     model->tensor_count = (uint32_t)count;

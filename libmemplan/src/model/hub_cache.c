@@ -52,13 +52,13 @@ static memplan_status read_ref(const char **out, mpl_arena *arena,
 }
 
 static memplan_status find_commit(const char **out, mpl_arena *arena,
-                                  const char *repository,
-                                  const char *revision, memplan_error *error)
+                                  const char *repository, const char *revision,
+                                  memplan_error *error)
 {
-    const char *const ref = mpl_arena_format(arena, "%s/refs/%s", repository,
-                                             revision);
-    const char *const snapshot = mpl_arena_format(
-        arena, "%s/snapshots/%s", repository, revision);
+    const char *const ref =
+        mpl_arena_format(arena, "%s/refs/%s", repository, revision);
+    const char *const snapshot =
+        mpl_arena_format(arena, "%s/snapshots/%s", repository, revision);
     if (ref == NULL || snapshot == NULL)
         return mpl_fail_memory(error);
     if (mpl_path_look(ref) == MPL_PATH_FILE)

@@ -16,7 +16,7 @@
 static bool is_surely_path(const char *source)
 {
     static const char *const SUFFIXES[] = {".gguf", ".safetensors", ".json",
-                                           ".bin", ".pt", "/"};
+                                           ".bin",  ".pt",          "/"};
     if (source[0] == '/' || source[0] == '.' || source[0] == '~')
         return true;
     for (size_t at = 0; at < sizeof SUFFIXES / sizeof *SUFFIXES; at++)
@@ -47,8 +47,8 @@ static memplan_status locate_name(mpl_source *out, mpl_arena *arena,
         status = mpl_locate_hub(&place, arena, options->hub_cache,
                                 options->hub_revision, source, error);
     if (status == MEMPLAN_E_NOT_FOUND && options->ollama_store != NULL)
-        status = mpl_locate_ollama(&place, arena, options->ollama_store,
-                                   source, error);
+        status = mpl_locate_ollama(&place, arena, options->ollama_store, source,
+                                   error);
     if (status == MEMPLAN_OK)
         status = mpl_locate_path(out, arena, place, error);
     else if (status == MEMPLAN_E_NOT_FOUND)
@@ -58,8 +58,7 @@ static memplan_status locate_name(mpl_source *out, mpl_arena *arena,
     return status;
 }
 
-memplan_status mpl_locate(mpl_source *out, mpl_arena *arena,
-                          const char *source,
+memplan_status mpl_locate(mpl_source *out, mpl_arena *arena, const char *source,
                           const memplan_model_options *options,
                           memplan_error *error)
 {

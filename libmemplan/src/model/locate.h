@@ -23,14 +23,13 @@ typedef struct mpl_source {
     uint64_t path_count;
     const char *config_path; /* a config.json beside the weights, or NULL */
     const struct mpl_catalogue_row *row; /* the catalogue's */
-    const char *name;        /* for people */
+    const char *name;                    /* for people */
 } mpl_source;
 
 /* What `source` means. MEMPLAN_OK, _NOT_FOUND (the message lists the nearest
  * names), _IO, _CORRUPT, _UNSUPPORTED (a file that is no model),
  * _NO_MEMORY. */
-memplan_status mpl_locate(mpl_source *out, mpl_arena *arena,
-                          const char *source,
+memplan_status mpl_locate(mpl_source *out, mpl_arena *arena, const char *source,
                           const memplan_model_options *options,
                           memplan_error *error);
 

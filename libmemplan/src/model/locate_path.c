@@ -26,8 +26,8 @@ static memplan_status use_safetensors(mpl_source *out, mpl_arena *arena,
 {
     uint64_t prefix_length = 0;
     uint64_t count = 1;
-    const bool is_part = mpl_path_is_part(out->path, ".safetensors",
-                                          &prefix_length, &count);
+    const bool is_part =
+        mpl_path_is_part(out->path, ".safetensors", &prefix_length, &count);
     const char **const paths = mpl_arena_alloc(arena, count, sizeof *paths);
     if (paths == NULL)
         return mpl_fail_memory(error);
@@ -56,8 +56,8 @@ static memplan_status look_inside(const char *path, bool *out_is_gguf,
     const memplan_status status = mpl_input_open(&input, path, 4096, error);
     if (status != MEMPLAN_OK)
         return status;
-    *out_is_gguf = mpl_input_need(&input, 0, 4) &&
-                   memcmp(input.data, "GGUF", 4) == 0;
+    *out_is_gguf =
+        mpl_input_need(&input, 0, 4) && memcmp(input.data, "GGUF", 4) == 0;
     mpl_input_close(&input);
     return MEMPLAN_OK;
 }
@@ -106,8 +106,8 @@ typedef struct folder_files {
     const char *single;      /* model.safetensors */
     const char *shard;       /* the first of a set */
     const char *config;
-    const char *gguf; /* the first .gguf, or first part */
-    uint64_t gguf_count;     /* sets */
+    const char *gguf;           /* the first .gguf, or first part */
+    uint64_t gguf_count;        /* sets */
     uint64_t safetensors_count; /* neither single nor shards */
     const char *safetensors;
 } folder_files;
@@ -124,8 +124,7 @@ static void sort_out(folder_files *files, const char *name)
         files->single = name;
     } else if (strcmp(name, "config.json") == 0) {
         files->config = name;
-    } else if (mpl_path_is_part(name, ".safetensors", &prefix_length,
-                                &count)) {
+    } else if (mpl_path_is_part(name, ".safetensors", &prefix_length, &count)) {
         if (files->shard == NULL)
             files->shard = name;
     } else if (mpl_has_suffix(name, ".safetensors")) {

@@ -47,12 +47,11 @@ static bool is_before(const mpl_name_index *index, const mpl_sort_item *a,
     return order != 0 ? order < 0 : a->value < b->value;
 }
 
-static void sift(const mpl_name_index *index, mpl_sort_item *run,
-                 uint64_t root, uint64_t count)
+static void sift(const mpl_name_index *index, mpl_sort_item *run, uint64_t root,
+                 uint64_t count)
 {
     for (uint64_t child; (child = 2 * root + 1) < count; root = child) {
-        if (child + 1 < count &&
-            is_before(index, &run[child], &run[child + 1]))
+        if (child + 1 < count && is_before(index, &run[child], &run[child + 1]))
             child++;
         if (!is_before(index, &run[root], &run[child]))
             return;

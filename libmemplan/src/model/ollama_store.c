@@ -66,8 +66,7 @@ static memplan_status find_blob(const char **out, mpl_arena *arena,
             mpl_json_string(mpl_json_get(walk.value, "digest"), NULL);
         if (digest == NULL || !is_digest(digest))
             break;
-        *out = mpl_arena_format(arena, "%s/blobs/sha256-%s", store,
-                                digest + 7);
+        *out = mpl_arena_format(arena, "%s/blobs/sha256-%s", store, digest + 7);
         return *out != NULL ? MEMPLAN_OK : mpl_fail_memory(error);
     }
     return mpl_fail(error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,

@@ -115,8 +115,7 @@ static memplan_status read_weights(memplan_model **out, const opening *from,
 
 /* Shards that are not there at all are no fault: the config says what they
  * hold. */
-static memplan_status read_index_alone(memplan_model **out,
-                                       const opening *from,
+static memplan_status read_index_alone(memplan_model **out, const opening *from,
                                        const mpl_weight_index *index)
 {
     if (from->source.config_path == NULL)
@@ -140,14 +139,12 @@ static memplan_status read_index(memplan_model **out, const opening *from)
     if (arena == NULL)
         return mpl_fail_memory(from->error);
     mpl_weight_index index;
-    memplan_status status =
-        mpl_weight_index_read(&index, arena, from->source.path,
-                              from->text_max_bytes, from->error);
+    memplan_status status = mpl_weight_index_read(
+        &index, arena, from->source.path, from->text_max_bytes, from->error);
     uint64_t missing = 0;
     uint64_t first_missing = 0;
     for (uint64_t at = 0; status == MEMPLAN_OK && at < index.path_count; at++)
-        if (mpl_path_look(index.paths[at]) != MPL_PATH_FILE &&
-            missing++ == 0)
+        if (mpl_path_look(index.paths[at]) != MPL_PATH_FILE && missing++ == 0)
             first_missing = at;
     if (status == MEMPLAN_OK) {
         if (missing == index.path_count)
@@ -157,8 +154,8 @@ static memplan_status read_index(memplan_model **out, const opening *from)
                               "%.160s: missing, a shard that the index names",
                               index.paths[first_missing]);
         else
-            status = read_weights(out, from, index.paths, index.path_count,
-                                  &index);
+            status =
+                read_weights(out, from, index.paths, index.path_count, &index);
     }
     mpl_arena_free(arena);
     return status;

@@ -54,8 +54,8 @@ const char *mpl_path_join(mpl_arena *arena, const char *folder,
 const char *mpl_path_beside(mpl_arena *arena, const char *path,
                             const char *name)
 {
-    return mpl_arena_format(arena, "%.*s%s",
-                            (int)(mpl_path_name(path) - path), path, name);
+    return mpl_arena_format(arena, "%.*s%s", (int)(mpl_path_name(path) - path),
+                            path, name);
 }
 
 bool mpl_path_is_below(const char *name)
@@ -64,8 +64,7 @@ bool mpl_path_is_below(const char *name)
         return false;
     for (const char *part = name; part != NULL;
          part = strchr(part, '/'), part = part != NULL ? part + 1 : NULL)
-        if (strncmp(part, "..", 2) == 0 &&
-            (part[2] == '/' || part[2] == '\0'))
+        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == '\0'))
             return false;
     return true;
 }
@@ -87,8 +86,8 @@ static memplan_status list_open(const char ***out, uint64_t *out_count,
             continue;
         if (count == ENTRY_MAX_COUNT)
             return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
-                            "%.160s: a folder of more than %d entries",
-                            folder, ENTRY_MAX_COUNT);
+                            "%.160s: a folder of more than %d entries", folder,
+                            ENTRY_MAX_COUNT);
         names = mpl_arena_grow(arena, names, count, &capacity, sizeof *names);
         const char *const copy =
             names != NULL ? mpl_arena_strdup(arena, entry->d_name) : NULL;
@@ -109,10 +108,9 @@ memplan_status mpl_path_list(const char ***out, uint64_t *out_count,
 {
     DIR *const stream = opendir(folder);
     if (stream == NULL)
-        return mpl_fail(error,
-                        errno == ENOENT ? MEMPLAN_E_NOT_FOUND : MEMPLAN_E_IO,
-                        MPL_NOWHERE, "%.160s: the folder cannot be read",
-                        folder);
+        return mpl_fail(
+            error, errno == ENOENT ? MEMPLAN_E_NOT_FOUND : MEMPLAN_E_IO,
+            MPL_NOWHERE, "%.160s: the folder cannot be read", folder);
     const memplan_status status =
         list_open(out, out_count, arena, stream, folder, error);
     (void)closedir(stream);

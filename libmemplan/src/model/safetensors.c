@@ -64,8 +64,7 @@ static memplan_status refuse_duplicates(const memplan_model *model,
     const bool is_made =
         scratch != NULL &&
         (mpl_names_are_distinct(scratch, &model->tensors->name,
-                                sizeof *model->tensors,
-                                model->tensor_count) ||
+                                sizeof *model->tensors, model->tensor_count) ||
          mpl_name_index_build(&index, scratch, &model->tensors->name,
                               sizeof *model->tensors, model->tensor_count));
     mpl_arena_free(scratch);

@@ -23,8 +23,7 @@ typedef struct mpl_shard {
  * dtype that is not known), _TOO_LARGE, _NO_MEMORY; the message names the
  * file. */
 memplan_status mpl_safetensors_read(mpl_shard *out, mpl_arena *arena,
-                                    const char *path,
-                                    uint64_t header_max_bytes,
+                                    const char *path, uint64_t header_max_bytes,
                                     memplan_error *error);
 
 /* Reads `count` files and puts all their tensors into a new model, grouped

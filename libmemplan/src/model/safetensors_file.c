@@ -182,8 +182,7 @@ static memplan_status read_tensors(mpl_shard *out, reader *from,
         return mpl_fail(from->error, MEMPLAN_E_TOO_LARGE, LENGTH_BYTES,
                         "%" PRIu64 " tensors: at most %d are read", members,
                         TENSOR_MAX_COUNT);
-    out->tensors =
-        mpl_arena_alloc(from->arena, members, sizeof *out->tensors);
+    out->tensors = mpl_arena_alloc(from->arena, members, sizeof *out->tensors);
     if (out->tensors == NULL)
         return mpl_fail_memory(from->error);
     bool has_metadata = false;
@@ -209,16 +208,13 @@ static memplan_status read_tensors(mpl_shard *out, reader *from,
 static mpl_sort_item *sort_by_place(const mpl_shard *shard, mpl_arena *scratch)
 {
     const uint64_t count = shard->tensor_count;
-    mpl_sort_item *const order =
-        mpl_arena_alloc(scratch, count, sizeof *order);
-    mpl_sort_item *const spare =
-        mpl_arena_alloc(scratch, count, sizeof *spare);
+    mpl_sort_item *const order = mpl_arena_alloc(scratch, count, sizeof *order);
+    mpl_sort_item *const spare = mpl_arena_alloc(scratch, count, sizeof *spare);
     if (order == NULL || spare == NULL)
         return NULL;
     for (uint64_t at = 0; at < count; at++)
-        order[at] = (mpl_sort_item){shard->tensors[at].file_offset +
-                                        shard->tensors[at].bytes,
-                                    at};
+        order[at] = (mpl_sort_item){
+            shard->tensors[at].file_offset + shard->tensors[at].bytes, at};
     mpl_sort(order, spare, count);
     for (uint64_t at = 0; at < count; at++)
         order[at].key = shard->tensors[order[at].value].file_offset;
@@ -313,8 +309,7 @@ static memplan_status read_file(mpl_shard *out, reader *from,
 }
 
 memplan_status mpl_safetensors_read(mpl_shard *out, mpl_arena *arena,
-                                    const char *path,
-                                    uint64_t header_max_bytes,
+                                    const char *path, uint64_t header_max_bytes,
                                     memplan_error *error)
 {
     mpl_shard made = {.path = path};

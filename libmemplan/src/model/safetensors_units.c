@@ -108,8 +108,7 @@ typedef struct grouper {
     uint32_t trunk; /* of lists */
 } grouper;
 
-static void find_trunk(grouper *to, const memplan_model *model,
-                       member *members)
+static void find_trunk(grouper *to, const memplan_model *model, member *members)
 {
     for (uint32_t at = 0; at < model->tensor_count; at++) {
         const mpl_tensor *const tensor = &model->tensors[at];
@@ -137,8 +136,8 @@ static mpl_place find_place(grouper *to, const char *name, member in)
     if (in.list_length > 0) {
         const bool is_layer = in.list == to->trunk;
         return (mpl_place){
-            .order = order_of(is_layer ? RANK_LAYER : RANK_OTHER_BLOCK,
-                              in.list, in.number),
+            .order = order_of(is_layer ? RANK_LAYER : RANK_OTHER_BLOCK, in.list,
+                              in.number),
             .name_length = in.length,
             .layer_number = in.number,
             .kind = is_layer ? MPL_UNIT_LAYER : MPL_UNIT_OTHER};
@@ -147,8 +146,7 @@ static mpl_place find_place(grouper *to, const char *name, member in)
     const role *const known = find_role(name, length);
     const uint32_t module = mpl_fronts_number(&to->modules, name, length);
     return (mpl_place){
-        .order = order_of(known != NULL ? known->where : RANK_OTHER, module,
-                          0),
+        .order = order_of(known != NULL ? known->where : RANK_OTHER, module, 0),
         .name_length = length,
         .kind = known != NULL ? known->kind : MPL_UNIT_OTHER};
 }

@@ -37,8 +37,7 @@ static memplan_status read_entries(mpl_weight_index *out, mpl_arena *arena,
          entry++) {
         const char *const file = mpl_json_string(walk.value, NULL);
         if (file == NULL || strlen(walk.key) != walk.key_length)
-            return fail_map(path, "no file's name stands for", walk.key,
-                            error);
+            return fail_map(path, "no file's name stands for", walk.key, error);
         if (!mpl_path_is_below(file))
             return fail_map(path, "a file outside the folder:", file, error);
         if (strcmp(file, last) != 0 &&
@@ -78,8 +77,7 @@ static memplan_status collect_files(mpl_weight_index *out, mpl_arena *arena,
 }
 
 static memplan_status refuse_duplicates(const mpl_weight_index *index,
-                                        const char *path,
-                                        memplan_error *error)
+                                        const char *path, memplan_error *error)
 {
     mpl_arena *const scratch = mpl_arena_create();
     mpl_name_index names = {.duplicate = MEMPLAN_UNKNOWN};
@@ -106,12 +104,11 @@ memplan_status mpl_weight_index_read(mpl_weight_index *out, mpl_arena *arena,
         return status;
     mpl_weight_index made = {.total_bytes = MEMPLAN_UNKNOWN};
     const mpl_json_value root = mpl_json_root(json);
-    status = read_entries(&made, arena, path,
-                          mpl_json_get(root, "weight_map"), error);
+    status = read_entries(&made, arena, path, mpl_json_get(root, "weight_map"),
+                          error);
     uint64_t total;
-    if (mpl_json_u64(
-            mpl_json_get(mpl_json_get(root, "metadata"), "total_size"),
-            &total))
+    if (mpl_json_u64(mpl_json_get(mpl_json_get(root, "metadata"), "total_size"),
+                     &total))
         made.total_bytes = total;
     mpl_json_free(json);
     if (status == MEMPLAN_OK && made.entry_count == 0)
@@ -137,12 +134,11 @@ memplan_status mpl_weight_index_check(const mpl_weight_index *index,
         !mpl_name_index_build(&names, scratch, &model->tensors->name,
                               sizeof *model->tensors, model->tensor_count))
         status = mpl_fail_memory(error);
-    for (uint64_t at = 0; status == MEMPLAN_OK && at < index->entry_count;
-         at++)
+    for (uint64_t at = 0; status == MEMPLAN_OK && at < index->entry_count; at++)
         if (mpl_name_index_find(&names, index->entries[at].tensor) ==
             MEMPLAN_UNKNOWN)
-            status = fail_map(path, "no shard holds",
-                              index->entries[at].tensor, error);
+            status = fail_map(path, "no shard holds", index->entries[at].tensor,
+                              error);
     mpl_arena_free(scratch);
     return status;
 }

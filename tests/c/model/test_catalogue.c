@@ -17,8 +17,8 @@ static void check_row(const vector_case *one)
 {
     memplan_model *model = NULL;
     memplan_error error = {0};
-    const memplan_status status = memplan_model_open(
-        &model, text_of(one->given, "name"), NULL, &error);
+    const memplan_status status =
+        memplan_model_open(&model, text_of(one->given, "name"), NULL, &error);
     cr_assert_eq(status, MEMPLAN_OK, "%s: %s", one->name, error.message);
     memplan_model_info info = {.size = sizeof info};
     memplan_model_describe(model, &info);
@@ -31,8 +31,8 @@ static void check_row(const vector_case *one)
                  vectors_u64(mpl_json_get(one->expect, "layers")), "%s",
                  one->name);
     cr_expect_eq(info.context_tokens,
-                 vectors_u64(mpl_json_get(one->expect, "context_tokens")),
-                 "%s", one->name);
+                 vectors_u64(mpl_json_get(one->expect, "context_tokens")), "%s",
+                 one->name);
     cr_expect_str_eq(info.architecture, text_of(one->expect, "architecture"));
     cr_expect_str_eq(info.format, "catalogue");
     cr_expect_str_eq(info.name, one->name);
@@ -51,13 +51,12 @@ Test(catalogue, every_row_is_in_the_vectors)
     while (mpl_catalogue_at(rows) != NULL)
         rows++;
     mpl_json *json = NULL;
-    cr_assert_eq(mpl_json_open(&json, MEMPLAN_TEST_ROOT
-                               "/vectors/catalogue.json",
+    cr_assert_eq(mpl_json_open(&json,
+                               MEMPLAN_TEST_ROOT "/vectors/catalogue.json",
                                1 << 20, NULL),
                  MEMPLAN_OK);
-    cr_expect_eq(
-        rows,
-        mpl_json_count(mpl_json_get(mpl_json_root(json), "cases")));
+    cr_expect_eq(rows,
+                 mpl_json_count(mpl_json_get(mpl_json_root(json), "cases")));
     mpl_json_free(json);
 }
 
@@ -92,8 +91,7 @@ Test(catalogue, each_name_and_repository_means_its_own_row)
         const mpl_catalogue_row *found = NULL;
         cr_expect_eq(mpl_catalogue_find(&found, row->name, NULL), MEMPLAN_OK);
         cr_expect_eq(found, row, "%s", row->name);
-        cr_expect_eq(mpl_catalogue_find(&found, row->source, NULL),
-                     MEMPLAN_OK);
+        cr_expect_eq(mpl_catalogue_find(&found, row->source, NULL), MEMPLAN_OK);
         cr_expect_eq(found, row, "%s", row->source);
     }
 }

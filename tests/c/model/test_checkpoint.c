@@ -73,8 +73,8 @@ static uint64_t write_weights(const shape_row *rows, size_t count)
             text + length, sizeof text - length,
             "%s\"%s\": {\"dtype\": \"F32\", \"shape\": [%s], "
             "\"data_offsets\": [%llu, %llu]}",
-            at > 0 ? ", " : "", rows[at].name, shape,
-            (unsigned long long)begin, (unsigned long long)end);
+            at > 0 ? ", " : "", rows[at].name, shape, (unsigned long long)begin,
+            (unsigned long long)end);
     }
     (void)snprintf(text + length, sizeof text - length, "}");
     (void)safetensors_write(&place, "model.safetensors", text,

@@ -26,20 +26,16 @@ Test(corpus, reads_real_vocabularies)
         const char *architecture;
         uint64_t keys;
         uint64_t tokens;
-    } FILES[] = {{"baichuan", "baichuan", 18, 64000},
-                 {"bert-bge", "bert", 20, 30522},
-                 {"deepseek-llm", "llama", 23, 102400},
-                 {"falcon", "falcon", 18, 65024},
-                 {"gpt-2", "gpt2", 16, 50257},
-                 {"mpt", "mpt", 17, 50432},
-                 {"phi-3", "phi3", 26, 32064},
-                 {"refact", "refact", 18, 49216},
-                 {"starcoder", "starcoder2", 19, 49152}};
+    } FILES[] = {
+        {"baichuan", "baichuan", 18, 64000},   {"bert-bge", "bert", 20, 30522},
+        {"deepseek-llm", "llama", 23, 102400}, {"falcon", "falcon", 18, 65024},
+        {"gpt-2", "gpt2", 16, 50257},          {"mpt", "mpt", 17, 50432},
+        {"phi-3", "phi3", 26, 32064},          {"refact", "refact", 18, 49216},
+        {"starcoder", "starcoder2", 19, 49152}};
     for (size_t at = 0; at < sizeof FILES / sizeof *FILES; at++) {
         char part[128];
         (void)snprintf(part, sizeof part,
-                       "corpus/gguf/vocab/ggml-vocab-%s.gguf",
-                       FILES[at].name);
+                       "corpus/gguf/vocab/ggml-vocab-%s.gguf", FILES[at].name);
         memplan_model *model = NULL;
         memplan_error error = {0};
         cr_assert_eq(open_shared(&model, part, &error), MEMPLAN_OK, "%s",
@@ -71,8 +67,8 @@ static void check_header(mpl_json_value record, const char *file)
     cr_expect(mpl_json_u64(mpl_json_get(record, "data_offset"), &number));
     cr_expect_eq(gguf->parts[0].data_offset, number, "%s", file);
     cr_expect(mpl_json_u64(mpl_json_get(record, "file_size"), &number));
-    cr_expect_eq(gguf->parts[0].data_offset + gguf->parts[0].data_bytes,
-                 number, "%s", file);
+    cr_expect_eq(gguf->parts[0].data_offset + gguf->parts[0].data_bytes, number,
+                 "%s", file);
     cr_expect_eq(gguf->is_complete, 0);
     cr_expect(mpl_model_is_valid(model));
     const char *const architecture =

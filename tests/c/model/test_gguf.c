@@ -116,10 +116,8 @@ Test(gguf, answers_no_to_a_wrong_type_or_place)
     cr_expect_null(mpl_gguf_find(gguf, "U8"));
     cr_expect_null(mpl_gguf_find(gguf, ""));
     cr_expect_null(mpl_gguf_text(mpl_gguf_find(gguf, "u8")));
-    cr_expect_eq(mpl_gguf_layer_u64(gguf, "attention.head_count_kv", 0, 9),
-                 2);
-    cr_expect_eq(mpl_gguf_layer_u64(gguf, "attention.head_count_kv", 2, 9),
-                 9);
+    cr_expect_eq(mpl_gguf_layer_u64(gguf, "attention.head_count_kv", 0, 9), 2);
+    cr_expect_eq(mpl_gguf_layer_u64(gguf, "attention.head_count_kv", 2, 9), 9);
     cr_expect_eq(mpl_gguf_layer_u64(gguf, "block_count", 7, 9), 2);
     memplan_model_free(model);
 }

@@ -15,8 +15,7 @@
 static memplan_status open_path(const char *path, memplan_error *error)
 {
     memplan_model *model = NULL;
-    const memplan_status status =
-        memplan_model_open(&model, path, NULL, error);
+    const memplan_status status = memplan_model_open(&model, path, NULL, error);
     memplan_model_free(model);
     return status;
 }
@@ -26,8 +25,7 @@ static void check_refused(const vector_case *one)
     folder at;
     folder_make(&at);
     size_t size = 0;
-    uint8_t *const bytes =
-        hex_bytes(mpl_json_get(one->given, "hex"), &size);
+    uint8_t *const bytes = hex_bytes(mpl_json_get(one->given, "hex"), &size);
     const char *const path = folder_write(&at, "m.gguf", bytes, size);
     memplan_error error = {0};
     const memplan_status status = open_path(path, &error);
@@ -92,9 +90,9 @@ Test(gguf_hostile, finds_duplicates_without_comparing_all_pairs, .timeout = 10)
     folder at;
     folder_make(&at);
     memplan_error error = {0};
-    cr_expect_eq(open_path(folder_write(&at, "m.gguf", bytes.data, bytes.size),
-                           &error),
-                 MEMPLAN_E_CORRUPT);
+    cr_expect_eq(
+        open_path(folder_write(&at, "m.gguf", bytes.data, bytes.size), &error),
+        MEMPLAN_E_CORRUPT);
     cr_expect(strstr(error.message, "7\" stands twice") != NULL, "%s",
               error.message);
     folder_remove(&at);

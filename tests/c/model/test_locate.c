@@ -137,8 +137,7 @@ Test(locate, reads_a_hub_cache)
                    "revision \"v2\" is not in the cache");
     other.hub_revision = "../../../etc";
     expect_refused("acme/tiny", &other, MEMPLAN_E_ARGUMENT, "no name of");
-    expect_refused("acme/other", &options, MEMPLAN_E_NOT_FOUND,
-                   "no such file");
+    expect_refused("acme/other", &options, MEMPLAN_E_NOT_FOUND, "no such file");
     (void)folder_write_text(&place, "models--acme--tiny/refs/main",
                             "../../../etc");
     expect_refused("acme/tiny", &options, MEMPLAN_E_CORRUPT,
@@ -148,7 +147,8 @@ Test(locate, reads_a_hub_cache)
                    "the snapshot is not in the cache");
 }
 
-#define DIGITS "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define DIGITS                                                                 \
+    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 Test(locate, reads_an_ollama_store)
 {
@@ -171,7 +171,8 @@ Test(locate, reads_an_ollama_store)
         (void)folder_write_text(&place, path, MANIFEST);
         expect_format(NAMES[at][0], &options, "gguf");
     }
-    static const char HERE[] = "manifests/registry.ollama.ai/library/bad/latest";
+    static const char HERE[] =
+        "manifests/registry.ollama.ai/library/bad/latest";
     (void)folder_write_text(&place, HERE, "{\"layers\": []}");
     expect_refused("bad", &options, MEMPLAN_E_CORRUPT, "no layer of it");
     (void)folder_write_text(
@@ -199,8 +200,7 @@ static void write_part(int number, int count, int own_number, int tensors)
         gguf_tensor(&bytes, name, 0, 1, (uint64_t[]){8});
     }
     gguf_finish(&bytes);
-    (void)snprintf(name, sizeof name, "m-%05d-of-%05d.gguf", number + 1,
-                   count);
+    (void)snprintf(name, sizeof name, "m-%05d-of-%05d.gguf", number + 1, count);
     (void)folder_write(&place, name, bytes.data, bytes.size);
     gguf_free(&bytes);
 }
@@ -214,9 +214,8 @@ Test(locate, joins_a_split_gguf_from_any_part)
     for (int at = 0; at < 3; at++) {
         memplan_model *model = NULL;
         memplan_error error = {0};
-        cr_assert_eq(memplan_model_open(&model,
-                                        folder_path(&place, NAMES[at]), NULL,
-                                        &error),
+        cr_assert_eq(memplan_model_open(&model, folder_path(&place, NAMES[at]),
+                                        NULL, &error),
                      MEMPLAN_OK, "%s", error.message);
         cr_expect_eq(model->file_count, 2);
         cr_expect_eq(model->layer_count, 4);
@@ -242,16 +241,16 @@ Test(locate, cuts_paths)
 {
     uint64_t prefix = 0;
     uint64_t count = 0;
-    cr_expect(mpl_path_is_part("a-00002-of-00005.gguf", ".gguf", &prefix,
-                               &count));
+    cr_expect(
+        mpl_path_is_part("a-00002-of-00005.gguf", ".gguf", &prefix, &count));
     cr_expect_eq(prefix, 1);
     cr_expect_eq(count, 5);
-    cr_expect(!mpl_path_is_part("a-00006-of-00005.gguf", ".gguf", &prefix,
-                                &count));
-    cr_expect(!mpl_path_is_part("a-00000-of-00005.gguf", ".gguf", &prefix,
-                                &count));
-    cr_expect(!mpl_path_is_part("a-0001-of-00005.gguf", ".gguf", &prefix,
-                                &count));
+    cr_expect(
+        !mpl_path_is_part("a-00006-of-00005.gguf", ".gguf", &prefix, &count));
+    cr_expect(
+        !mpl_path_is_part("a-00000-of-00005.gguf", ".gguf", &prefix, &count));
+    cr_expect(
+        !mpl_path_is_part("a-0001-of-00005.gguf", ".gguf", &prefix, &count));
     cr_expect_str_eq(mpl_path_name("/a/b/"), "b/");
     cr_expect_str_eq(mpl_path_name("b"), "b");
     cr_expect(mpl_path_is_below("a/b..c"));

@@ -31,8 +31,7 @@ static void close_place(void)
     folder_remove(&place);
 }
 
-TestSuite(model_faults, .init = open_place, .fini = close_place,
-          .timeout = 60);
+TestSuite(model_faults, .init = open_place, .fini = close_place, .timeout = 60);
 
 /* What one opening makes, to compare. */
 typedef struct outcome {
@@ -88,8 +87,7 @@ static const char *write_gguf(const char *name)
 {
     gguf_writer bytes = {0};
     gguf_write_example(&bytes, 3);
-    const char *const path =
-        folder_write(&place, name, bytes.data, bytes.size);
+    const char *const path = folder_write(&place, name, bytes.data, bytes.size);
     gguf_free(&bytes);
     return path;
 }
@@ -110,9 +108,8 @@ Test(model_faults, refused_file)
                     MEMPLAN_E_CORRUPT);
     (void)fail_each(folder_write_text(&place, "config.json", "{\"a\": Nan}"),
                     NULL, MEMPLAN_E_CORRUPT);
-    (void)fail_each(
-        folder_write_text(&place, "config.json", "{\"a\": NaN, }"), NULL,
-        MEMPLAN_E_CORRUPT);
+    (void)fail_each(folder_write_text(&place, "config.json", "{\"a\": NaN, }"),
+                    NULL, MEMPLAN_E_CORRUPT);
 }
 
 static const char CONFIG[] =
@@ -136,9 +133,8 @@ static void write_shards(const char *folder_name)
         "\"data_offsets\": [0, 64]}}"};
     char name[200];
     for (int at = 0; at < 2; at++) {
-        (void)snprintf(name, sizeof name,
-                       "%smodel-0000%d-of-00002.safetensors", folder_name,
-                       at + 1);
+        (void)snprintf(name, sizeof name, "%smodel-0000%d-of-00002.safetensors",
+                       folder_name, at + 1);
         (void)safetensors_write(&place, name, HEADERS[at],
                                 SAFETENSORS_OWN_LENGTH, at == 0 ? 16 : 64);
     }

@@ -46,8 +46,8 @@ static void expect_refused(const char *path, memplan_status status,
 {
     memplan_model *model = NULL;
     memplan_error error = {0};
-    cr_expect_eq(memplan_model_open(&model, path, NULL, &error), status,
-                 "%s", error.message);
+    cr_expect_eq(memplan_model_open(&model, path, NULL, &error), status, "%s",
+                 error.message);
     cr_expect_null(model);
     cr_expect(strstr(error.message, message) != NULL, "%s: %s", message,
               error.message);
@@ -64,13 +64,28 @@ Test(safetensors, groups_tensors_by_their_modules)
 {
     const char *const path = write_whole(
         "m.safetensors",
-        "{\"__metadata__\": {\"format\": \"pt\"}, "
-        TENSOR("lm_head.weight", "BF16", "[4, 2]", 0, 16) ", "
-        TENSOR("model.embed_tokens.weight", "BF16", "[4, 2]", 16, 32) ", "
-        TENSOR("model.layers.10.w", "F32", "[2, 2]", 32, 48) ", "
-        TENSOR("model.layers.2.w", "F32", "[2, 2]", 48, 64) ", "
-        TENSOR("model.norm.weight", "BF16", "[2]", 64, 68) ", "
-        TENSOR("visual.blocks.0.w", "F16", "[2]", 68, 72) "}",
+        "{\"__metadata__\": {\"format\": \"pt\"}, " TENSOR("lm_head.weight", "BF16", "[4, 2]", 0, 16) ", " TENSOR(
+            "model.embed_tokens.weight", "BF16", "[4, 2]", 16,
+            32) ", " TENSOR("model.layers.10.w", "F32", "[2, 2]", 32,
+                            48) ", " TENSOR("model.layers.2.w", "F32", "[2, 2]",
+                                            48,
+                                            64) ", " TENSOR("model.norm.weight",
+                                                            "BF16", "[2]", 64,
+                                                            68) ", " TENSOR("vi"
+                                                                            "su"
+                                                                            "al"
+                                                                            ".b"
+                                                                            "lo"
+                                                                            "ck"
+                                                                            "s."
+                                                                            "0."
+                                                                            "w",
+                                                                            "F1"
+                                                                            "6",
+                                                                            "[2"
+                                                                            "]",
+                                                                            68,
+                                                                            72) "}",
         72);
     memplan_model *const model = open_model(path);
     static const struct {
@@ -105,25 +120,21 @@ Test(safetensors, knows_every_dtype)
     static const struct {
         const char *name;
         uint64_t bytes;
-    } DTYPES[] = {{"BOOL", 8},        {"F4", 4},
-                  {"F6_E2M3", 6},     {"F6_E3M2", 6},
-                  {"U8", 8},          {"I8", 8},
-                  {"F8_E5M2", 8},     {"F8_E4M3", 8},
-                  {"F8_E8M0", 8},     {"F8_E4M3FNUZ", 8},
-                  {"F8_E5M2FNUZ", 8}, {"I16", 16},
-                  {"U16", 16},        {"F16", 16},
-                  {"BF16", 16},       {"I32", 32},
-                  {"U32", 32},        {"F32", 32},
-                  {"C64", 64},        {"F64", 64},
-                  {"I64", 64},        {"U64", 64}};
+    } DTYPES[] = {
+        {"BOOL", 8},    {"F4", 4},          {"F6_E2M3", 6},     {"F6_E3M2", 6},
+        {"U8", 8},      {"I8", 8},          {"F8_E5M2", 8},     {"F8_E4M3", 8},
+        {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16},
+        {"U16", 16},    {"F16", 16},        {"BF16", 16},       {"I32", 32},
+        {"U32", 32},    {"F32", 32},        {"C64", 64},        {"F64", 64},
+        {"I64", 64},    {"U64", 64}};
     for (size_t at = 0; at < sizeof DTYPES / sizeof *DTYPES; at++) {
         char header[200];
         (void)snprintf(header, sizeof header,
                        "{\"t\": {\"dtype\": \"%s\", \"shape\": [8], "
                        "\"data_offsets\": [0, %d]}}",
                        DTYPES[at].name, (int)DTYPES[at].bytes);
-        memplan_model *const model = open_model(
-            write_whole("m.safetensors", header, DTYPES[at].bytes));
+        memplan_model *const model =
+            open_model(write_whole("m.safetensors", header, DTYPES[at].bytes));
         cr_expect_eq(model->weight_bytes, DTYPES[at].bytes);
         memplan_model_free(model);
     }
@@ -133,27 +144,29 @@ Test(safetensors, takes_empty_tensors_anywhere)
 {
     memplan_model *const model = open_model(write_whole(
         "m.safetensors",
-        "{" TENSOR("a", "F32", "[2]", 0, 8) ", "
-        TENSOR("b", "F32", "[0, 7]", 0, 0) ", "
-        TENSOR("c", "F32", "[]", 8, 12) ", "
-        TENSOR("d", "F32", "[0]", 12, 12) "}", 12));
+        "{" TENSOR("a", "F32", "[2]", 0, 8) ", " TENSOR(
+            "b", "F32", "[0, 7]", 0,
+            0) ", " TENSOR("c", "F32", "[]", 8,
+                           12) ", " TENSOR("d", "F32", "[0]", 12, 12) "}",
+        12));
     cr_expect_eq(model->parameter_count, 3);
     memplan_model_free(model);
 }
 
 Test(safetensors, takes_an_empty_file)
 {
-    memplan_model *const model = open_model(write_whole("m.safetensors", "{}  ", 0));
+    memplan_model *const model =
+        open_model(write_whole("m.safetensors", "{}  ", 0));
     cr_expect_eq(model->tensor_count, 0);
     memplan_model_free(model);
 }
 
-static const char SHARD_1[] = "{" TENSOR("model.embed_tokens.weight", "BF16",
-                                         "[4, 2]", 0, 16) ", "
-    TENSOR("model.layers.0.w", "BF16", "[2, 2]", 16, 24) "}";
-static const char SHARD_2[] = "{" TENSOR("model.layers.1.w", "BF16", "[2, 2]",
-                                         0, 8) ", "
-    TENSOR("lm_head.weight", "BF16", "[4, 2]", 8, 24) "}";
+static const char SHARD_1[] = "{" TENSOR(
+    "model.embed_tokens.weight", "BF16", "[4, 2]", 0,
+    16) ", " TENSOR("model.layers.0.w", "BF16", "[2, 2]", 16, 24) "}";
+static const char SHARD_2[] =
+    "{" TENSOR("model.layers.1.w", "BF16", "[2, 2]", 0,
+               8) ", " TENSOR("lm_head.weight", "BF16", "[4, 2]", 8, 24) "}";
 static const char INDEX[] =
     "{\"metadata\": {\"total_size\": 48}, \"weight_map\": {"
     "\"lm_head.weight\": \"model-00002-of-00002.safetensors\", "
@@ -243,8 +256,8 @@ Test(safetensors, refuses_indexes_that_break_a_rule)
             &place, "model.safetensors.index.json", CASES[at].text);
         cr_expect_neq(memplan_model_open(&model, path, NULL, &error),
                       MEMPLAN_OK);
-        cr_expect(strstr(error.message, CASES[at].message) != NULL,
-                  "%s: %s", CASES[at].message, error.message);
+        cr_expect(strstr(error.message, CASES[at].message) != NULL, "%s: %s",
+                  CASES[at].message, error.message);
     }
 }
 
@@ -263,10 +276,9 @@ static void check_refused(const vector_case *one)
     memplan_error error = {0};
     const memplan_status status =
         memplan_model_open(&model, path, NULL, &error);
-    cr_expect_str_eq(
-        memplan_status_name(status),
-        mpl_json_string(mpl_json_get(one->expect, "status"), NULL), "%s: %s",
-        one->name, error.message);
+    cr_expect_str_eq(memplan_status_name(status),
+                     mpl_json_string(mpl_json_get(one->expect, "status"), NULL),
+                     "%s: %s", one->name, error.message);
     cr_expect(strstr(error.message,
                      mpl_json_string(mpl_json_get(one->expect, "message"),
                                      NULL)) != NULL,
@@ -305,8 +317,8 @@ Test(safetensors, survives_every_single_bit_flip)
 {
     uint8_t bytes[512];
     const size_t size = build(bytes);
-    const size_t refused = hostile_bit_flips("m.safetensors", bytes, size,
-                                             size - 24);
+    const size_t refused =
+        hostile_bit_flips("m.safetensors", bytes, size, size - 24);
     /* Letters of names may change; the rest may not. */
     cr_expect_gt(refused, 4 * (size - 24));
 }

@@ -21,8 +21,7 @@ static void must(int is_done, const char *what)
 void folder_make(folder *out)
 {
     /* Memory, where there is such a folder: some tests write thousands. */
-    (void)snprintf(out->path, sizeof out->path,
-                   "/dev/shm/memplan-test-XXXXXX");
+    (void)snprintf(out->path, sizeof out->path, "/dev/shm/memplan-test-XXXXXX");
     if (mkdtemp(out->path) != NULL)
         return;
     (void)snprintf(out->path, sizeof out->path, "/tmp/memplan-test-XXXXXX");
@@ -55,8 +54,8 @@ const char *folder_write(const folder *at, const char *name, const void *data,
 {
     static char path[512];
     (void)snprintf(path, sizeof path, "%s/%s", at->path, name);
-    for (char *slash = strchr(path + strlen(at->path) + 1, '/');
-         slash != NULL; slash = strchr(slash + 1, '/')) {
+    for (char *slash = strchr(path + strlen(at->path) + 1, '/'); slash != NULL;
+         slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         (void)mkdir(path, 0700);
         *slash = '/';

@@ -43,8 +43,8 @@ void hostile_prefixes(const char *name, const uint8_t *data, size_t size,
     folder_make(&at);
     for (size_t length = 0; length <= size; length++) {
         const bool is_open = opens(&at, name, data, length);
-        cr_expect(!is_open || length >= whole, "%zu of %zu bytes open",
-                  length, size);
+        cr_expect(!is_open || length >= whole, "%zu of %zu bytes open", length,
+                  size);
         cr_expect(is_open || length < size, "the whole file is refused");
     }
     folder_remove(&at);
