@@ -189,15 +189,36 @@ static uint64_t pool_weights(const mpl_plan_pool *pool)
     return mpl_pool_parts(pool).slices[0].bytes;
 }
 
-/* "20.1 GiB on GPU 0, 50 GiB on cpu". */
+/* Devices that hold weights, and how much all of them do. */
+static uint32_t count_devices(const memplan_plan *plan, uint64_t *out_bytes)
+{
+    uint32_t count = 0;
+    *out_bytes = 0;
+    for (uint32_t at = 0; at < plan->pool_count; at++) {
+        if (plan->pools[at].kind != MPL_POOL_DEVICE)
+            continue;
+        count += pool_weights(&plan->pools[at]) > 0;
+        *out_bytes += pool_weights(&plan->pools[at]);
+    }
+    return count;
+}
+
+/* "20.1 GiB on GPU 0, 50 GiB on cpu"; three devices or more are summed up. */
 static void add_shares(mpl_text *text, const memplan_plan *plan)
 {
     char label[MPL_LABEL_SIZE];
     const char *between = "";
+    uint64_t device_bytes;
+    const uint32_t devices = count_devices(plan, &device_bytes);
+    if (devices > 2) {
+        mpl_text_bytes(text, device_bytes);
+        mpl_text_format(text, " on %u GPUs", devices);
+        between = ", ";
+    }
     for (uint32_t at = 0; at < plan->pool_count; at++) {
         const mpl_plan_pool *const pool = &plan->pools[at];
         const uint64_t bytes = pool_weights(pool);
-        if (bytes == 0)
+        if (bytes == 0 || (devices > 2 && pool->kind == MPL_POOL_DEVICE))
             continue;
         mpl_text_add(text, between);
         mpl_text_bytes(text, bytes);
