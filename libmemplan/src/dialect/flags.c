@@ -195,6 +195,22 @@ uint64_t mpl_plan_cells(const memplan_plan *plan)
     return cells;
 }
 
+/* The cache's type where the request says it. A plan knows that of keys;
+ * values are the same unless settings tell them apart. */
+static void add_cache_types(mpl_text *text, const memplan_plan *plan,
+                            const char *between)
+{
+    const char *const type =
+        strcmp(plan->kv_dtype, "fp32") == 0 ? "f32" : plan->kv_dtype;
+    mpl_setting found;
+    if (strcmp(type, "fp16") == 0 || strcmp(type, "none") == 0 ||
+        mpl_setting_find(&found, plan, "ctk"))
+        return; /* llama.cpp's own default, or said below */
+    mpl_text_format(text, "%s-ctk %s", between, type);
+    if (!mpl_setting_find(&found, plan, "ctv"))
+        mpl_text_format(text, "%s-ctv %s", between, type);
+}
+
 void mpl_text_flags(mpl_text *text, const memplan_plan *plan, const char *model,
                     const char *between)
 {
@@ -206,6 +222,7 @@ void mpl_text_flags(mpl_text *text, const memplan_plan *plan, const char *model,
         add_number(text, between, "-c", mpl_plan_cells(plan));
     if (!mpl_setting_find(&found, plan, "np"))
         add_number(text, between, "-np", plan->sequences);
+    add_cache_types(text, plan, between);
     for (bool is = mpl_setting_first(&at, plan); is;
          is = mpl_setting_next(&at)) {
         char flag[40];

@@ -230,24 +230,26 @@ void mpl_paint_wrap(mpl_paint *paint, mpl_ink ink, uint64_t indent,
                     const char *text)
 {
     uint64_t column = indent;
+    open_ink(paint, ink);
     while (*text != '\0') {
         const size_t blanks = strspn(text, " ");
         const size_t length = strcspn(text + blanks, " ");
         const uint64_t columns = count_columns(text + blanks, length);
         if (column > indent && column + blanks + columns > paint->width) {
+            close_ink(paint, ink);
             mpl_paint_end(paint);
             mpl_paint_gap(paint, indent);
+            open_ink(paint, ink);
             column = indent;
         } else if (column > indent) {
             mpl_paint_gap(paint, blanks);
             column += blanks;
         }
-        open_ink(paint, ink);
         add_clean(paint->text, text + blanks, length);
-        close_ink(paint, ink);
         column += columns;
         text += blanks + length;
     }
+    close_ink(paint, ink);
     mpl_paint_end(paint);
 }
 

@@ -63,27 +63,47 @@ static void paint_bar(mpl_paint *paint, const mpl_plan_pool *pool)
     mpl_paint_end(paint);
 }
 
-static void paint_legend(mpl_paint *paint, const memplan_plan *plan)
+/* What the bars show, in their order; returns how many inks. */
+static uint32_t list_inks(const memplan_plan *plan,
+                          mpl_ink inks[MPL_PART_COUNT + 2],
+                          const char *labels[MPL_PART_COUNT + 2])
 {
+    uint32_t count = 0;
     bool is_over = false;
-    mpl_paint_gap(paint, MARGIN + KEY_COLUMNS);
     for (uint32_t part = 0; part < MPL_PART_COUNT; part++) {
         if (!mpl_plan_has_part(plan, part))
             continue;
-        mpl_paint_glyph(paint, MPL_PARTS[part]);
-        mpl_paint_format(paint, MPL_INK_FAINT, " %s",
-                         mpl_part_label(plan, part));
-        mpl_paint_gap(paint, 2);
+        inks[count] = MPL_PARTS[part];
+        labels[count++] = mpl_part_label(plan, part);
     }
-    mpl_paint_glyph(paint, MPL_INK_FREE);
-    mpl_paint_format(paint, MPL_INK_FAINT, " free");
+    inks[count] = MPL_INK_FREE;
+    labels[count++] = mpl_ink_label(MPL_INK_FREE);
     for (uint32_t at = 0; at < plan->pool_count; at++)
         is_over |= plan->pools[at].used_bytes > plan->pools[at].capacity_bytes;
     if (is_over) {
+        inks[count] = MPL_INK_OVER;
+        labels[count++] = mpl_ink_label(MPL_INK_OVER);
+    }
+    return count;
+}
+
+/* Below the bars where it fits there, else from the margin. */
+static void paint_legend(mpl_paint *paint, const memplan_plan *plan)
+{
+    mpl_ink inks[MPL_PART_COUNT + 2];
+    const char *labels[MPL_PART_COUNT + 2];
+    const uint32_t count = list_inks(plan, inks, labels);
+    uint64_t columns = MARGIN + KEY_COLUMNS;
+    for (uint32_t at = 0; at < count; at++)
+        columns += 4 + strlen(labels[at]);
+    mpl_paint_gap(paint, columns - MARGIN <= paint->width ? MARGIN + KEY_COLUMNS
+                                                          : MARGIN);
+    for (uint32_t at = 0; at < count; at++) {
+        mpl_paint_glyph(paint, inks[at]);
+        mpl_paint_format(paint,
+                         inks[at] == MPL_INK_OVER ? MPL_INK_BAD : MPL_INK_FAINT,
+                         " %s", labels[at]);
         mpl_paint_gap(paint, 2);
-        mpl_paint_glyph(paint, MPL_INK_OVER);
-        mpl_paint_format(paint, MPL_INK_BAD, " %s",
-                         mpl_ink_label(MPL_INK_OVER));
     }
     mpl_paint_end(paint);
     mpl_paint_end(paint);
@@ -211,21 +231,28 @@ static void paint_rules(mpl_paint *paint, const memplan_plan *plan)
     mpl_paint_end(paint);
 }
 
+static bool paint_place(mpl_paint *paint, const memplan_plan *plan,
+                        const char *label, uint32_t pool)
+{
+    mpl_text made = {0};
+    mpl_text_units(&made, plan, pool);
+    if (made.length == 0 && !made.failed)
+        return false;
+    mpl_paint_gap(paint, MARGIN);
+    mpl_paint_left(paint, MPL_INK_PLAIN, KEY_COLUMNS, label);
+    mpl_paint_made(paint, MPL_INK_PLAIN, MARGIN + KEY_COLUMNS, &made);
+    return true;
+}
+
 static void paint_places(mpl_paint *paint, const memplan_plan *plan)
 {
     char label[MPL_LABEL_SIZE];
     bool is_any = false;
-    for (uint32_t at = 0; at < plan->pool_count; at++) {
-        mpl_text made = {0};
-        mpl_text_units(&made, plan, at);
-        if (made.length == 0 && !made.failed)
-            continue;
-        mpl_paint_gap(paint, MARGIN);
-        mpl_paint_left(paint, MPL_INK_PLAIN, KEY_COLUMNS,
-                       mpl_pool_label(label, &plan->pools[at]));
-        mpl_paint_made(paint, MPL_INK_PLAIN, MARGIN + KEY_COLUMNS, &made);
-        is_any = true;
-    }
+    for (uint32_t at = 0; at < plan->pool_count; at++)
+        is_any |= paint_place(paint, plan,
+                              mpl_pool_label(label, &plan->pools[at]), at);
+    /* Units whose tensors lie in several memories. */
+    is_any |= paint_place(paint, plan, "divided", MPL_NO_INDEX);
     if (is_any)
         mpl_paint_end(paint);
 }

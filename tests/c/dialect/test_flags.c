@@ -51,6 +51,21 @@ Test(flags, each_setting_is_its_flag)
                 "-ts 3,1 --no-mmap --swa-full --cache-ram 100 -fa on\n");
 }
 
+Test(flags, the_cache_is_told_once)
+{
+    sample_plan sample;
+    mpl_text text = {0};
+    make_plan(&sample, "c=8\nnp=1\n");
+    sample.plan.kv_dtype = "q8_0";
+    mpl_text_flags(&text, &sample.plan, "m", " ");
+    cr_expect_str_eq(text.data, " -m m -ctk q8_0 -ctv q8_0 -c 8 -np 1");
+    mpl_text_discard(&text);
+    sample.plan.settings = "c=8\nnp=1\nctk=q8_0\n";
+    mpl_text_flags(&text, &sample.plan, "m", " ");
+    cr_expect_str_eq(text.data, " -m m -c 8 -np 1 -ctk q8_0");
+    mpl_text_discard(&text);
+}
+
 /* A pattern is full of what a shell would take for its own. */
 Test(flags, patterns_are_quoted)
 {
