@@ -103,6 +103,8 @@ def main() -> int:
         sys.stdout.writelines(difflib.unified_diff(
             expected.splitlines(keepends=True),
             found.splitlines(keepends=True), str(path), "now"))
+    if failed and not asked.rewrite:
+        print("where that is right: cmake --build build --target cli_rewrite")
     word = "rewritten" if asked.rewrite else "different"
     print(f"{len(asked.transcripts)} transcripts, {total} commands, "
           f"{failed} {word}")
