@@ -6,10 +6,10 @@
     python3 tests/cli/transcript.py --rewrite build/libmemplan/cli/memplan ...
 
 A transcript is text. A line that starts with "$ " is a command for bash; what
-follows, up to the next blank line before a command or a remark, is what it
-must print: standard output as it is, lines of standard error after "! ", and
-the exit code after "? " where it is not 0. Lines that start with "# " between
-commands are remarks. Escapes (0x1b) are written as "^[".
+follows, up to the last blank line before the next command, is what it must
+print: standard output as it is, lines of standard error after "! ", and
+the exit code after "? " where it is not 0. Between that blank line and the
+command stand remarks, which start with "#". Escapes (0x1b) are written as "^[".
 
 Each transcript runs in an empty folder of its own, in a bare environment.
 --rewrite replaces what the commands must print by what they do print: look at
@@ -65,12 +65,12 @@ def replay(text: str, environment: dict[str, str]) -> tuple[str, int]:
 
 
 def remarks(between: str) -> str:
-    """The blank line and the remarks that end an answer and its neighbour."""
+    """The last blank line between two commands, and the remarks after it."""
     lines = between.splitlines(keepends=True)
-    kept = 0
-    while kept < len(lines) and re.match(r"#|\s*$", lines[-1 - kept]):
-        kept += 1
-    return "".join(lines[len(lines) - kept:])
+    blanks = [at for at, line in enumerate(lines) if not line.strip()]
+    kept = lines[blanks[-1]:] if blanks else lines
+    return "".join(line for line in kept
+                   if not line.strip() or line.startswith("#"))
 
 
 def main() -> int:
