@@ -90,11 +90,31 @@ static bool open_base(memplan_machine **out, const options *asked,
     return true;
 }
 
+/* Puts measured rates in place of stated ones; only this machine can be. */
+static bool measure_base(memplan_machine **base, const options *asked,
+                         memplan_error *error)
+{
+    memplan_machine *measured = NULL;
+    if (asked->topology != NULL || *base == NULL ||
+        (asked->machine != NULL && strcmp(asked->machine, "here") != 0)) {
+        memplan_machine_free(*base);
+        return fail(error, "--measure measures this machine; leave out the "
+                           "other one, or write --machine here");
+    }
+    const memplan_status status =
+        memplan_machine_measure(&measured, *base, asked->disk, error);
+    memplan_machine_free(*base);
+    *base = measured;
+    return status == MEMPLAN_OK;
+}
+
 bool inputs_open_machine(memplan_machine **out, const options *asked,
                          memplan_error *error)
 {
     memplan_machine *base = NULL;
     if (!open_base(&base, asked, error))
+        return false;
+    if (asked->measure && !measure_base(&base, asked, error))
         return false;
     if (asked->max_memory == NULL) {
         *out = base;

@@ -373,6 +373,26 @@ memplan_machine_open(memplan_machine **out, const char *path,
                      memplan_error *error);
 
 /**
+ * Measure this machine: how fast its memory is read (by node, all allowed
+ * threads, under 300 ms each) and, where a path is given, its disk.
+ *
+ * What is measured takes the place of what was stated, in a copy of
+ * `machine`, which must be this machine. Reading the disk takes about a
+ * second; where the path is a folder a file of at most 256 MiB is made in it
+ * and goes again.
+ *
+ * @param out        Set to the new machine; free it with
+ *                   memplan_machine_free().
+ * @param disk_path  NULL: no disk. Else a folder, or a file to read.
+ * @return MEMPLAN_OK, _IO (no file can be made or read there), _NO_MEMORY.
+ *
+ * Since 0.1.
+ */
+MEMPLAN_API memplan_status memplan_machine_measure(
+    memplan_machine **out, const memplan_machine *machine,
+    const char *disk_path, memplan_error *error);
+
+/**
  * Read a machine in words: "2x rtx-4090, 64GiB ram, 16 cores".
  *
  * Parts stand between commas, in any order: GPUs of the catalogue ("2x

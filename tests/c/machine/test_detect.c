@@ -29,3 +29,42 @@ Test(detect, agrees_with_meminfo)
     cr_expect_str_eq(machine->pools[machine->pool_count - 1].key, "disk");
     memplan_machine_free(machine);
 }
+
+/* Rates that a machine may have: 100 MB/s to 10 TB/s. */
+Test(measure, memory_and_disk)
+{
+    memplan_machine *machine = NULL;
+    memplan_machine *measured = NULL;
+    memplan_error error = {0};
+    cr_assert_eq(memplan_machine_detect(&machine, NULL, NULL), MEMPLAN_OK);
+    cr_assert_eq(memplan_machine_measure(&measured, machine, "/tmp", &error),
+                 MEMPLAN_OK, "%s", error.message);
+    memplan_machine_free(machine);
+    const mpl_figure memory = measured->host.read_bytes_per_second;
+    const mpl_figure disk = measured->disk.read_bytes_per_second;
+    cr_expect_str_eq(memory.source, "measured");
+    cr_expect_str_eq(disk.source, "measured");
+    cr_expect(memory.value > UINT64_C(100000000) &&
+                  memory.value < UINT64_C(10000000000000),
+              "%llu", (unsigned long long)memory.value);
+    cr_expect(disk.value > UINT64_C(1000000) &&
+                  disk.value < UINT64_C(10000000000000),
+              "%llu", (unsigned long long)disk.value);
+    cr_log_info("memory %.1f GB/s, disk %.2f GB/s", (double)memory.value / 1e9,
+                (double)disk.value / 1e9);
+    memplan_machine_free(measured);
+}
+
+Test(measure, a_path_that_is_not_there)
+{
+    memplan_machine *machine = NULL;
+    memplan_machine *measured = NULL;
+    memplan_error error = {0};
+    cr_assert_eq(memplan_machine_parse(&machine, "16GiB ram", NULL),
+                 MEMPLAN_OK);
+    cr_expect_eq(memplan_machine_measure(&measured, machine,
+                                         "/nowhere/at/all", &error),
+                 MEMPLAN_E_IO);
+    cr_expect_null(measured);
+    memplan_machine_free(machine);
+}
