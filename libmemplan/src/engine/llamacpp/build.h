@@ -34,6 +34,7 @@ typedef struct mpl_build {
     bool pins_norms;  /* norms are pinned to the device of their layer */
     bool fuses_delta_one;  /* gated delta rule in one operator: a token */
     bool fuses_delta_many; /* ... many tokens a sequence */
+    bool fuses_indexer;    /* sparse attention's scores in one operator */
     bool pins_host_attention; /* -nkvo without flash attention */
     mpl_node **weights;       /* by weight; made on first use */
     const uint32_t *sources;  /* layers run several times: whose weights each

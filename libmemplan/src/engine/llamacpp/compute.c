@@ -58,6 +58,7 @@ static void open_build(mpl_build *b, const mpl_run *run, mpl_graph *graph)
         .sequences = run->batch.sequences,
         .outputs = run->batch.outputs,
         .streams = s->kv_unified ? 1 : run->batch.sequences,
+        .fuses_indexer = !run->unfused_indexer,
         .fuses_delta_one = !run->unfused_one,
         .fuses_delta_many = !run->unfused_many,
         .pins_norms = run->keeps_pins &&

@@ -26,6 +26,7 @@ typedef struct mpl_run {
     bool keeps_pins;
     bool unfused_one;  /* see mpl_build.fuses_delta_one */
     bool unfused_many;
+    bool unfused_indexer;
     mpl_sched_options options;
     mpl_space spaces[MPL_SCHED_BACKENDS];
     mpl_schedule schedule;
