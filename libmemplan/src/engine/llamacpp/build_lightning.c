@@ -34,7 +34,7 @@ static mpl_node *attend_linear(mpl_build *b, int layer, mpl_node *x,
     mpl_expand(b, mpl_read_state(b, layer, 0));
     mpl_node *const slope = mpl_scale(b, d->slopes);
     x = mpl_reshape(g, x, x->ne[0], n, 1, s);
-    mpl_node *qkv = mpl_unary(b, mpl_linear(b, layer, "attn_qkv", x));
+    mpl_node *qkv = mpl_unary(b, mpl_linear_bare(b, layer, "attn_qkv", x));
     qkv = mpl_reshape(g, qkv, width * 3, heads, n, s);
     mpl_node *part[3];
     for (int i = 0; i < 3; i++)

@@ -49,13 +49,20 @@ bool mpl_sched_reads(const mpl_sched_options *o, const mpl_node *node,
     return reads_buffer(o, backend, buffer);
 }
 
-/* Repacked weights can only be multiplied: whole matrices, or experts. */
+enum { AMX_ROWS = 32 };
+
+/* Repacked weights can only be multiplied: matrices, or experts, by F32. AMX
+ * also takes stacks of matrices, but only contiguous inputs. */
 static bool runs_on_repacked(const mpl_node *node, const mpl_node *weight)
 {
-    if (node->op == MPL_OP_MUL_MAT)
-        return node->src[0] == weight && weight->ne[2] * weight->ne[3] == 1;
-    return node->op == MPL_OP_MUL_MAT_ID && node->src[0] == weight &&
-           weight->buffer == MPL_LLAMA_BUFFER_REPACK;
+    const mpl_node *const x = node->src[1];
+    const bool is_stack = weight->ne[2] * weight->ne[3] > 1;
+    if (node->src[0] != weight || x == NULL || x->dtype != MPL_DTYPE_FP32)
+        return false;
+    if (weight->buffer == MPL_LLAMA_BUFFER_AMX)
+        return node->op == MPL_OP_MUL_MAT && node->ne[0] % AMX_ROWS == 0 &&
+               mpl_node_is_contiguous(x);
+    return node->op == (is_stack ? MPL_OP_MUL_MAT_ID : MPL_OP_MUL_MAT);
 }
 
 static bool runs(const mpl_sched_options *o, int backend, const mpl_node *node)
