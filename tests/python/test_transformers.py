@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""Maps for loader scripts, from folders, configurations and live modules."""
+
+import pytest
+from conftest import needs
+
+torch, _ = needs("torch", "transformers")
+
+from families import FAMILIES, config_of, model_of, type_of  # noqa: E402
+
+import memplan  # noqa: E402
+import memplan.transformers as mt  # noqa: E402
+
+BIG = dict(num_hidden_layers=16, hidden_size=1024, intermediate_size=4096)
+
+
+def on_meta(config):
+    with torch.device("meta"):
+        return type_of(config)(config)
+
+
+@pytest.fixture(scope="module")
+def config():
+    return config_of("llama", **BIG, max_position_embeddings=65536, dtype="float16")
+
+
+@pytest.fixture
+def folder(config, tmp_path):
+    config.save_pretrained(tmp_path)
+    return tmp_path
+
+
+def live_bytes(module):
+    tensors = [*module.parameters(), *module.buffers()]
+    return sum({id(t): t.nbytes for t in tensors}.values())
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_live_modules_are_read(family):
+    config = config_of(family)
+    for module in (on_meta(config), model_of(family)):
+        model = mt.model_of(module)
+        assert model.format == "declared"
+        assert model.architecture == family
+        assert model.layer_count == config.num_hidden_layers
+        assert model.weight_bytes == live_bytes(module)
+        names = {name for name, _ in module.named_parameters(remove_duplicate=False)}
+        assert names <= {tensor.name for tensor in model.tensors}
+    plan = memplan.plan(model, "cpu=4GB", context=64)
+    assert plan.pool("cpu").bytes_of("kv_cache", "state") > 0
+
+
+def test_ties_are_read():
+    model = mt.model_of(model_of("qwen2"))
+    head = next(tensor for tensor in model.tensors if tensor.name == "lm_head.weight")
+    assert head.tied_to == "model.embed_tokens.weight"
+
+
+def test_a_module_without_a_configuration():
+    module = torch.nn.Sequential(*(torch.nn.Linear(64, 64) for _ in range(3)))
+    model = mt.model_of(module)
+    assert model.weight_bytes == 3 * (64 * 64 + 64) * 4
+
+
+def test_folder_configuration_and_module_agree(folder, config):
+    module = on_meta(config).half()
+    budgets = {0: "1.2GB", "cpu": "8GB"}
+    maps = [
+        mt.device_map(source, budgets, context=4096)
+        for source in (folder, str(folder), config, module)
+    ]
+    assert maps[1:] == maps[:-1]
+    assert set(maps[0].values()) == {0, "cpu"}
+
+
+def test_maps_cover_the_module(config):
+    module = on_meta(config)
+    placed = mt.device_map(module, "0=1.5GB,cpu=8GB", context=2048)
+    mt.check_device_map(module, placed)
+
+
+def test_more_context_leaves_less(folder):
+    short = mt.max_memory(folder, "0=2GB,cpu=8GB", context=1024)
+    long = mt.max_memory(folder, "0=2GB,cpu=8GB", context=16384)
+    assert 0 < long[0] < short[0] < 2 * 10**9
+
+
+def test_kwargs_are_ready(folder):
+    kwargs = mt.from_pretrained_kwargs(
+        folder, "0=1.2GB,cpu=1.5GB,disk=9GB", context=4096, offload_folder="here"
+    )
+    assert kwargs["dtype"] == "auto"
+    assert set(kwargs["device_map"].values()) == {0, "cpu", "disk"}
+    assert kwargs["offload_folder"] == "here"
+    kwargs = mt.from_pretrained_kwargs(folder, "0=2GB,cpu=8GB", context=64, dtype="bf16")
+    assert kwargs["dtype"] == "bfloat16"
+
+
+def test_quantization_is_passed_on(folder):
+    kwargs = mt.from_pretrained_kwargs(folder, "0=2GB,cpu=8GB", context=64, dtype="nf4")
+    settings = kwargs["quantization_config"]
+    assert settings.load_in_4bit and settings.bnb_4bit_quant_type == "nf4"
+    assert "dtype" not in kwargs
+
+
+def test_what_does_not_fit_raises(folder):
+    with pytest.raises(mt.DoesNotFitError, match="does not fit at") as caught:
+        mt.device_map(folder, "cpu=100MB", context=4096)
+    assert not caught.value.plan.fits
+
+
+def test_explains_why_a_map_fails(folder):
+    # All on the device: the weights fit, the cache of a long context does not.
+    found = mt.explain_oom(
+        folder, {0: "1.6GB", "cpu": "16GB"}, context=60000, device_map={"": 0}
+    )
+    assert found.fails and found.device == "0" and found.short_bytes > 0
+    assert 0 < found.holds_tokens < found.context_tokens == 60000
+    edge = dict(machine="0=1.6GB,cpu=16GB", engine="transformers")
+    for tokens, fits in ((found.holds_tokens, True), (found.holds_tokens + 1, False)):
+        assert memplan.price(folder, {"": 0}, context=tokens, **edge).fits is fits
+    assert "lacks" in str(found) and "60,000 tokens" in str(found)
+
+
+def test_explains_the_automatic_map(folder, config):
+    found = mt.explain_oom(folder, {0: "1.6GB", "cpu": "16GB"}, context=2048)
+    module = on_meta(config).half()
+    options = dict(no_split_module_classes=module._no_split_modules, dtype="float16")
+    budgets = mt.get_balanced_memory(module, {0: "1.6GB", "cpu": "16GB"}, **options)
+    assert found.device_map == mt.infer_auto_device_map(module, budgets, **options)
+    holds = mt.explain_oom(
+        folder, {0: "1.6GB", "cpu": "16GB"}, context=64, device_map={"": "cpu"}
+    )
+    assert not holds.fails and "holds at 64 tokens" in str(holds)
