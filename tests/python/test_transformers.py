@@ -87,7 +87,7 @@ def test_more_context_leaves_less(folder):
 
 def test_kwargs_are_ready(folder):
     kwargs = mt.from_pretrained_kwargs(
-        folder, "0=1.2GB,cpu=1.5GB,disk=9GB", context=4096, offload_folder="here"
+        folder, "0=1GB,cpu=1.4GB,disk=9GB", context=4096, offload_folder="here"
     )
     assert kwargs["dtype"] == "auto"
     assert set(kwargs["device_map"].values()) == {0, "cpu", "disk"}
