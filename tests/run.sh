@@ -59,7 +59,8 @@ step_transformers() {
   $python tests/oracle/transformers_truth.py "$MEMPLAN_SHARED/corpus/hf" $oracle_form
 }
 step_llamacpp() {
-  $python tests/oracle/llamacpp_truth.py "$MEMPLAN_SHARED/oracle/llamacpp-v0.5.0" $oracle_form
+  $python tests/oracle/llamacpp_truth.py "$MEMPLAN_SHARED/oracle/llamacpp-v0.5.0" $oracle_form &&
+    $python tests/oracle/llamacpp_fit.py "$MEMPLAN_SHARED/oracle/llamacpp-v0.5.0"
 }
 
 # Installed into a scratch prefix, used from there as a stranger would.

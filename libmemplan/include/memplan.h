@@ -474,7 +474,7 @@ typedef struct memplan_request {
     const char *dtype;       /**< Of weights: "fp32", "fp16", "bf16", "int8",
                                   "int4", "nf4". NULL: the file's. */
     const char *kv_dtype;    /**< Of the cache. NULL: the engine's default. */
-    const char *settings;    /**< The engine's own parameters,
+    const char *settings;    /**< The engine's own parameters, see below:
                                   "ngl=20,ub=512". NULL: none. */
     const char *pins;        /**< "model.layers.0..9=0,lm_head=cpu": units
                                   fixed to pools. NULL: none. */
@@ -482,6 +482,45 @@ typedef struct memplan_request {
                                   engine's own reserve. 0: the engine's. */
 } memplan_request;
 #define MEMPLAN_REQUEST_INIT MEMPLAN_SIZED(memplan_request)
+
+/*
+ * Settings of llama.cpp
+ *
+ *     "c=8192,np=4,ngl=20,ts=3/1,fa=on,ctk=q8_0,ot=blk\.1\.=CPU"
+ *
+ * Entries NAME=VALUE are separated by newlines; where there is none, by
+ * commas, and "\," is then a comma inside a value. A name is a flag of
+ * llama.cpp, short or long, with or without its dashes; a switch needs no
+ * value. A later entry replaces an earlier one, but overrides add up, the first
+ * that matches wins, and their patterns are ECMAScript's, searched anywhere in
+ * a tensor's name. What is not set follows the request and llama.cpp 0.5.0's
+ * own defaults. In a price every setting is as given; a plan chooses ngl, ts
+ * and overrides, and the context where c=0, as far as they are not set.
+ *
+ *   sizes      c b ub np kvu n-outputs-max
+ *   layers     ngl (N, auto, all) ts (3/1) sm (layer, none) mg dev
+ *   tensors    ot (PATTERN=BUFFER) cmoe ncmoe ncffn no-repack no-host
+ *   cache      ctk ctv fa (on, off, auto) nkvo swa-full
+ *   loading    lm (auto, none, mmap, mlock, mmap+mlock, dio) no-mmap mlock
+ *   server     cram ctxcp mtp no-op-offload
+ *   fit        fitt (MiB to keep free, 1024/512) fitc
+ *
+ * and memplan's own:
+ *
+ *   frontend       server (default: logits of one row a sequence, host caches)
+ *                  or tool (llama-bench, llama-completion: of a whole batch)
+ *   measure        load (default: as allocated) or fit (as llama.cpp's own
+ *                  fit measures: nothing mapped, the first reservation alone)
+ *   devices        NAME:TOTAL:FREE/…, "CUDA0:24GiB:22GiB/RPC0:8GiB", for the
+ *                  machine's devices in order; names tell the backend: CUDA,
+ *                  ROCm, MTL, Vulkan, SYCL, RPC
+ *   backend        of the machine's devices, in place of their vendors'
+ *   cpu-features   "avx2/avx512f/amx_int8", in place of the host's: they
+ *                  decide how weights are packed
+ *
+ * The rule of a row starts with llama.cpp's name of the buffer: "CUDA0 model
+ * buffer: …", "CPU_REPACK …", "CPU_Mapped …".
+ */
 
 /** The verdict. */
 typedef struct memplan_plan_info {

@@ -67,6 +67,8 @@ def main():
     parser.add_argument("--id")
     parser.add_argument("--library")
     options = parser.parse_args()
+    if not records.is_there(options.folder):
+        return records.skip(options.folder)
     library = Library(options.library)
     cpu_features = records.features(options.folder)
     total, shown, slowest = collections.Counter(), 0, 0.0

@@ -100,11 +100,14 @@ def arguments():
     parser.add_argument("--id")
     parser.add_argument("--show", type=int, default=0)
     parser.add_argument("--library")
+    parser.add_argument("--long", action="store_true", help="as without: all runs are compared")
     return parser.parse_args()
 
 
 def main():
     options = arguments()
+    if not records.is_there(options.folder):
+        return records.skip(options.folder)
     library = Library(options.library)
     kinds = options.only.split(",")
     cpu_features = records.features(options.folder)
