@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/llamacpp/job.h"
 
+/* The caches stay as they are: llama.cpp makes them before it probes, so V is
+ * not transposed even where flash attention is then turned off. */
 static memplan_status settle_flash(mpl_llama_setup *setup,
                                    memplan_error *error)
 {
     bool stays = true;
     if (!setup->is_flash_auto)
         return MEMPLAN_OK;
-    memplan_status status = mpl_llama_flash_stays(&stays, setup, error);
+    const memplan_status status = mpl_llama_flash_stays(&stays, setup, error);
     setup->is_flash_auto = false;
-    if (status != MEMPLAN_OK || stays)
-        return status;
-    setup->flash_attn = false;
-    return mpl_llama_context_make(setup, error);
+    if (status == MEMPLAN_OK && !stays)
+        setup->flash_attn = false;
+    return status;
 }
 
 memplan_status mpl_llama_price_params(mpl_llama_price *out, mpl_arena *arena,
