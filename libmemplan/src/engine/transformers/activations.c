@@ -10,8 +10,11 @@
  *   norm       N * h * (2 e + 12)       two operands, three of them in fp32
  *   attention  N * e * (3 h + 8 q + 6 k)  projections, their rotated copies,
  *                                       repeated key-value heads, outputs
- *   FFN        N * e * (4 h + 3 f)      gate, up and their product
- *   experts    N * e * 2 h * used       tokens sorted by expert, and back
+ *   FFN        N * e * (4 h + 4 f)      gate and up, the activated gate, their
+ *                                       product; 6 f on a host in 16 bits,
+ *                                       whose kernels copy and widen
+ *   experts    N * e * 3 h * used       tokens sorted by expert, their outputs,
+ *                                       and these weighted
  *   scores     sequences * heads * prompt^2 * (3 e + 8), where attention is
  *              "eager": the matrix, masked, in fp32 and cast back
  *   masks      sequences * prompt^2 * (6 + 2 e), where there is one: windows,
@@ -114,7 +117,8 @@ static uint64_t widest_cache(const mpl_job *job)
     return is_quantized ? mul(widest, 3) : widest;
 }
 
-static uint64_t bound(const mpl_job *job, const widths *wide)
+static uint64_t bound(const mpl_job *job, const widths *wide,
+                      mpl_pool_kind kind)
 {
     const uint64_t e = mpl_dtype_block_bytes(job->compute_dtype);
     const uint64_t sequences = job->request->sequences;
@@ -127,9 +131,10 @@ static uint64_t bound(const mpl_job *job, const widths *wide)
         mul(e, add(mul(3, h), add(mul(8, wide->query), mul(6, wide->key)))));
     const uint64_t scores =
         job->is_eager ? mul(mul(square, wide->heads), 3 * e + 8) : 0;
+    const uint64_t inner = kind == MPL_POOL_HOST && e == 2 ? 6 : 4;
     const uint64_t ffn =
-        mul(tokens, mul(e, add(add(mul(4, h), mul(3, wide->inner)),
-                               mul(mul(2, h), wide->experts_used))));
+        mul(tokens, mul(e, add(add(mul(4, h), mul(inner, wide->inner)),
+                               mul(mul(3, h), wide->experts_used))));
     const uint64_t vocabulary = job->model->facts.vocabulary_count;
     const uint64_t head = vocabulary != MEMPLAN_UNKNOWN
                               ? mul(mul(sequences, vocabulary), e + 32)
@@ -161,14 +166,16 @@ memplan_status mpl_transformers_activations(mpl_job *job, memplan_error *error)
     if (is_always_eager(job->model->architecture))
         job->is_eager = true;
     const widths wide = find_widths(job->model);
-    const uint64_t bytes = bound(job, &wide);
-    if (bytes == UINT64_MAX)
-        return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
-                        "a prompt of %llu tokens in %llu sequences: its "
-                        "activations pass 64 bits",
-                        (unsigned long long)job->prompt_tokens,
-                        (unsigned long long)job->request->sequences);
-    job->activations.bytes = bytes;
+    for (mpl_pool_kind kind = MPL_POOL_DEVICE; kind <= MPL_POOL_HOST; kind++) {
+        const uint64_t bytes = bound(job, &wide, kind);
+        if (bytes == UINT64_MAX)
+            return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
+                            "a prompt of %llu tokens in %llu sequences: its "
+                            "activations pass 64 bits",
+                            (unsigned long long)job->prompt_tokens,
+                            (unsigned long long)job->request->sequences);
+        job->activations.bytes[kind] = bytes;
+    }
     job->activations.certainty = wide.is_known ? MPL_BOUND : MPL_ESTIMATE;
     job->activations.rule = mpl_arena_format(
         job->arena,

@@ -14,6 +14,9 @@
 #include "base/nearest.h"
 #include "engine/transformers/job.h"
 
+/* Each key is held against each unit. */
+enum { KEYS_MAX = 20000 };
+
 static bool is_prefix(const char *prefix, const char *name)
 {
     const size_t length = strlen(prefix);
@@ -119,6 +122,10 @@ static memplan_status read_map(mpl_job *job, mpl_json_value root,
                         "device_map: %s; write {\"\": 0} or "
                         "{\"model.layers.0\": 0, ...}",
                         mpl_json_type_name(root));
+    if (mpl_json_count(root) > KEYS_MAX)
+        return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
+                        "device_map: %llu keys, at most %d",
+                        (unsigned long long)mpl_json_count(root), KEYS_MAX);
     claim *const claims =
         mpl_arena_alloc(job->arena, job->model->unit_count, sizeof *claims);
     if (claims == NULL)

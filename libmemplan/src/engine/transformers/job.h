@@ -59,7 +59,7 @@ typedef struct mpl_unit_cost {
 
 /* A bound of what one forward pass allocates, by part. */
 typedef struct mpl_activations {
-    uint64_t bytes; /* all of it */
+    uint64_t bytes[MPL_POOL_HOST + 1]; /* by the kind of pool */
     mpl_certainty certainty;
     const char *rule;
 } mpl_activations;

@@ -133,13 +133,14 @@ static memplan_status state_rows(const mpl_job *job, mpl_ledger *ledger,
 static memplan_status pool_rows(const mpl_job *job, mpl_ledger *ledger,
                                 uint32_t pool, const sums *sum)
 {
+    const mpl_pool_kind kind = job->machine->pools[pool].kind;
     memplan_status status = weight_rows(job, ledger, pool, sum);
     if (status == MEMPLAN_OK)
         status = state_rows(job, ledger, pool, sum);
     if (status == MEMPLAN_OK && sum->executes)
         status = mpl_ledger_add(
             ledger, pool, MPL_ROW_ACTIVATIONS, job->activations.certainty,
-            job->activations.bytes,
+            job->activations.bytes[kind],
             mpl_arena_strdup(ledger->arena, job->activations.rule));
     if (status == MEMPLAN_OK)
         status = mpl_ledger_add(ledger, pool, MPL_ROW_STAGING, MPL_BOUND,

@@ -164,7 +164,9 @@ static void fill_pools(const tables *made, mpl_job *job, uint32_t main)
         made->relay[at] = pool->kind == MPL_POOL_DISK && main != job->host_pool
                               ? job->host_pool
                               : MPL_NO_INDEX;
-        made->open[at] = job->activations.bytes;
+        made->open[at] = pool->kind != MPL_POOL_DISK
+                             ? job->activations.bytes[pool->kind]
+                             : 0;
         if (pool->kind == MPL_POOL_DEVICE &&
             !mpl_add(&made->open[at], made->open[at],
                      mpl_transformers_device_runtime(job, at)))

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/* Plans end to end: the verdict, its fixes, pins, and pricing what was found.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "memplan.h"
+
+typedef struct fixture {
+    memplan_model *model;
+    memplan_machine *machine;
+    memplan_plan *plan;
+    memplan_plan_info info;
+    memplan_error error;
+    memplan_status status;
+} fixture;
+
+static fixture make(const char *model, const char *budgets,
+                    const memplan_request *request)
+{
+    fixture made = {.info = {sizeof made.info}};
+    cr_assert_eq(memplan_model_open(&made.model, model, NULL, &made.error),
+                 MEMPLAN_OK, "%s", made.error.message);
+    cr_assert_eq(
+        memplan_machine_declare(&made.machine, NULL, budgets, &made.error),
+        MEMPLAN_OK, "%s", made.error.message);
+    made.status = memplan_plan_create(&made.plan, made.model, made.machine,
+                                      request, &made.error);
+    if (made.status == MEMPLAN_OK)
+        memplan_plan_describe(made.plan, &made.info);
+    return made;
+}
+
+static void drop(fixture *made)
+{
+    memplan_plan_free(made->plan);
+    memplan_machine_free(made->machine);
+    memplan_model_free(made->model);
+}
+
+static memplan_pool_info pool_at(const memplan_plan *plan, uint64_t index)
+{
+    memplan_pool_info pool = {sizeof pool};
+    cr_assert_eq(memplan_plan_pool(plan, index, &pool), MEMPLAN_OK);
+    return pool;
+}
+
+/* used = the sum of its rows; short = what passes the capacity. */
+static void check_identities(const memplan_plan *plan, uint64_t pool_count)
+{
+    for (uint64_t index = 0; index < pool_count; index++) {
+        const memplan_pool_info pool = pool_at(plan, index);
+        uint64_t sum = 0;
+        for (uint64_t row = 0; row < pool.row_count; row++) {
+            memplan_row_info info = {sizeof info};
+            cr_assert_eq(memplan_plan_row(plan, index, row, &info), MEMPLAN_OK);
+            sum += info.bytes;
+            cr_expect_gt(strlen(info.rule), 0);
+        }
+        cr_expect_eq(sum, pool.used_bytes, "%s", pool.key);
+        cr_expect_eq(pool.short_bytes,
+                     pool.used_bytes > pool.capacity_bytes
+                         ? pool.used_bytes - pool.capacity_bytes
+                         : 0,
+                     "%s", pool.key);
+    }
+}
+
+Test(plan, founding_example_in_fp16_needs_disk)
+{
+    memplan_request request = MEMPLAN_REQUEST_INIT;
+    request.dtype = "fp16";
+    fixture without = make("llama-2-70b", "0=20GB,cpu=60GB", &request);
+    cr_expect_eq(without.info.fits, 0);
+    cr_expect_gt(pool_at(without.plan, 1).short_bytes, 0);
+    check_identities(without.plan, without.info.pool_count);
+    drop(&without);
+    fixture with = make("llama-2-70b", "0=20GB,cpu=60GB,disk=500GB", &request);
+    cr_expect_eq(with.info.fits, 1);
+    cr_expect_eq(with.info.is_optimal, 1);
+    cr_expect_eq(with.info.decode_ns_per_token, MEMPLAN_UNKNOWN,
+                 "nobody said how fast these memories are");
+    check_identities(with.plan, with.info.pool_count);
+    drop(&with);
+}
+
+Test(plan, founding_example_in_int4_fits)
+{
+    memplan_request request = MEMPLAN_REQUEST_INIT;
+    request.dtype = "int4";
+    fixture made = make("llama-2-70b", "0=20GB,cpu=60GB", &request);
+    cr_expect_eq(made.info.fits, 1);
+    cr_expect_eq(made.info.is_optimal, 1);
+    cr_expect_eq(made.info.fix_count, 0);
+    drop(&made);
+}
+
+/* Applies a fix as its reader would. */
+static fixture apply(const memplan_fix_info *fix, memplan_request request,
+                     const char *budgets, uint64_t host_bytes,
+                     uint64_t device_bytes)
+{
+    char changed[128];
+    (void)snprintf(changed, sizeof changed, "%s", budgets);
+    if (strcmp(fix->kind, "context") == 0)
+        cr_assert_eq(sscanf(fix->value, "%lu", &request.context_tokens), 1);
+    else if (strcmp(fix->kind, "kv_dtype") == 0)
+        request.kv_dtype = fix->value;
+    else if (strcmp(fix->kind, "dtype") == 0)
+        request.dtype = fix->value;
+    else if (strcmp(fix->value, "disk") == 0)
+        (void)snprintf(changed, sizeof changed, "%s,disk=%lu", budgets,
+                       fix->bytes);
+    else
+        (void)snprintf(
+            changed, sizeof changed, "0=%lu,cpu=%lu",
+            device_bytes + (strcmp(fix->value, "0") == 0 ? fix->bytes : 0),
+            host_bytes + (strcmp(fix->value, "cpu") == 0 ? fix->bytes : 0));
+    return make("llama-2-7b", changed, &request);
+}
+
+Test(plan, every_fix_makes_it_fit)
+{
+    const uint64_t GB = 1000000000;
+    memplan_request request = MEMPLAN_REQUEST_INIT;
+    request.dtype = "fp16";
+    request.context_tokens = 16384;
+    fixture made = make("llama-2-7b", "0=12GB,cpu=8GB", &request);
+    cr_expect_eq(made.info.fits, 0);
+    cr_expect_geq(made.info.fix_count, 3);
+    for (uint64_t index = 0; index < made.info.fix_count; index++) {
+        memplan_fix_info fix = {sizeof fix};
+        cr_assert_eq(memplan_plan_fix(made.plan, index, &fix), MEMPLAN_OK);
+        fixture fixed = apply(&fix, request, "0=12GB,cpu=8GB", 8 * GB, 12 * GB);
+        cr_expect_eq(fixed.info.fits, 1, "%s", fix.text);
+        drop(&fixed);
+    }
+    drop(&made);
+}
+
+Test(plan, pins_are_honoured)
+{
+    memplan_request request = MEMPLAN_REQUEST_INIT;
+    request.dtype = "fp16";
+    request.pins = "model.layers.0..9=cpu,lm_head=0";
+    fixture made = make("llama-2-7b", "0=24GB,cpu=60GB", &request);
+    cr_assert_eq(made.status, MEMPLAN_OK, "%s", made.error.message);
+    cr_expect_eq(made.info.fits, 1);
+    uint64_t on_host = 0;
+    for (uint64_t index = 0; index < made.info.unit_count; index++) {
+        memplan_placement_info unit = {sizeof unit};
+        cr_assert_eq(memplan_plan_placement(made.plan, index, &unit),
+                     MEMPLAN_OK);
+        on_host += unit.pool_index == 1;
+        if (strcmp(unit.unit, "model.layers.9") == 0)
+            cr_expect_eq(unit.pool_index, 1);
+        if (strcmp(unit.unit, "model.layers.10") == 0)
+            cr_expect_eq(unit.pool_index, 0);
+    }
+    cr_expect_eq(on_host, 10);
+    drop(&made);
+}
+
+Test(plan, pins_that_mean_nothing_are_refused)
+{
+    static const struct {
+        const char *pins;
+        memplan_status status;
+        const char *says;
+    } CASES[] = {
+        {"model.layer.0=0", MEMPLAN_E_NOT_FOUND, "model.layers."},
+        {"lm_head=7", MEMPLAN_E_NOT_FOUND, "\"7\""},
+        {"lm_head", MEMPLAN_E_ARGUMENT, "unit=pool"},
+        {"lm_head=0,lm_head=cpu", MEMPLAN_E_ARGUMENT, "two pools"},
+        {"model.layers.9..0=0", MEMPLAN_E_ARGUMENT, "the smaller first"},
+        {"model.layers.90..99=0", MEMPLAN_E_NOT_FOUND, "range"},
+    };
+    for (size_t at = 0; at < sizeof CASES / sizeof *CASES; at++) {
+        memplan_request request = MEMPLAN_REQUEST_INIT;
+        request.pins = CASES[at].pins;
+        fixture made = make("llama-2-7b", "0=24GB,cpu=60GB", &request);
+        cr_expect_eq(made.status, CASES[at].status, "%s: %s", CASES[at].pins,
+                     made.error.message);
+        cr_expect_not_null(strstr(made.error.message, CASES[at].says), "%s",
+                           made.error.message);
+        drop(&made);
+    }
+}
+
+/* A searched plan and the price of its own device map are the same bytes. */
+Test(plan, price_of_a_plan_is_the_plan)
+{
+    memplan_request request = MEMPLAN_REQUEST_INIT;
+    request.dtype = "fp16";
+    fixture made =
+        make("llama-2-70b", "0=20GB,1=24GB,cpu=60GB,disk=500GB", &request);
+    char *map = NULL;
+    memplan_plan *priced = NULL;
+    cr_assert_eq(
+        memplan_plan_render(&map, made.plan, "device_map", NULL, &made.error),
+        MEMPLAN_OK, "%s", made.error.message);
+    cr_assert_eq(memplan_plan_price(&priced, made.model, made.machine, &request,
+                                    map, &made.error),
+                 MEMPLAN_OK, "%s", made.error.message);
+    for (uint64_t index = 0; index < made.info.pool_count; index++)
+        cr_expect_eq(pool_at(priced, index).used_bytes,
+                     pool_at(made.plan, index).used_bytes);
+    memplan_plan_free(priced);
+    memplan_text_free(map);
+    drop(&made);
+}
+
+Test(plan, device_maps_that_mean_nothing_are_refused)
+{
+    static const struct {
+        const char *map;
+        memplan_status status;
+        const char *says;
+    } CASES[] = {
+        {"{\"model.layerz\": 0}", MEMPLAN_E_NOT_FOUND, "model.layers"},
+        {"{\"model\": 0}", MEMPLAN_E_ARGUMENT, "lm_head"},
+        {"{\"\": 3}", MEMPLAN_E_NOT_FOUND, "lacks"},
+        {"[0]", MEMPLAN_E_ARGUMENT, "an array"},
+        {"{\"\": 0", MEMPLAN_E_CORRUPT, ""},
+        {"{\"\": 0, \"model.layers.3.mlp\": \"cpu\"}", MEMPLAN_E_ARGUMENT,
+         "splits"},
+        {"{\"\": null}", MEMPLAN_E_NOT_FOUND, "lacks"},
+    };
+    fixture made = make("llama-2-7b", "0=24GB,cpu=60GB", NULL);
+    for (size_t at = 0; at < sizeof CASES / sizeof *CASES; at++) {
+        memplan_plan *priced = NULL;
+        cr_expect_eq(memplan_plan_price(&priced, made.model, made.machine, NULL,
+                                        CASES[at].map, &made.error),
+                     CASES[at].status, "%s: %s", CASES[at].map,
+                     made.error.message);
+        cr_expect_null(priced);
+        cr_expect_not_null(strstr(made.error.message, CASES[at].says), "%s",
+                           made.error.message);
+    }
+    drop(&made);
+}
+
+Test(plan, more_context_never_needs_less)
+{
+    uint64_t before = 0;
+    for (uint64_t tokens = 256; tokens <= 65536; tokens *= 4) {
+        memplan_request request = MEMPLAN_REQUEST_INIT;
+        request.context_tokens = tokens;
+        fixture made = make("qwen2.5-0.5b", "cpu=64GB", &request);
+        const uint64_t used = pool_at(made.plan, 0).used_bytes;
+        cr_expect_gt(used, before);
+        before = used;
+        drop(&made);
+    }
+}
+
+Test(plan, a_disk_alone_executes_nothing)
+{
+    fixture made = make("qwen2.5-0.5b", "disk=64GB", NULL);
+    cr_expect_eq(made.status, MEMPLAN_E_ARGUMENT);
+    drop(&made);
+}
+
+/* Nothing is offloaded where all fits: then nothing is staged either. */
+Test(plan, staging_only_where_something_is_offloaded)
+{
+    fixture made = make("qwen2.5-0.5b", "0=24GB,cpu=64GB", NULL);
+    const memplan_pool_info pool = pool_at(made.plan, 0);
+    for (uint64_t row = 0; row < pool.row_count; row++) {
+        memplan_row_info info = {sizeof info};
+        cr_assert_eq(memplan_plan_row(made.plan, 0, row, &info), MEMPLAN_OK);
+        cr_expect_neq(strcmp(info.category, "staging"), 0);
+    }
+    drop(&made);
+}
