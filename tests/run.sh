@@ -14,6 +14,7 @@ cd "$(dirname "$0")/.." || exit 2
 
 export MEMPLAN_SHARED=${MEMPLAN_SHARED:-$PWD/../shared}
 export PIP_DISABLE_PIP_VERSION_CHECK=1
+export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
 jobs=$(nproc)
 python=build/venv/bin/python
 
@@ -21,9 +22,7 @@ python=build/venv/bin/python
 configure() {
   local folder=$1
   shift
-  cmake -S . -B "$folder" -G Ninja -DMEMPLAN_WERROR=ON \
-    -DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache \
-    "$@" >/dev/null
+  cmake -S . -B "$folder" -G Ninja -DMEMPLAN_WERROR=ON "$@" >/dev/null
 }
 
 step_packages() { install_packages "${build_packages[@]}" "${test_packages[@]}"; }
