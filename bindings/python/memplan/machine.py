@@ -127,4 +127,5 @@ class Machine(Shown):
         info = self._handle.describe()
         amount = _library.bytes_format(info["available_bytes"])
         count = info["device_count"]
-        return f"<memplan.Machine {info['name']}: {amount} available, {count} devices>"
+        devices = f"{count} device" if count == 1 else f"{count} devices"
+        return f"<memplan.Machine {info['name']}: {amount} available, {devices}>"
