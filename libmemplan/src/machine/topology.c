@@ -3,7 +3,9 @@
  * This machine's topology by hwloc. Its components that open device drivers
  * (CUDA, OpenCL, ...) are switched off: they would make contexts, wake
  * devices and cost seconds; the probes of this folder ask the drivers
- * themselves. Recorded machines are not read with hwloc: see xml.h.
+ * themselves. So is the one that reads PCI by libpciaccess, which leaks a
+ * little each time: hwloc then reads the kernel's files. Recorded machines
+ * are not read with hwloc: see xml.h.
  */
 #include "machine/topology.h"
 
@@ -185,8 +187,8 @@ static bool read_devices(mpl_topology *to, hwloc_topology_t from)
 
 static void switch_off_drivers(hwloc_topology_t topology)
 {
-    static const char *const COMPONENTS[] = {"cuda", "nvml",      "opencl",
-                                             "rsmi", "levelzero", "gl"};
+    static const char *const COMPONENTS[] = {
+        "cuda", "nvml", "opencl", "rsmi", "levelzero", "gl", "pci"};
     for (size_t at = 0; at < sizeof COMPONENTS / sizeof *COMPONENTS; at++)
         (void)hwloc_topology_set_components(
             topology, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST,

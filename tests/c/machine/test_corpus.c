@@ -2,6 +2,7 @@
 /* Recorded machines of others: counts, memories, what is shared. */
 #include "machine/machine.h"
 #include "machine/shared.h"
+#include "support/folder.h"
 
 static const struct {
     const char *file;
@@ -62,6 +63,58 @@ Test(corpus, machines_come_out_as_they_are)
         run++;
     }
     cr_expect_eq(run, 22);
+}
+
+/* xorshift64: the same flips on every machine. */
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* Every recorded machine with one bit flipped, and cut off: a machine, or a
+ * status and a sentence. */
+Test(corpus, damaged_files_fail_or_read)
+{
+    enum { FLIPS = 8, CUTS = 4, MOST_BYTES = 1 << 20 };
+    static char text[MOST_BYTES];
+    uint64_t state = UINT64_C(0x2545f4914f6cdd1d);
+    folder files;
+    folder_make(&files);
+    for (size_t at = 0; at < sizeof TOPOLOGIES / sizeof *TOPOLOGIES; at++) {
+        char name[256];
+        char path[512];
+        (void)snprintf(name, sizeof name, "corpus/topologies/%s",
+                       TOPOLOGIES[at].file);
+        FILE *const file = fopen(shared_path(path, sizeof path, name), "rb");
+        cr_assert_not_null(file);
+        const size_t size = fread(text, 1, sizeof text, file);
+        fclose(file);
+        for (int turn = 0; turn < FLIPS + CUTS; turn++) {
+            const size_t place = (size_t)(next_random(&state) % size);
+            const char bit = (char)(1 << (next_random(&state) % 8));
+            const bool is_cut = turn >= FLIPS;
+            memplan_machine *machine = NULL;
+            memplan_error error = {0};
+            text[place] = (char)(text[place] ^ (is_cut ? 0 : bit));
+            const memplan_status status = memplan_machine_open(
+                &machine,
+                folder_write(&files, "damaged.xml", text,
+                             is_cut ? place : size),
+                NULL, &error);
+            text[place] = (char)(text[place] ^ (is_cut ? 0 : bit));
+            cr_expect(status == MEMPLAN_OK ||
+                          strstr(error.message, "damaged.xml") != NULL,
+                      "%s: byte %zu: %s", TOPOLOGIES[at].file, place,
+                      error.message);
+            cr_expect(!is_cut || status != MEMPLAN_OK, "%s: %zu bytes",
+                      TOPOLOGIES[at].file, place);
+            memplan_machine_free(machine);
+        }
+    }
+    folder_remove(&files);
 }
 
 /* What unified devices and the host may spend together is the host's. */
