@@ -68,8 +68,10 @@ static bool read_nodes(mpl_topology *to, const mpl_tree *tree,
                        const allowed *may)
 {
     uint32_t count;
-    const char **const names = mpl_tree_list(tree, to->arena, &count,
-                                             "/sys/devices/system/node");
+    const char **names;
+    if (!mpl_tree_list(tree, to->arena, &names, &count,
+                       "/sys/devices/system/node"))
+        return false;
     for (uint32_t at = 0; at < count; at++) {
         uint64_t index;
         if (strncmp(names[at], "node", 4) != 0 ||
@@ -142,7 +144,7 @@ static void read_processors(mpl_topology *to, const mpl_tree *tree,
 }
 
 /* What the link may come to: an idle one has slowed down. */
-static void read_link(mpl_topology *to, const mpl_tree *tree,
+static bool read_link(mpl_topology *to, const mpl_tree *tree,
                       mpl_report *report, const char *address)
 {
     char speed[64];
@@ -153,13 +155,12 @@ static void read_link(mpl_topology *to, const mpl_tree *tree,
                          "/sys/bus/pci/devices/%s/current_link_width",
                          address) ||
         lanes > 32)
-        return;
+        return true;
     const uint32_t generation = mpl_link_generation_read(speed);
     report->link_bytes_per_second =
         mpl_link_pcie(generation, (uint32_t)lanes);
-    const char *const name =
-        mpl_link_pcie_name(to->arena, generation, (uint32_t)lanes);
-    report->link = name != NULL ? name : "";
+    report->link = mpl_link_pcie_name(to->arena, generation, (uint32_t)lanes);
+    return report->link != NULL;
 }
 
 static bool read_gpu(mpl_topology *to, const mpl_tree *tree,
@@ -188,15 +189,16 @@ static bool read_gpu(mpl_topology *to, const mpl_tree *tree,
     if (mpl_tree_number(tree, &node, "%s/%s/numa_node", DEVICES, address) &&
         node < MPL_BITMAP_BITS)
         report->numa_index = (uint32_t)node;
-    read_link(to, tree, report, address);
-    return true;
+    return read_link(to, tree, report, address);
 }
 
 static bool read_gpus(mpl_topology *to, const mpl_tree *tree)
 {
     uint32_t count;
-    const char **const names =
-        mpl_tree_list(tree, to->arena, &count, "/sys/bus/pci/devices");
+    const char **names;
+    if (!mpl_tree_list(tree, to->arena, &names, &count,
+                       "/sys/bus/pci/devices"))
+        return false;
     for (uint32_t at = 0; at < count; at++)
         if (!read_gpu(to, tree, names[at]))
             return false;
@@ -206,8 +208,10 @@ static bool read_gpus(mpl_topology *to, const mpl_tree *tree)
 bool mpl_topology_add_gpu_nodes(mpl_topology *to, const mpl_tree *tree)
 {
     uint32_t count;
-    const char **const names = mpl_tree_list(tree, to->arena, &count,
-                                             "/proc/driver/nvidia/gpus");
+    const char **names;
+    if (!mpl_tree_list(tree, to->arena, &names, &count,
+                       "/proc/driver/nvidia/gpus"))
+        return false;
     for (uint32_t at = 0; at < count; at++) {
         const uint32_t index = read_gpu_node(tree, names[at]);
         for (uint32_t node = 0; node < to->node_count; node++) {

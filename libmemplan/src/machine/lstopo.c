@@ -20,11 +20,11 @@
 #include "machine/link.h"
 #include "machine/lstopo.h"
 
-static memplan_status too_many(const mpl_lstopo *from, const char *what,
-                               memplan_error *error)
+static memplan_status too_many(const mpl_lstopo *from, int most,
+                               const char *what, memplan_error *error)
 {
     return mpl_fail(error, MEMPLAN_E_TOO_LARGE, from->xml.at,
-                    "XML: more than %d %s", MPL_LSTOPO_MAX_NODES, what);
+                    "XML: more than %d %s", most, what);
 }
 
 static mpl_lstopo_type read_type(const mpl_lstopo *from)
@@ -92,7 +92,7 @@ static memplan_status open_node(mpl_lstopo *from, mpl_lstopo_frame *made,
 {
     mpl_topology *const topology = from->topology;
     if (topology->node_count == MPL_LSTOPO_MAX_NODES)
-        return too_many(from, "NUMA nodes", error);
+        return too_many(from, MPL_LSTOPO_MAX_NODES, "NUMA nodes", error);
     const uint32_t index = read_index(from);
     uint64_t *const gp = mpl_arena_grow(topology->arena, from->gp_indexes,
                                         topology->node_count,
@@ -136,7 +136,7 @@ static memplan_status open_pci(mpl_lstopo *from, mpl_lstopo_frame *made,
         !mpl_pci_is_gpu(class_id, vendor_id))
         return MEMPLAN_OK;
     if (from->topology->report_count == MPL_LSTOPO_MAX_REPORTS)
-        return too_many(from, "GPUs", error);
+        return too_many(from, MPL_LSTOPO_MAX_REPORTS, "GPUs", error);
     const uint32_t numa_index = near_node(from);
     made->report = from->topology->report_count;
     mpl_report *const report = mpl_topology_add_report(from->topology, "pci");
@@ -193,7 +193,7 @@ static memplan_status open_os_device(mpl_lstopo *from, mpl_lstopo_frame *made,
         parent->report == UINT32_MAX)
         return MEMPLAN_OK;
     if (from->topology->report_count == MPL_LSTOPO_MAX_REPORTS)
-        return too_many(from, "GPUs", error);
+        return too_many(from, MPL_LSTOPO_MAX_REPORTS, "GPUs", error);
     const uint32_t numa_index = near_node(from);
     made->is_backend = true;
     made->report = from->topology->report_count;

@@ -9,7 +9,11 @@
 #include "machine/xml.h"
 
 /* More than any machine has; keeps a hostile file from growing tables. */
-enum { MPL_LSTOPO_MAX_NODES = 4096, MPL_LSTOPO_MAX_REPORTS = 4096, MPL_LSTOPO_MAX_KINDS = 64 };
+enum {
+    MPL_LSTOPO_MAX_NODES = 4096,
+    MPL_LSTOPO_MAX_REPORTS = 1024,
+    MPL_LSTOPO_MAX_KINDS = 64
+};
 
 /* The longest value of an info that is kept; longer ones are left out. */
 enum { TEXT_BYTES = 512 };

@@ -84,11 +84,32 @@ static int compare_names(const void *a, const void *b)
     return strverscmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-const char **mpl_tree_list(const mpl_tree *tree, mpl_arena *arena,
-                           uint32_t *out_count, const char *path)
+/* Adds the names of an open folder. False: no memory. */
+static bool read_names(DIR *folder, mpl_arena *arena, const char ***names,
+                       uint32_t *count)
 {
     enum { MAX_NAMES = 4096 };
+    uint64_t capacity = 0;
+    const struct dirent *entry;
+    while (*count < MAX_NAMES && (entry = readdir(folder)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        const char **const wider = mpl_arena_grow(arena, *names, *count,
+                                                  &capacity, sizeof *wider);
+        const char *const name = mpl_arena_strdup(arena, entry->d_name);
+        if (wider == NULL || name == NULL)
+            return false;
+        *names = wider;
+        wider[(*count)++] = name;
+    }
+    return true;
+}
+
+bool mpl_tree_list(const mpl_tree *tree, mpl_arena *arena, const char ***out,
+                   uint32_t *out_count, const char *path)
+{
     char full[MPL_TREE_PATH_BYTES];
+    *out = NULL;
     *out_count = 0;
     const int length =
         snprintf(full, sizeof full, "%s%s", tree->root, path);
@@ -96,29 +117,12 @@ const char **mpl_tree_list(const mpl_tree *tree, mpl_arena *arena,
                             ? opendir(full)
                             : NULL;
     if (folder == NULL)
-        return NULL;
-    const char **names = NULL;
-    uint64_t capacity = 0;
-    uint32_t count = 0;
-    const struct dirent *entry;
-    while (count < MAX_NAMES && (entry = readdir(folder)) != NULL) {
-        if (entry->d_name[0] == '.')
-            continue;
-        const char **const wider =
-            mpl_arena_grow(arena, names, count, &capacity, sizeof *names);
-        if (wider == NULL)
-            break;
-        names = wider;
-        names[count] = mpl_arena_strdup(arena, entry->d_name);
-        if (names[count] == NULL)
-            break;
-        count++;
-    }
+        return true;
+    const bool is_kept = read_names(folder, arena, out, out_count);
     (void)closedir(folder);
-    if (count > 0)
-        qsort(names, count, sizeof *names, compare_names);
-    *out_count = count;
-    return names;
+    if (*out_count > 0)
+        qsort(*out, *out_count, sizeof **out, compare_names);
+    return is_kept;
 }
 
 bool mpl_tree_parse(const char *text, uint64_t *out)

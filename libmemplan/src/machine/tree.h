@@ -39,9 +39,16 @@ bool mpl_tree_is_denied(const mpl_tree *tree, const char *path, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* The names in a folder, in the order of numbers and letters, in the arena;
- * at most 4096. NULL and 0: none, or no memory. */
-const char **mpl_tree_list(const mpl_tree *tree, mpl_arena *arena,
-                           uint32_t *out_count, const char *path);
+ * at most 4096; none where there is no folder. False: no memory. */
+bool mpl_tree_list(const mpl_tree *tree, mpl_arena *arena, const char ***out,
+                   uint32_t *out_count, const char *path);
+
+/* The number at the start of a text, decimal or 0x. */
+bool mpl_tree_parse(const char *text, uint64_t *out);
+
+/* The file is there but cannot be read: no permission, or not a file. */
+bool mpl_tree_is_denied(const mpl_tree *tree, const char *path, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* The number after "key" and a colon or spaces on a line of its own in a
  * text, such as "MemTotal:  24684096 kB" (the unit is not applied). */

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "machine/machine.h"
 
@@ -27,6 +28,42 @@ Test(detect, agrees_with_meminfo)
     cr_expect_leq(info.available_bytes, info.total_bytes);
     cr_expect_gt(info.thread_count, 0);
     cr_expect_str_eq(machine->pools[machine->pool_count - 1].key, "disk");
+    memplan_machine_free(machine);
+}
+
+/* A recorded tree with all that a workstation has. */
+Test(detect, a_recorded_workstation)
+{
+    memplan_machine *machine = NULL;
+    memplan_error error = {0};
+    memplan_machine_options options = MEMPLAN_MACHINE_OPTIONS_INIT;
+    options.root = MEMPLAN_TEST_ROOT "/machines/workstation";
+    options.nvml_path = FAKE_NVML;
+    cr_assert_eq(setenv("FAKE_NVML",
+                        MEMPLAN_TEST_ROOT "/machines/workstation/nvml.txt",
+                        1),
+                 0);
+    cr_assert_eq(memplan_machine_detect(&machine, &options, &error),
+                 MEMPLAN_OK, "%s", error.message);
+    const mpl_host *const host = &machine->host;
+    const uint64_t mib = UINT64_C(1) << 20;
+    cr_expect_eq(host->core_count, 4);
+    cr_expect_eq(host->thread_count, 8);
+    cr_expect_eq(host->isa_count, 4, "avx f16c fma avx2");
+    cr_expect_eq(host->available_bytes.value, (49152 - 2560) * mib,
+                 "48 GiB - (10 GiB - 7680 MiB of page cache and slab)");
+    cr_expect_str_eq(host->available_bytes.source,
+                     "cgroup v2 /user.slice memory.max");
+    cr_expect_eq(host->lockable_bytes.value, 8 * mib);
+    cr_expect_eq(host->swappiness.value, 60);
+    cr_assert_eq(machine->device_count, 3, "two cards and the processor's");
+    cr_expect_str_eq(machine->devices[0].model, "rtx-4090");
+    cr_expect_eq(machine->devices[0].source_count, 3, "nvml pci catalogue");
+    cr_expect_str_eq(machine->devices[1].link, "PCIe 4.0 x8");
+    cr_expect_eq(machine->devices[1].free_bytes.value, UINT64_C(20000000000));
+    cr_expect_str_eq(machine->devices[2].vendor, "intel");
+    cr_expect(machine->devices[2].is_left_out);
+    cr_expect_eq(machine->pool_count, 3, "two cards and the host");
     memplan_machine_free(machine);
 }
 
