@@ -220,5 +220,9 @@ memplan_status mpl_units_gather(memplan_model *model, const mpl_block *blocks,
             unit->layer_index = model->layer_count++;
         next = end + blocks[at].tensor_count;
     }
+    for (uint32_t at = 0; at < model->unit_count; at++)
+        for (uint32_t own = 0; own < model->units[at].tensor_count; own++)
+            model->tensors[model->units[at].first_tensor + own].unit_index =
+                at;
     return MEMPLAN_OK;
 }

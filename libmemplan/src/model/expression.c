@@ -233,6 +233,22 @@ static mpl_value compare(const mpl_expression *at, mpl_evaluation *evaluation)
     return value_of_bool(at->operation == MPL_OP_LESS ? x < y : x <= y);
 }
 
+/* A letter of a text, as a text of one: patterns name layers by letters. */
+static mpl_value letter(const mpl_expression *at, const mpl_value *text,
+                        int64_t index, mpl_evaluation *evaluation)
+{
+    if (index < 0 || (uint64_t)index >= strlen(text->string))
+        return blame(at->a, "which has fewer letters than there are layers",
+                     evaluation);
+    char *const out =
+        mpl_arena_copy(evaluation->scope->arena, text->string + index, 1);
+    if (out == NULL) {
+        evaluation->status = mpl_fail_memory(evaluation->error);
+        return (mpl_value){0};
+    }
+    return (mpl_value){.kind = MPL_VALUE_STRING, .string = out};
+}
+
 static mpl_value item(const mpl_expression *at, mpl_evaluation *evaluation)
 {
     const mpl_value list = mpl_expression_value(at->a, evaluation);
@@ -249,6 +265,8 @@ static mpl_value item(const mpl_expression *at, mpl_evaluation *evaluation)
                    ? mpl_expression_value(each, evaluation)
                    : blame(at, "and the list has fewer items", evaluation);
     }
+    if (list.kind == MPL_VALUE_STRING)
+        return letter(at, &list, index.integer, evaluation);
     if (list.items == NULL)
         return blame(at->a, "where a list must be", evaluation);
     const int64_t place =
@@ -313,6 +331,8 @@ static mpl_value length(const mpl_expression *at, mpl_evaluation *evaluation)
     const mpl_value list = mpl_expression_value(at->a, evaluation);
     if (list.kind == MPL_VALUE_LIST)
         return value_of_integer((int64_t)list.item_count);
+    if (list.kind == MPL_VALUE_STRING)
+        return value_of_integer((int64_t)strlen(list.string));
     if (list.kind != MPL_VALUE_LITERAL)
         return blame(at->a, "where a list must be", evaluation);
     int64_t count = 0;

@@ -7,6 +7,7 @@
 #include "base/checked.h"
 #include "base/failure.h"
 #include "model/architecture.h"
+#include "model/stored_weights.h"
 
 /* A whole number by any of its spellings, in the data first: the defaults are
  * there; then in the configuration itself. */
@@ -76,6 +77,15 @@ static void read_facts(mpl_facts *out, mpl_scope *trunk)
         out->ffn_elements = MEMPLAN_UNKNOWN;
 }
 
+/* Of the whole, or where an older file has it, of the text model. */
+static mpl_json_value quantization_of(mpl_json_value root)
+{
+    const mpl_json_value own = mpl_json_get(root, "quantization_config");
+    return mpl_json_type_of(own) == MPL_JSON_OBJECT
+               ? own
+               : mpl_config_path(root, "text_config.quantization_config");
+}
+
 /* "dtype", or as it was called before; a nested one where the root is silent.
  * A configuration that names none is fp32, as torch makes it. */
 static memplan_status read_dtype(uint32_t *out, mpl_json_value root,
@@ -84,7 +94,11 @@ static memplan_status read_dtype(uint32_t *out, mpl_json_value root,
     static const char *const PATHS[] = {
         "dtype", "torch_dtype", "text_config.dtype", "text_config.torch_dtype",
     };
-    *out = MPL_DTYPE_FP32;
+    const char *const method = mpl_json_string(
+        mpl_json_get(quantization_of(root), "quant_method"), NULL);
+    /* MXFP4 is loaded with all else in bfloat16. */
+    *out = method != NULL && strcmp(method, "mxfp4") == 0 ? MPL_DTYPE_BF16
+                                                          : MPL_DTYPE_FP32;
     for (size_t at = 0; at < sizeof PATHS / sizeof *PATHS; at++) {
         const mpl_json_value value = mpl_config_path(root, PATHS[at]);
         const char *const name = mpl_json_string(value, NULL);
@@ -184,7 +198,7 @@ memplan_status mpl_config_fill(memplan_model *model, memplan_error *error)
     if (status != MEMPLAN_OK)
         return status;
     read_facts(&model->facts, built.trunk);
-    return MEMPLAN_OK;
+    return mpl_stored_weights_apply(model, quantization_of(root), error);
 }
 
 memplan_status mpl_config_read(memplan_model **out, mpl_json *config,

@@ -104,6 +104,34 @@ static memplan_status fail_key(const mpl_scope *scope, const mpl_key *key,
     return evaluation->status;
 }
 
+/* Kinds of layers that were renamed: Transformers takes both names. */
+static const char *const RENAMED_KINDS[][2] = {
+    {"mamba", "linear_attention"},
+    {"attention", "full_attention"},
+    {"deepseek_sparse_attention", "indexed_attention"},
+    {"qwen_sparse_attention", "indexed_attention"},
+};
+
+static bool lists_kinds(const mpl_key *key)
+{
+    const char *const point = strrchr(key->name, '.');
+    const char *const name = point != NULL ? point + 1 : key->name;
+    return strcmp(name, "layer_types") == 0 ||
+           strcmp(name, "layers_block_type") == 0;
+}
+
+static void rename_kind(mpl_value *item)
+{
+    if (item->kind != MPL_VALUE_STRING)
+        return;
+    for (size_t row = 0; row < sizeof RENAMED_KINDS / sizeof *RENAMED_KINDS;
+         row++)
+        if (strcmp(item->string, RENAMED_KINDS[row][0]) == 0) {
+            item->string = RENAMED_KINDS[row][1];
+            return;
+        }
+}
+
 /* Spreads a list out, so that each item is found at once. */
 static mpl_value spread(mpl_scope *scope, const mpl_key *key,
                         mpl_json_value json, mpl_evaluation *evaluation)
@@ -122,8 +150,11 @@ static mpl_value spread(mpl_scope *scope, const mpl_key *key,
         return (mpl_value){0};
     }
     mpl_json_walk walk = mpl_json_begin(json);
-    for (uint64_t at = 0; mpl_json_next(&walk); at++)
+    for (uint64_t at = 0; mpl_json_next(&walk); at++) {
         items[at] = mpl_value_of_json(walk.value);
+        if (lists_kinds(key))
+            rename_kind(&items[at]);
+    }
     out.items = items;
     return out;
 }
@@ -156,8 +187,10 @@ static mpl_value resolve(mpl_scope *scope, const mpl_key *key,
 {
     const mpl_json_value member = find_member(scope, key);
     const mpl_json_type type = mpl_json_type_of(member);
-    if (type != MPL_JSON_NONE && (type != MPL_JSON_NULL ||
-                                  !key->replaces_null))
+    const char *const text = mpl_json_string(member, NULL);
+    const bool is_left_open =
+        type == MPL_JSON_NULL || (text != NULL && strcmp(text, "auto") == 0);
+    if (type != MPL_JSON_NONE && !(key->replaces_null && is_left_open))
         return spread(scope, key, member, evaluation);
     if (!key->has_default) {
         fail_key(scope, key, "is missing, and there is no default for it",

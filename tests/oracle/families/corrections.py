@@ -3,8 +3,27 @@
 
 # (model_type, key) -> (length of a list or None, rule)
 DEFAULTS = {
+    ("nemotron_h", "hybrid_override_pattern"): (None, '"ME*-"'),
+    ("nemotron_h", "layers_block_type"): (
+        "len(hybrid_override_pattern)",
+        '"linear_attention" if hybrid_override_pattern[i] == "M" else '
+        '"moe" if hybrid_override_pattern[i] == "E" else '
+        '"full_attention" if hybrid_override_pattern[i] == "*" else "mlp"'),
     ("qwen2_moe", "layer_types"): (
         "num_hidden_layers",
         '"sliding_attention" if use_sliding_window and (i + 1) % 2 '
         'and i < max_window_layers else "full_attention"'),
 }
+
+# model_type -> (start of a line, the line): states whose sizes too few samples
+# tell apart.
+_DELTA_NET = [
+    ("cache [", 'cache [head_dim * num_key_value_heads, '
+     'head_dim * num_key_value_heads] if layer_types[i] == "full_attention"'),
+    ("fixed [dtype_bytes", "fixed [dtype_bytes * (linear_conv_kernel_dim * "
+     "(linear_num_value_heads * linear_value_head_dim + 2 * "
+     "linear_key_head_dim * linear_num_key_heads))]"),
+    ("fixed [4", "fixed [4 * (linear_key_head_dim * "
+     "(linear_num_value_heads * linear_value_head_dim))]"),
+]
+LINES = {"qwen3_5_text": _DELTA_NET, "qwen3_5_moe_text": _DELTA_NET}

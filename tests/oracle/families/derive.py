@@ -9,6 +9,7 @@ and conditions are read off and written as rules over those keys. A rule that
 does not hold in every sample is not written: the family is reported instead.
 """
 import argparse
+import importlib
 import os
 import re
 import sys
@@ -23,9 +24,10 @@ import logging  # noqa: E402
 from transformers import AutoConfig  # noqa: E402
 from transformers.models.auto import modeling_auto as auto  # noqa: E402
 
-from corrections import DEFAULTS  # noqa: E402
-from emit import Family, TreeWriter, evaluate, layout, names_in  # noqa: E402
-from sampling import Sampler  # noqa: E402
+from corrections import DEFAULTS, LINES  # noqa: E402
+from emit import TreeWriter, layout  # noqa: E402
+from keys import Family, evaluate  # noqa: E402
+from sampling import Sampler, older_spellings  # noqa: E402
 from states import read_cache  # noqa: E402
 from solving import ConditionSolver, SizeSolver, Unsolved  # noqa: E402
 from trees import collect_rows  # noqa: E402
@@ -50,6 +52,15 @@ def classes_of(model_type):
         except KeyError:
             continue
         out[role] = found[0] if isinstance(found, (tuple, list)) else found
+    if not out:  # a part that no mapping names: by the class's own word
+        module = importlib.import_module(
+            config_class.__module__.replace("configuration_", "modeling_"))
+        for end in ("VisionModel", "TextModel", "Model"):
+            for name, found in vars(module).items():
+                if name.endswith(end) and isinstance(found, type) and \
+                        getattr(found, "config_class", None) is config_class \
+                        and "base" not in out:
+                    out["base"] = found
     return out
 
 
@@ -181,11 +192,13 @@ class KeyWriter:
         if None in values and len(kinds) > 2:
             raise Unsolved
         if all(isinstance(v, int) and not isinstance(v, bool) for v in values):
-            text = SizeSolver(envs).solve(values)
-            for env, value in zip(envs, values):
-                if evaluate(text, env) != value:
-                    raise Unsolved
-            return text
+            try:
+                text = SizeSolver(envs).solve(values)
+                if all(evaluate(text, env) == value
+                       for env, value in zip(envs, values)):
+                    return text
+            except Unsolved:
+                pass
         if len(kinds) == 1:
             return literal(values[0])
         if len(kinds) == 2:
@@ -222,9 +235,13 @@ class KeyWriter:
 def add_state(samples, family):
     for sample in samples:
         sample.cache = None
-    for sample in samples[:1] + samples[-13:]:  # the last ones are mixtures
+    found = 0
+    for sample in samples[:1] + samples[:0:-1]:  # the last ones are mixtures
+        if found == 22:
+            break
         try:
             sample.cache = read_cache(sample.model)
+            found += 1
         except Exception as error:  # not every forward runs without data
             family.stateless = f"{type(error).__name__}: {error}"[:90]
 
@@ -236,6 +253,7 @@ def derive(model_type, count=32):
     sampler.learn()
     samples = sampler.samples(count)
     aliases = dict(getattr(sampler.config_class, "attribute_map", {}) or {})
+    aliases.update(older_spellings(sampler.config_class))
     family = Family(model_type, sampler.fields, aliases)
     family.samples = samples
     add_state(samples, family)
@@ -259,6 +277,10 @@ def derive(model_type, count=32):
     for name, tree in classes.items():
         text = layout(TreeWriter(family, tree).write())
         body.append(f"tree {name}")
+        for start, line in LINES.get(model_type, ()):
+            text = [(indent, line if old.startswith(start) else old)
+                    for indent, old in text]
+            family.use_names(line.partition("[")[2].rpartition("]")[0])
         body += ["  " * indent + line for indent, line in text]
     keys = KeyWriter(family).lines()
     head = [f"family {model_type}"]

@@ -7,122 +7,11 @@ from collections import defaultdict
 
 import torch
 
-from sampling import IGNORED, flatten
-from solving import ConditionSolver, SizeSolver, Unsolved, negate
+from keys import evaluate
+from solving import ConditionSolver, SizeSolver, Unsolved
 from trees import abstract, numbers, repeated_lists
 
-NAME = re.compile(r'"[^"]*"|[A-Za-z_][\w.]*(?:\[[ijk]\])?')
-WORDS = {"if", "else", "and", "or", "not", "in", "is", "None", "True", "False",
-         "int", "ceil", "min", "max", "len", "i", "j", "k"}
-INDICES = "ijkl"
 MAX_ROWS = 160
-
-
-def names_in(text):
-    return [m for m in NAME.findall(text)
-            if not m.startswith('"') and m not in WORDS]
-
-
-def evaluate(text, env):
-    """A rule's value in a row, by Python itself."""
-    import math
-
-    def swap(match):
-        word = match.group(0)
-        if word.startswith('"') or word in WORDS - {"i", "j", "k"}:
-            return word
-        return f"env[{word!r}]"
-
-    return eval(NAME.sub(swap, text),
-                {"env": env, "ceil": math.ceil, "int": int, "min": min,
-                 "max": max, "len": len})
-
-
-class Family:
-    """Collects the keys and the trees of one model_type."""
-
-    def __init__(self, model_type, fields, aliases):
-        self.model_type = model_type
-        self.fields = fields
-        self.aliases = aliases
-        self.samples = []
-        self.used = []
-        self.trees = []
-        self.problems = []
-        self.has_state = False
-        self.stateless = ""
-        self.fallback = {}  # rules of keys that only models work out
-
-    def env(self, sample):
-        """The values that rules may speak of, as config.json gives them."""
-        cached = getattr(sample, "env", None)
-        if cached is not None:
-            return cached
-        resolved = flatten(sample.config.to_dict())
-        env = {}
-        for key, (default, _) in self.fields.items():
-            if IGNORED.search(key) and key not in resolved:
-                continue
-            if key in sample.given and sample.given[key] is not None:
-                env[key] = sample.given[key]
-            elif key in sample.given and default is not None:
-                env[key] = None
-            elif default is not None and not isinstance(default, dict):
-                env[key] = default
-            else:
-                env[key] = resolved.get(key)
-        for key, value in resolved.items():
-            if "partial_rotary_factor" in key:
-                env[key] = value
-        self.add_head_width(env)
-        sample.env = env
-        return env
-
-    def add_head_width(self, env):
-        """Most models fall back to hidden // heads where they are built."""
-        for head in {key.rpartition(".")[0] for key in env} | {""}:
-            prefix = head + "." if head else ""
-            widths = [prefix + name for name in
-                      ("hidden_size", "n_embd", "d_model", "dim", "embed_dim",
-                       "n_embed") if prefix + name in env]
-            counts = [prefix + name for name in
-                      ("num_attention_heads", "n_head", "n_heads", "num_heads",
-                       "num_attn_heads", "encoder_attention_heads")
-                      if prefix + name in env]
-            if not widths or not counts:
-                continue
-            width, count = env[widths[0]], env[counts[0]]
-            if not isinstance(width, int) or not isinstance(count, int) or \
-                    isinstance(width, bool) or count < 1:
-                continue
-            rule = f"{widths[0]} // {counts[0]}"
-            key = prefix + "head_dim"
-            if key in self.fields and self.fields[key][0] is None and \
-                    self.fallback.get(key, rule) == rule and \
-                    env.get(key) is None:
-                self.fallback[key] = rule
-                env[key] = width // count
-            elif key not in env:
-                key = "derived." + key
-                self.fallback[key] = rule
-                env[key] = width // count
-
-    def row_env(self, sample, indices):
-        env = dict(self.env(sample))
-        for depth, index in enumerate(indices):
-            letter = INDICES[depth]
-            env[letter] = index
-            for key, value in list(env.items()):
-                if isinstance(value, (list, tuple)) and index < len(value) \
-                        and not key.endswith("]"):
-                    env[f"{key}[{letter}]"] = value[index]
-        return env
-
-    def use_names(self, text):
-        for name in names_in(text):
-            key = re.sub(r"\[[ijk]\]$", "", name)
-            if key not in self.used:
-                self.used.append(key)
 
 
 class TreeWriter:
@@ -131,6 +20,7 @@ class TreeWriter:
         self.tree = tree
         self.repeated = repeated_lists(tree)
         self.lines = []
+        self.pool = set()  # (rank, rule) of first dimensions
         self.solvers = {}
         self.collect()
 
@@ -297,6 +187,9 @@ class TreeWriter:
         dims = [self.size(path, {p: row.shape[axis]
                                  for p, row in rows.items()}, f"axis {axis}")
                 for axis in range(ranks.pop())]
+        if dims and "#" in path and "UNSOLVED" not in dims[0]:
+            likely = re.search(r"(^|\.|_)(k|kv|key|v)(_|\.|$)", name)
+            self.pool.add((0 if likely else 1 + len(dims[0]), dims[0]))
         words = [entry.kind, name, f"[{', '.join(dims)}]"]
         if entry.dtype:
             words.append(entry.dtype)
@@ -379,14 +272,19 @@ class TreeWriter:
                 rows[(at, index + (layer,))] = row
         if not rows:
             return []
+        if len({at for at, _ in rows}) < 8:
+            self.family.problems.append(
+                f"state of {len({at for at, _ in rows})} samples alone")
         self.family.has_state = True
         out = []
         item = path + ("#",)
         names = sorted({name for row in rows.values() for name in row})
         kept = {p for p, row in rows.items() if row["key"] or row["value"]}
         if kept:
-            sizes = [self.size(item, {p: rows[p][name] for p in kept}, name)
-                     for name in ("key", "value", "window")]
+            sizes = [self.state_size(item, {p: rows[p][name] for p in kept},
+                                     name) for name in ("key", "value")]
+            sizes.append(self.size(item, {p: rows[p]["window"] for p in kept},
+                                   "window"))
             if sizes[2] == "0":
                 sizes.pop()
             out.append((indent, self.state_condition(item, kept, rows),
@@ -395,6 +293,12 @@ class TreeWriter:
             if "." not in name:
                 continue
             there = {p for p, row in rows.items() if name in row}
+            if name.startswith("token."):
+                size = self.state_size(item, {p: rows[p][name]
+                                              for p in there}, name)
+                out.append((indent, self.state_condition(item, there, rows),
+                            f"cache [{size}, 0]"))
+                continue
             size = self.size(item, {p: rows[p][name][0] for p in there}, name)
             dtypes = {rows[p][name][1] for p in there}
             width = "dtype_bytes" if dtypes == {torch.bfloat16} else \
@@ -404,6 +308,18 @@ class TreeWriter:
             out.append((indent, self.state_condition(item, there, rows),
                         f"fixed [{width} * ({size})]"))
         return out
+
+    def state_size(self, item, rows, name):
+        """What is kept of a token is what a projection gives: such a rule
+        goes before one that few samples of the state would allow."""
+        for _, text in sorted(self.pool):
+            try:
+                self.check(text, rows)
+            except Unsolved:
+                continue
+            self.family.use_names(text)
+            return text
+        return self.size(item, rows, name)
 
     def state_condition(self, item, there, rows):
         if len(there) == len(rows):

@@ -8,6 +8,7 @@ import ast
 import contextlib
 import dataclasses
 import inspect
+import itertools
 import random
 import re
 import typing
@@ -24,14 +25,15 @@ IGNORED = re.compile(
     r"architectures|problem_type|_name_or_path|model_type|^dtype|\.dtype|"
     r"chunk_size_feed_forward|pretraining_tp|_std$|scale$|_scaling$|"
     r"softcap|loss|seed|top_k$|temperature|tokenizer|num_labels|^is_decoder$|"
-    r"attn_implementation|topk_|n_group|finetuning|time_step_(min|max|floor)")
+    r"attn_implementation|topk_|n_group$|finetuning|time_step_(min|max|floor)")
 LAYERS = re.compile(r"(num_.*layers?|n_layers?|layers|depth|num_blocks|n_block|"
                     r"num_hidden_layers|num_encoder_blocks)$")
 EXPERTS = re.compile(r"num_(local_)?experts$|n_routed_experts$|moe_num_experts$"
                      r"|num_.*experts$")
 KINDS = ["full_attention", "sliding_attention", "chunked_attention",
-         "linear_attention", "conv", "attention", "mamba", "moe", "dense",
-         "sparse", "hybrid", "recurrent", "mlp", "mamba2", "hybrid_attention"]
+         "linear_attention", "conv", "moe", "dense", "sparse", "hybrid",
+         "recurrent", "mlp", "indexed_attention", "compressed_attention",
+         "hybrid_sliding"]
 LOOSE = ["head_dim"]
 BASE_FIELDS = set(inspect.signature(PreTrainedConfig).parameters)
 
@@ -85,6 +87,17 @@ def raw_fields(config_class):
     return out
 
 
+def older_spellings(config_class):
+    """Names that a key had before, by what the class does with them."""
+    try:
+        source = inspect.getsource(config_class)
+    except OSError:
+        return {}
+    return {other: name for name, other in re.findall(
+        r'self\.(\w+) = \(?\s*kwargs\.pop\("(\w+)"\) if "\2" in kwargs',
+        source)}
+
+
 def loose_keys(config_class):
     """Keys that a configuration takes without declaring them as fields."""
     out = {}
@@ -95,6 +108,8 @@ def loose_keys(config_class):
     for name, default in re.findall(
             r'kwargs\.(?:pop|get)\("(\w+)"(?:, (\d+|None|True|False))?\)',
             source):
+        if name in older_spellings(config_class):
+            continue
         if name in BASE_FIELDS or IGNORED.search(name) or "timm" in name or \
                 re.search(r"out_|backbone|config|theta|freq_base|_dict$|remote"
                           r"|type$|width$", name):
@@ -142,6 +157,9 @@ class Sampler:
         self.base = self._small()
         config = self.config_class(**nest(self.base))
         self.fields = all_fields(config)
+        for key, (default, _) in list(self.fields.items()):
+            if default == "auto":  # the class works it out
+                self.fields[key] = (None, "int | None")
         source = inspect.getsource(inspect.getmodule(model_class))
         for name in LOOSE:  # read from the configuration, yet no field of it
             if f'(config, "{name}"' in source and name not in self.fields \
@@ -153,6 +171,7 @@ class Sampler:
                 self.fields.setdefault(key, (None, "rotary"))
         self.menus = {}
         self.singles = []
+        self.joint = []
 
     def _small(self):
         """Few layers, so that a model is built in no time."""
@@ -261,7 +280,8 @@ class Sampler:
         return [(lambda n, r, name=name: [name] * n) for name in KINDS]
 
     def learn(self):
-        """Which values of each key build by themselves."""
+        """Which values of each key build by themselves, or in pairs."""
+        stuck = []
         for key, (default, kind) in self.fields.items():
             if IGNORED.search(key):
                 continue
@@ -283,6 +303,13 @@ class Sampler:
                     break
             if good:
                 self.menus[key] = good
+            elif options and isinstance(default, int):
+                stuck.append((key, default))
+        for (one, a), (other, b) in itertools.combinations(stuck, 2):
+            sample = self.attempt({one: a * 2, other: b * 2})
+            if sample is not None:  # sizes that only change together
+                self.joint.append({one: a * 2, other: b * 2})
+                self.singles.append(sample)
 
     def samples(self, count):
         """The plain one, each key alone as learnt, then mixtures."""
@@ -294,6 +321,8 @@ class Sampler:
             picks = {key: self.random.choice(menu)
                      for key, menu in self.menus.items()
                      if self.random.random() < share}
+            if self.joint and self.random.random() < 0.6:
+                picks.update(self.random.choice(self.joint))
             sample = self.attempt(self._fill(picks))
             if sample is None:
                 failures += 1

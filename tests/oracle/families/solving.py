@@ -35,6 +35,12 @@ class SizeSolver:
                     and any(value != column[0] for value in column) \
                     and all(0 <= value < 2**31 for value in column):
                 self.atoms[name] = np.array(column, dtype=np.int64)
+        for name in sorted(names):
+            column = [env[name] for env in envs]
+            if all(isinstance(v, (list, tuple)) for v in column) and \
+                    any(len(v) != len(column[0]) for v in column):
+                self.atoms[f"len({name})"] = np.array(
+                    [len(v) for v in column], np.int64)
         reals = {}
         for name in sorted(names):
             column = [env[name] for env in envs]
@@ -63,14 +69,13 @@ class SizeSolver:
             rows.append(values)
 
         plain = [(n, v) for n, v in self.atoms.items()]
-        base = [(n, v) for n, v in plain if not n.startswith("int(")]
+        base = [(n, v) for n, v in plain if "(" not in n]
         for name, values in plain:
             add(name, values)
         for name, values in plain:
             for factor in (2, 3, 4, 8):
                 add(f"{factor} * {name}", factor * values)
-                if (values % factor == 0).all() or factor == 2:
-                    add(f"{name} // {factor}", values // factor)
+                add(f"{name} // {factor}", values // factor)
             add(f"({name} + 1) // 2", (values + 1) // 2)
             add(f"({name} // 2 + 1) // 2", (values // 2 + 1) // 2)
         for (n1, v1), (n2, v2) in itertools.combinations(base, 2):
@@ -114,7 +119,7 @@ class SizeSolver:
         found = self._find(target)
         if found:
             return found
-        for extra in (1, 2, -1, 3, 4, -2):
+        for extra in (1, 2, -1, 3, 4, -2, 8):
             found = self._find(target - extra)
             if found:
                 sign = "+" if extra > 0 else "-"
@@ -144,10 +149,17 @@ class SizeSolver:
         found = self._quotients(target)
         if found:
             return found
+        whole = [(n, v) for n, v in self.atoms.items()
+                 if (v > 0).all() and (target % v == 0).all()]
+        for (n1, v1), (n2, v2) in itertools.combinations(whole, 2):
+            if (target % (v1 * v2) == 0).all():
+                inner = self._quotients(target // (v1 * v2))
+                if inner:
+                    return f"{n1} * {n2} * ({inner})"
         found = self._offset_pairs(target)
         if found:
             return found
-        if deep and len(self.texts) < 6000:
+        if deep and len(self.texts) < 12000:
             found = self._triples(target)
             if found:
                 return found
@@ -170,7 +182,7 @@ class SizeSolver:
     def _quotients(self, target):
         """a * b // c, (a // b) ** 2, ceil(a / b), (a + b - 1) // b ..."""
         atoms = [(n, v) for n, v in self.atoms.items()
-                 if not n.startswith("int(")]
+                 if "(" not in n]
         for (n1, v1), (n2, v2) in itertools.permutations(atoms, 2):
             if not (v2 > 0).all():
                 continue
@@ -247,6 +259,9 @@ class SizeSolver:
         with np.errstate(over="ignore"):
             key = self._hash(target)
             for first in range(len(self.texts)):
+                if self.texts[first].count(" * ") > 1 or \
+                        "//" in self.texts[first] or first > 400:
+                    continue
                 for sign in (1, -1):
                     rest = target - sign * self.rows[first]
                     wanted = key - sign * self.hashes[first] - self.hashes

@@ -5,7 +5,7 @@ meta device fills the cache that the class makes, and its shapes are read.
 import torch
 
 SEQUENCES = 2
-TOKENS = 3
+TOKENS = 11  # no kernel and no count of heads is the same
 
 
 def parts(cache):
@@ -39,7 +39,11 @@ def layer_row(layer):
         if name in ("keys", "values"):
             continue
         for at, tensor in enumerate(tensors_of(value)):
-            if tensor.dim() > 1 and tensor.shape[0] == SEQUENCES:
+            if tensor.dim() > 1 and tensor.shape[0] == SEQUENCES and \
+                    TOKENS in tensor.shape[1:]:
+                row[f"token.{name}.{at}"] = \
+                    tensor.numel() // (SEQUENCES * TOKENS)
+            elif tensor.dim() > 1 and tensor.shape[0] == SEQUENCES:
                 row[f"{name}.{at}"] = (tensor.numel() // SEQUENCES,
                                        tensor.dtype)
     return row
