@@ -106,6 +106,15 @@ run_all 0 llama-2-70b 0=20GB,cpu=60GB int4 4096
 run_all 1 llama-2-70b 0=20GB,cpu=60GB fp16 4096
 run_all 2 llama-2-70b 0=20gb,cpu=60GB int4
 
+# The rock, built against the installed library.
+mkdir -p "$work/rock/bindings" && cp -r bindings/lua "$work/rock/bindings"
+(cd "$work/rock" && try "the rock is built" luarocks --lua-version 5.4 make \
+  --tree "$work/rocks" bindings/lua/memplan-*.rockspec \
+  "MEMPLAN_INCDIR=$prefix/include" "MEMPLAN_LIBDIR=$libdir" "MEMPLAN_DIR=$prefix")
+rock=$(find "$work/rocks" -name memplan.so 2>/dev/null)
+try "the rock plans" env LUA_CPATH="$(dirname "${rock:-none}")/?.so" \
+  lua5.4 examples/fit.lua llama-2-7b cpu=60GB
+
 try "the installed command" "$prefix/bin/memplan" plan llama-2-70b \
   --max-memory 0=20GB,cpu=60GB --dtype int4
 

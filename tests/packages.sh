@@ -11,7 +11,7 @@ build_packages=(cmake g++ gcc libhwloc-dev libsimdjson-dev make pkg-config)
 # or the other packaging of LuaJIT; "A|B" takes A, or B where A conflicts.
 test_packages=(
   ccache curl hwloc libcriterion-dev liblua5.1-0-dev liblua5.4-dev
-  libnginx-mod-http-lua lua-busted lua5.1 lua5.4 neovim ninja-build nginx-light
+  libnginx-mod-http-lua lua-busted lua5.1 lua5.4 luarocks neovim ninja-build nginx-light
   python3-dev python3-jsonschema python3-venv valgrind "libluajit2-5.1-dev|libluajit-5.1-dev"
   "luajit2|luajit"
 )
