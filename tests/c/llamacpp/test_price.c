@@ -167,6 +167,10 @@ Test(price, refuses_what_llama_cpp_refuses_in_one_line)
         {{.experts = 4, .experts_used = 5}, NULL,
          "expert_used_count 5, more than 4 experts"},
         {{.rope_width = 8}, NULL, "invalid n_rot: 8, expected 32"},
+        {{.heads = UINT32_MAX}, NULL,
+         "tensor 'blk.0.attn_q.weight' has wrong shape; expected 64, 0, got "
+         "64, 64"},
+        {{0}, "mtp", "model doesn't contain MTP layers"},
         {{0}, "ctv=q8_0,fa=off",
          "quantized V cache requires flash_attn to be enabled"},
         {{0}, "np=300", "n_seq_max must be <= 256"},

@@ -216,7 +216,8 @@ static memplan_status add_notes(mpl_ledger *ledger, const mpl_job *job,
                     "compute is that of the first reservation");
     if (status == MEMPLAN_OK && price->params.mmproj != NULL)
         status = mpl_ledger_note(
-            ledger, "the projector (mmproj) is not priced");
+            ledger, "the projector's own compute buffer (mmproj) is not "
+                    "priced");
     if (status == MEMPLAN_OK &&
         price->setup.n_ctx_seq > job->hparams.context_train)
         status = mpl_ledger_note(

@@ -242,7 +242,7 @@ static bool is_loaded(const mpl_llama_setup *setup,
         return true;
     return weight->layer == MPL_NO_INDEX ||
            weight->layer < hparams->layer_count || hparams->has_router_layer ||
-           weight->layer >= hparams->layer_count_all || setup->is_mtp;
+           weight->layer >= hparams->layer_count_all || setup->loads_mtp;
 }
 
 memplan_status mpl_llama_weights_place(mpl_llama_setup *setup,

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/checked.h"
+#include "base/failure.h"
 #include "engine/llamacpp/job.h"
 
 /* The caches stay as they are: llama.cpp makes them before it probes, so V is
@@ -14,6 +16,36 @@ static memplan_status settle_flash(mpl_llama_setup *setup,
     if (status == MEMPLAN_OK && !stays)
         setup->flash_attn = false;
     return status;
+}
+
+/* Speculation by the model's own MTP layers: a second context of these layers
+ * alone. Its graph is smaller than the main one's, whose bytes bound it. */
+static memplan_status add_mtp(mpl_llama_price *out, memplan_error *error)
+{
+    const mpl_llama_hparams *hparams = out->setup.hparams;
+    mpl_llama_context_bytes more;
+    mpl_llama_setup draft = out->setup;
+    if (hparams->layer_count == hparams->layer_count_all ||
+        hparams->has_router_layer)
+        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                        "llama.cpp refuses it: context type MTP requested but "
+                        "model doesn't contain MTP layers");
+    draft.is_mtp = true;
+    memplan_status status = mpl_llama_context_make(&draft, error);
+    if (status == MEMPLAN_OK)
+        status = mpl_llama_context_sum(&more, &draft, error);
+    if (status != MEMPLAN_OK)
+        return status;
+    for (uint32_t i = 0; i < out->setup.buffer_count; i++)
+        if (!mpl_add(&out->context.cache[i], out->context.cache[i],
+                     more.cache[i]) ||
+            !mpl_mul(&out->compute.bytes[i], out->compute.bytes[i], 2))
+            return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
+                            "the MTP context passes 64 bits");
+    out->compute.certainty = MPL_ESTIMATE;
+    out->compute.rule = "twice the main graph's, for the MTP context's graph "
+                        "is no larger";
+    return MEMPLAN_OK;
 }
 
 memplan_status mpl_llama_price_params(mpl_llama_price *out, mpl_arena *arena,
@@ -44,7 +76,8 @@ memplan_status mpl_llama_price_params(mpl_llama_price *out, mpl_arena *arena,
         status = mpl_llama_compute(&out->compute, &out->setup,
                                    is_load ? MPL_LLAMA_REAL : MPL_LLAMA_DRY,
                                    error);
-    return status;
+    return status == MEMPLAN_OK && out->params.mtp ? add_mtp(out, error)
+                                                   : status;
 }
 
 memplan_status mpl_llama_price_make(mpl_llama_price *out, mpl_arena *arena,

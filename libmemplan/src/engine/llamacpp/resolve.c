@@ -307,7 +307,7 @@ memplan_status mpl_llama_resolve(mpl_llama_setup *out, mpl_arena *arena,
                              .kv_offload = !params->no_kv_offload,
                              .op_offload = !params->no_op_offload,
                              .swa_full = params->swa_full,
-                             .is_mtp = params->mtp,
+                             .loads_mtp = params->mtp,
                              .has_overrides = params->override_count > 0,
                              .is_split_layer =
                                  params->split == MPL_SPLIT_LAYER,

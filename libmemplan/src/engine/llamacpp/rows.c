@@ -124,6 +124,29 @@ static memplan_status add_margins(mpl_ledger *ledger, const mpl_job *job,
     return MEMPLAN_OK;
 }
 
+/* A projector (mmproj) goes to the first device, else to the host. */
+static memplan_status add_projector(mpl_ledger *ledger, const mpl_job *job,
+                                    const mpl_llama_price *price,
+                                    memplan_error *error)
+{
+    memplan_model *projector = NULL;
+    if (price->params.mmproj == NULL)
+        return MEMPLAN_OK;
+    memplan_status status =
+        memplan_model_open(&projector, price->params.mmproj, NULL, error);
+    if (status != MEMPLAN_OK)
+        return status;
+    const uint64_t bytes = projector->weight_bytes;
+    memplan_model_free(projector);
+    status = mpl_ledger_add(
+        ledger,
+        price->setup.device_count > 0 ? price->setup.devices[0].pool
+                                      : job->host_pool,
+        MPL_ROW_WEIGHTS, MPL_ESTIMATE, bytes,
+        "mmproj: the projector's weights, without its own compute buffer");
+    return status == MEMPLAN_OK ? status : mpl_fail_memory(error);
+}
+
 memplan_status mpl_llama_rows_add(mpl_ledger *ledger, const mpl_job *job,
                                   const mpl_llama_price *price,
                                   memplan_error *error)
@@ -137,7 +160,9 @@ memplan_status mpl_llama_rows_add(mpl_ledger *ledger, const mpl_job *job,
         if (status != MEMPLAN_OK)
             return mpl_fail_memory(error);
     }
-    const memplan_status status = add_margins(ledger, job, price, error);
+    memplan_status status = add_margins(ledger, job, price, error);
+    if (status == MEMPLAN_OK)
+        status = add_projector(ledger, job, price, error);
     return status != MEMPLAN_OK
                ? status
                : mpl_llama_host_rows_add(ledger, job, price, error);

@@ -150,6 +150,7 @@ typedef struct mpl_llama_setup {
     bool embeddings; /* the context returns embeddings, not logits */
     bool has_overrides;
     bool is_split_layer; /* split mode layer: pipeline copies are possible */
+    bool loads_mtp;      /* the MTP layers are loaded too */
     bool is_mtp;         /* the MTP layers' own context */
 
     /* Where. */

@@ -157,6 +157,34 @@ static memplan_status check_layer(const mpl_llama_weight *weight,
                     weight->name, layers, hparams->arch_name);
 }
 
+/* Shapes that follow from the hyper-parameters alone. */
+static memplan_status check_shape(const mpl_llama_weight *weight,
+                                  const mpl_llama_hparams *hparams,
+                                  memplan_error *error)
+{
+    const bool is_embd = strcmp(weight->name, "token_embd.weight") == 0 &&
+                         hparams->arch != MPL_LLAMA_ARCH_WAVTOKENIZER_DEC;
+    const bool is_query = strcmp(weight->part, "attn_q.weight") == 0 &&
+                          weight->layer < hparams->layer_count_all &&
+                          MPL_LLAMA_ARCHES[hparams->arch].memory !=
+                              MPL_LLAMA_MEMORY_HYBRID;
+    const uint64_t rows =
+        is_query ? (uint64_t)hparams->layers[weight->layer].head_count *
+                       hparams->layers[weight->layer].key_width
+                 : hparams->vocab_count;
+    const bool is_wrong = (is_embd && (weight->ne[0] != hparams->embd ||
+                                       weight->ne[1] != rows)) ||
+                          (is_query && rows == 0);
+    if (!is_wrong)
+        return MEMPLAN_OK;
+    return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                    "llama.cpp refuses it: tensor '%s' has wrong shape; "
+                    "expected %u, %llu, got %llu, %llu",
+                    weight->name, hparams->embd, (unsigned long long)rows,
+                    (unsigned long long)weight->ne[0],
+                    (unsigned long long)weight->ne[1]);
+}
+
 static bool build_index(mpl_llama_weights *out, mpl_arena *arena,
                         uint32_t layer_count)
 {
@@ -242,6 +270,8 @@ memplan_status mpl_llama_weights_read(mpl_llama_weights *out, mpl_arena *arena,
                                             hparams->arch, error);
         if (status == MEMPLAN_OK)
             status = check_layer(&items[i], hparams, error);
+        if (status == MEMPLAN_OK)
+            status = check_shape(&items[i], hparams, error);
         if (status != MEMPLAN_OK)
             return status;
         if (strcmp(items[i].name, "token_embd.weight") == 0)
