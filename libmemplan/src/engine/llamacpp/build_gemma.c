@@ -256,8 +256,9 @@ static mpl_node *feed_forward_3n(mpl_build *b, int layer, mpl_node *x)
 
 static mpl_node *others(mpl_build *b, mpl_node *x)
 {
-    return mpl_view(b->g, x, x->ne[0], x->ne[1], x->ne[2] - 1, 1, x->nb[1],
-                    x->nb[2], x->nb[3]);
+    const uint64_t count = x->ne[2] - 1;
+    return mpl_view(b->g, x, x->ne[0], x->ne[1], count, 1, x->nb[1], x->nb[2],
+                    x->nb[2] * count);
 }
 
 static mpl_node *layer_3n(mpl_build *b, int layer, mpl_node *input,

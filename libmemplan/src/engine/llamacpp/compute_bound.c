@@ -7,7 +7,7 @@
  * than
  *
  *     inputs and logits                             of the whole graph
- *   + everything that the widest layer ever makes   as if nothing were freed
+ *   + all products of the widest layer              as if none were freed
  *
  * where every product counts with the element-wise operators around it. All
  * of it is charged to each buffer type that may compute: which one an operator
@@ -21,14 +21,14 @@
 
 enum {
     FLOAT_BYTES = 4,
-    /* Outputs and inputs of a product: itself, bias or scale, rope or norm,
-     * activation, a permuted or contiguous copy, one more beside. */
-    PRODUCT_TENSORS = 6,
-    SCORE_TENSORS = 4, /* product, capped, masked, softmax */
-    MASK_TENSORS = 6,  /* float32, float16, and what indexers make of them */
+    /* Outputs and inputs of a product: itself, the next form of it (biased,
+     * rotated, activated, permuted), and a gap that neither fits. */
+    PRODUCT_TENSORS = 3,
+    SCORE_TENSORS = 3, /* product, softmax, and a gap */
+    MASK_TENSORS = 4,  /* float32, float16, and what indexers make of them */
     ROW_TENSORS = 2,   /* keys and values: gathered, joined or cast */
-    STATE_TENSORS = 6, /* gathered, permuted, updated, stored back */
-    STREAM_TENSORS = 16, /* residual streams around both halves of a layer */
+    STATE_TENSORS = 4, /* gathered, permuted, updated, stored back */
+    STREAM_TENSORS = 8, /* residual streams around both halves of a layer */
     INPUT_TENSORS = 8,
     STACK_TENSORS = 3, /* Kimi K3: outputs of earlier layers, joined */
     DELTA_CHUNK = 64, /* unfused delta rules: about so many matrices of */
@@ -226,7 +226,7 @@ memplan_status mpl_compute_bound(mpl_llama_compute_result *out,
     for (uint32_t i = 0; i < options.backend_count; i++)
         out->bytes[options.buffer[i]] = whole.value;
     out->certainty = MPL_BOUND;
-    out->rule = "llama.cpp 0.5.0: all that the widest layer makes, as if "
-                "nothing were freed";
+    out->rule = "llama.cpp 0.5.0: all products of the widest layer, as if "
+                "none were freed";
     return MEMPLAN_OK;
 }
