@@ -108,9 +108,9 @@ run_all 2 llama-2-70b 0=20gb,cpu=60GB int4
 
 # The rock, built against the installed library.
 mkdir -p "$work/rock/bindings" && cp -r bindings/lua "$work/rock/bindings"
-(cd "$work/rock" && try "the rock is built" luarocks --lua-version 5.4 make \
-  --tree "$work/rocks" bindings/lua/memplan-*.rockspec \
-  "MEMPLAN_INCDIR=$prefix/include" "MEMPLAN_LIBDIR=$libdir" "MEMPLAN_DIR=$prefix")
+try "the rock is built" env -C "$work/rock" luarocks --lua-version 5.4 make \
+  --tree "$work/rocks" bindings/lua/memplan-0.1.0-1.rockspec \
+  "MEMPLAN_INCDIR=$prefix/include" "MEMPLAN_LIBDIR=$libdir" "MEMPLAN_DIR=$prefix"
 rock=$(find "$work/rocks" -name memplan.so 2>/dev/null)
 try "the rock plans" env LUA_CPATH="$(dirname "${rock:-none}")/?.so" \
   lua5.4 examples/fit.lua llama-2-7b cpu=60GB
