@@ -54,12 +54,12 @@ Test(pattern, finds_what_ecmascript_finds)
         mpl_llama_pattern *pattern = NULL;
         memplan_error error = {0};
         bool is_found = !CASES[i].is_found;
-        cr_assert_eq(mpl_llama_pattern_read(&pattern, arena, CASES[i].pattern,
-                                            &error),
-                     MEMPLAN_OK, "%s: %s", CASES[i].pattern, error.message);
-        cr_assert_eq(mpl_llama_pattern_search(pattern, CASES[i].name,
-                                              &is_found, &error),
-                     MEMPLAN_OK, "%s", error.message);
+        cr_assert_eq(
+            mpl_llama_pattern_read(&pattern, arena, CASES[i].pattern, &error),
+            MEMPLAN_OK, "%s: %s", CASES[i].pattern, error.message);
+        cr_assert_eq(
+            mpl_llama_pattern_search(pattern, CASES[i].name, &is_found, &error),
+            MEMPLAN_OK, "%s", error.message);
         cr_expect_eq(is_found, CASES[i].is_found, "\"%s\" in \"%s\"",
                      CASES[i].pattern, CASES[i].name);
     }
@@ -101,11 +101,11 @@ Test(pattern, gives_up_on_one_that_would_run_for_ever)
     bool is_found = false;
     cr_assert_eq(mpl_llama_pattern_read(&pattern, arena, "(a+)+b", &error),
                  MEMPLAN_OK);
-    cr_expect_eq(
-        mpl_llama_pattern_search(
-            pattern, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-            &is_found, &error),
-        MEMPLAN_E_TOO_LARGE);
+    cr_expect_eq(mpl_llama_pattern_search(
+                     pattern,
+                     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                     &is_found, &error),
+                 MEMPLAN_E_TOO_LARGE);
     mpl_arena_free(arena);
 }
 

@@ -48,10 +48,10 @@ enum { CACHE_LAYER_BYTES = 2 * 32 * 2 * 512 };
 
 typedef struct price_case {
     const char *settings;
-    uint32_t host_layers; /* of 4 */
-    uint32_t first_layers; /* on device 0 */
+    uint32_t host_layers;   /* of 4 */
+    uint32_t first_layers;  /* on device 0 */
     uint32_t second_layers; /* on device 1 */
-    uint32_t output; /* 0, 1: the device; 2: the host */
+    uint32_t output;        /* 0, 1: the device; 2: the host */
 } price_case;
 
 Test(price, layers_go_to_devices_from_the_last_one_on)
@@ -109,9 +109,9 @@ Test(price, sequences_pad_their_share_of_the_context_to_256)
         uint64_t cells; /* all streams */
     } CASES[] = {
         {"c=1000", 1024},
-        {"c=1000,np=3", 3 * 512},  /* 1024 / 3 = 341 */
+        {"c=1000,np=3", 3 * 512}, /* 1024 / 3 = 341 */
         {"c=1000,np=3,kvu", 1024},
-        {"c=0", 512},              /* as trained */
+        {"c=0", 512}, /* as trained */
         {"c=100,np=4", 4 * 256},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
@@ -120,8 +120,7 @@ Test(price, sequences_pad_their_share_of_the_context_to_256)
             price(&RIGHT, "cpu=8GiB", CASES[i].settings, &error);
         cr_assert_not_null(plan, "%s", error.message);
         cr_expect_eq(bytes_of(plan, "kv_cache", "CPU context"),
-                     4 * 2 * 32 * 2 * CASES[i].cells, "%s",
-                     CASES[i].settings);
+                     4 * 2 * 32 * 2 * CASES[i].cells, "%s", CASES[i].settings);
         memplan_plan_free(plan);
     }
 }
@@ -156,30 +155,36 @@ Test(price, refuses_what_llama_cpp_refuses_in_one_line)
         const char *message;
     } CASES[] = {
         {{.architecture = "llamma"}, NULL, "unknown model architecture"},
-        {{.lacks_context = 1}, NULL,
+        {{.lacks_context = 1},
+         NULL,
          "key not found in model: llama.context_length"},
-        {{.signed_layers = 1}, NULL,
+        {{.signed_layers = 1},
+         NULL,
          "key llama.block_count has wrong type i32 but expected type u32"},
         {{.layers = 100000}, NULL, "block_count 100000, not in 1 to 512"},
-        {{.experts = 1000000, .experts_used = 2}, NULL,
+        {{.experts = 1000000, .experts_used = 2},
+         NULL,
          "expert_count 1000000, at most 1024"},
         {{.experts = 4}, NULL, "expert_used_count 0 with 4 experts"},
-        {{.experts = 4, .experts_used = 5}, NULL,
+        {{.experts = 4, .experts_used = 5},
+         NULL,
          "expert_used_count 5, more than 4 experts"},
         {{.rope_width = 8}, NULL, "invalid n_rot: 8, expected 32"},
-        {{.heads = UINT32_MAX}, NULL,
+        {{.heads = UINT32_MAX},
+         NULL,
          "tensor 'blk.0.attn_q.weight' has wrong shape; expected 64, 0, got "
          "64, 64"},
         {{0}, "mtp", "model doesn't contain MTP layers"},
-        {{0}, "ctv=q8_0,fa=off",
+        {{0},
+         "ctv=q8_0,fa=off",
          "quantized V cache requires flash_attn to be enabled"},
         {{0}, "np=300", "n_seq_max must be <= 256"},
         {{0}, "n-outputs-max=1,np=2", "fewer outputs than sequences"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         memplan_error error = {0};
-        memplan_plan *plan = price(&CASES[i].options, "cpu=8GiB",
-                                   CASES[i].settings, &error);
+        memplan_plan *plan =
+            price(&CASES[i].options, "cpu=8GiB", CASES[i].settings, &error);
         cr_expect_null(plan, "%s", CASES[i].message);
         cr_expect(strstr(error.message, CASES[i].message) != NULL,
                   "\"%s\" in \"%s\"", CASES[i].message, error.message);

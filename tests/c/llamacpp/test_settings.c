@@ -6,9 +6,8 @@
 #include "engine/llamacpp/params.h"
 #include "engine/llamacpp/settings.h"
 
-static const mpl_request REQUEST = {.context_tokens = 4096,
-                                    .sequences = 2,
-                                    .reserve_bytes = MEMPLAN_UNKNOWN};
+static const mpl_request REQUEST = {
+    .context_tokens = 4096, .sequences = 2, .reserve_bytes = MEMPLAN_UNKNOWN};
 
 static memplan_status read_text(mpl_llama_params *out, mpl_arena *arena,
                                 const char *text, memplan_error *error)
@@ -108,9 +107,9 @@ Test(settings, say_what_is_wrong)
 Test(settings, join_into_lines)
 {
     mpl_arena *const arena = mpl_arena_create();
-    cr_expect_str_eq(mpl_llama_settings_join(arena, "c=1,ot=a=CPU\\,b=CPU",
-                                             "ngl=3\nub=4"),
-                     "c=1\not=a=CPU,b=CPU\nngl=3\nub=4\n");
+    cr_expect_str_eq(
+        mpl_llama_settings_join(arena, "c=1,ot=a=CPU\\,b=CPU", "ngl=3\nub=4"),
+        "c=1\not=a=CPU,b=CPU\nngl=3\nub=4\n");
     cr_expect_str_eq(mpl_llama_settings_join(arena, NULL, NULL), "");
     mpl_arena_free(arena);
 }

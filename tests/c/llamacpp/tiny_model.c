@@ -53,8 +53,8 @@ static void add_keys(tiny *at, const tiny_options *options)
         gguf_key_i32(&at->out, full, (int32_t)layers);
     else
         gguf_key_u32(&at->out, full, layers);
-    (void)snprintf(full, sizeof full,
-                   "%s.attention.layer_norm_rms_epsilon", at->arch);
+    (void)snprintf(full, sizeof full, "%s.attention.layer_norm_rms_epsilon",
+                   at->arch);
     gguf_key(&at->out, full, KEY_F32);
     gguf_u32(&at->out, 0x3727c5ac); /* 1e-5 */
     at->keys += 2;
@@ -65,10 +65,10 @@ static void add_layer(tiny *at, uint32_t layer)
     static const struct {
         const char *part;
         uint64_t ne[2];
-    } PARTS[] = {{"attn_norm", {64, 0}},   {"attn_q", {64, 64}},
-                 {"attn_k", {64, 32}},     {"attn_v", {64, 32}},
+    } PARTS[] = {{"attn_norm", {64, 0}},    {"attn_q", {64, 64}},
+                 {"attn_k", {64, 32}},      {"attn_v", {64, 32}},
                  {"attn_output", {64, 64}}, {"ffn_norm", {64, 0}},
-                 {"ffn_gate", {64, 128}},  {"ffn_up", {64, 128}},
+                 {"ffn_gate", {64, 128}},   {"ffn_up", {64, 128}},
                  {"ffn_down", {128, 64}}};
     char name[64];
     for (size_t i = 0; i < sizeof PARTS / sizeof *PARTS; i++) {

@@ -14,10 +14,10 @@ typedef struct tiny_options {
     uint32_t heads;           /* 0: 2; UINT32_MAX: no key */
     uint32_t experts;         /* 0: no key */
     uint32_t experts_used;
-    uint32_t window;          /* 0: no key */
-    uint32_t rope_width;      /* 0: no key */
-    uint32_t lacks_context;   /* 1: no context_length */
-    uint32_t signed_layers;   /* 1: block_count is an i32 */
+    uint32_t window;        /* 0: no key */
+    uint32_t rope_width;    /* 0: no key */
+    uint32_t lacks_context; /* 1: no context_length */
+    uint32_t signed_layers; /* 1: block_count is an i32 */
 } tiny_options;
 
 /*
@@ -28,8 +28,11 @@ typedef struct tiny_options {
  *               + ffn_norm 256 + gate, up, down 32768 each = 147968 bytes
  *     others    token_embd 32768 + output_norm 256
  */
-enum { TINY_LAYER_BYTES = 147968, TINY_EMBD_BYTES = 32768,
-       TINY_NORM_BYTES = 256 };
+enum {
+    TINY_LAYER_BYTES = 147968,
+    TINY_EMBD_BYTES = 32768,
+    TINY_NORM_BYTES = 256
+};
 
 /* The status of opening it; frees nothing of the caller's. */
 memplan_status tiny_open(memplan_model **out, const tiny_options *options,

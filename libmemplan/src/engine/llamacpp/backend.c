@@ -14,18 +14,18 @@ enum {
 };
 
 const mpl_llama_backend MPL_LLAMA_BACKENDS[MPL_LLAMA_BACKEND_COUNT] = {
-#define BACKEND(id, name, host, align, row, max, flags)                       \
-    [MPL_LLAMA_##id] = {name,                                                 \
-                        host,                                                 \
-                        align,                                                \
-                        row,                                                  \
-                        (max) != 0 ? (max) : UINT64_MAX,                      \
-                        ((flags) & ASYNC) != 0,                               \
-                        ((flags) & OFFLOAD) != 0,                             \
-                        (host)[0] != '\0',                                    \
-                        ((flags) & MAPPED) != 0,                              \
-                        ((flags) & REORDERS) != 0,                            \
-                        ((flags) & COMPARED) != 0},
+#define BACKEND(id, name, host, align, row, max, flags)                        \
+    [MPL_LLAMA_##id] = {name,                                                  \
+                        host,                                                  \
+                        align,                                                 \
+                        row,                                                   \
+                        (max) != 0 ? (max) : UINT64_MAX,                       \
+                        ((flags)&ASYNC) != 0,                                  \
+                        ((flags)&OFFLOAD) != 0,                                \
+                        (host)[0] != '\0',                                     \
+                        ((flags)&MAPPED) != 0,                                 \
+                        ((flags)&REORDERS) != 0,                               \
+                        ((flags)&COMPARED) != 0},
 #include "engine/llamacpp/backends.def"
 #undef BACKEND
 };

@@ -20,18 +20,18 @@ typedef enum mpl_llama_backend_kind {
 } mpl_llama_backend_kind;
 
 typedef struct mpl_llama_backend {
-    const char *name;         /* "CUDA": device names start so */
-    const char *host_name;    /* of pinned host memory, or "" */
-    uint32_t alignment_bytes; /* of tensors in a buffer */
-    uint32_t row_elements;    /* a quantized row is padded to so many on
-                                 allocation; 0: not */
+    const char *name;          /* "CUDA": device names start so */
+    const char *host_name;     /* of pinned host memory, or "" */
+    uint32_t alignment_bytes;  /* of tensors in a buffer */
+    uint32_t row_elements;     /* a quantized row is padded to so many on
+                                  allocation; 0: not */
     uint64_t buffer_max_bytes; /* UINT64_MAX: no bound */
     bool has_async;            /* async and events: pipeline copies */
     bool has_op_offload;       /* takes ops on host weights */
     bool has_pinned_host;      /* a "NAME_Host" buffer type */
     bool maps_host_pointer;    /* buffers straight over a mapped file */
     bool reorders_nodes;       /* its graphs may need other sizes */
-    bool is_exact; /* its rules were compared with recorded bytes */
+    bool is_exact;             /* its rules were compared with recorded bytes */
 } mpl_llama_backend;
 
 /* By kind; every backend of the profile. */

@@ -37,8 +37,7 @@ static bool is_trunk(const mpl_llama_setup *setup, uint32_t i)
     const mpl_llama_hparams *hparams = setup->hparams;
     if (hparams->has_router_layer || hparams->layer_count == 0)
         return true;
-    return setup->is_mtp ? i >= hparams->layer_count
-                         : i < hparams->layer_count;
+    return setup->is_mtp ? i >= hparams->layer_count : i < hparams->layer_count;
 }
 
 static bool is_nemotron(const mpl_llama_hparams *hparams)
@@ -231,8 +230,7 @@ static uint64_t indexer_state_width(const mpl_llama_setup *setup, uint32_t i)
 
 static bool make_tensor(mpl_llama_cache_tensor *out,
                         const mpl_llama_setup *setup, uint32_t layer,
-                        uint32_t dtype, uint64_t width,
-                        const cache_plan *plan)
+                        uint32_t dtype, uint64_t width, const cache_plan *plan)
 {
     const uint32_t device =
         setup->kv_offload ? setup->layer_device[layer] : MPL_LLAMA_HOST;
@@ -254,8 +252,8 @@ static memplan_status refuse_width(const cache_plan *plan, uint64_t width,
                     (unsigned long long)width, mpl_dtype_name(plan->dtype_k));
 }
 
-static memplan_status make_cache(mpl_llama_setup *setup,
-                                 const cache_plan *plan, memplan_error *error)
+static memplan_status make_cache(mpl_llama_setup *setup, const cache_plan *plan,
+                                 memplan_error *error)
 {
     const uint32_t layers = setup->hparams->layer_count_all;
     mpl_llama_cache *cache = mpl_arena_alloc(setup->arena, 1, sizeof *cache);
@@ -294,13 +292,13 @@ static uint64_t pad_256(uint64_t cells)
 static uint64_t window_cells(const mpl_llama_setup *setup)
 {
     const mpl_llama_hparams *hparams = setup->hparams;
-    const bool is_joint = setup->kv_unified &&
-                          hparams->arch != MPL_LLAMA_ARCH_DEEPSEEK4;
+    const bool is_joint =
+        setup->kv_unified && hparams->arch != MPL_LLAMA_ARCH_DEEPSEEK4;
     const uint64_t sequences = is_joint ? setup->n_seq : 1;
     if (setup->swa_full)
         return setup->n_ctx_seq;
-    return pad_256(mpl_min(setup->n_ctx_seq, hparams->swa_window * sequences +
-                                                 setup->n_ubatch));
+    return pad_256(mpl_min(setup->n_ctx_seq,
+                           hparams->swa_window * sequences + setup->n_ubatch));
 }
 
 static memplan_status make_attention(mpl_llama_setup *setup,
@@ -344,8 +342,8 @@ static memplan_status make_compressed(mpl_llama_setup *setup,
     const uint32_t streams = setup->n_seq;
     const uint32_t planes = streams * (1 + setup->n_rs_seq);
     const cache_plan plans[] = {
-        {MPL_LLAMA_CACHE_SWA, window_cells(setup), streams, k, k,
-         has_attention, key_width, no_width},
+        {MPL_LLAMA_CACHE_SWA, window_cells(setup), streams, k, k, has_attention,
+         key_width, no_width},
         {MPL_LLAMA_CACHE_CSA, compressed(setup, 4), streams, k, k, has_csa,
          key_width, no_width},
         {MPL_LLAMA_CACHE_HCA, compressed(setup, 128), streams, k, k, has_hca,
@@ -370,10 +368,16 @@ static memplan_status make_states(mpl_llama_setup *setup, memplan_error *error)
 {
     const uint64_t rows = (uint64_t)setup->n_seq * (1 + setup->n_rs_seq);
     const uint32_t f32 = MPL_DTYPE_FP32;
-    const cache_plan states = {MPL_LLAMA_CACHE_RECURRENT, rows, 1, f32, f32,
-                               has_state, r_width, s_width};
-    const cache_plan history = {MPL_LLAMA_CACHE_PLE, rows, 1, f32, f32,
-                                has_ple, ple_width, no_width};
+    const cache_plan states = {MPL_LLAMA_CACHE_RECURRENT,
+                               rows,
+                               1,
+                               f32,
+                               f32,
+                               has_state,
+                               r_width,
+                               s_width};
+    const cache_plan history = {
+        MPL_LLAMA_CACHE_PLE, rows, 1, f32, f32, has_ple, ple_width, no_width};
     const memplan_status status = make_cache(setup, &states, error);
     return status != MEMPLAN_OK || setup->hparams->ple_conv_width == 0
                ? status

@@ -68,14 +68,13 @@ static memplan_status add_machine(mpl_llama_devices *out, mpl_arena *arena,
             known_or(machine->pools[pool].capacity_bytes, 0);
         const uint64_t free = known_or(from->free_bytes.value, capacity);
         const mpl_llama_device device = {
-            .name = mpl_arena_format(arena, "%s%u", backend->name,
-                                     numbers[kind]++),
+            .name =
+                mpl_arena_format(arena, "%s%u", backend->name, numbers[kind]++),
             .backend = backend,
             .kind = kind,
             .pool = pool,
-            .lacks_mmap =
-                from->is_unified &&
-                (kind == MPL_LLAMA_CUDA || kind == MPL_LLAMA_VULKAN),
+            .lacks_mmap = from->is_unified &&
+                          (kind == MPL_LLAMA_CUDA || kind == MPL_LLAMA_VULKAN),
             .compute_capability = from->compute_capability,
             .free_bytes = free,
             .total_bytes = known_or(from->total_bytes.value, free)};
@@ -121,9 +120,8 @@ static memplan_status read_device(mpl_llama_device *out, char *text,
     if (position < machine->device_count) {
         const mpl_device *device = &machine->devices[position];
         out->compute_capability = device->compute_capability;
-        out->lacks_mmap = device->is_unified &&
-                          (out->kind == MPL_LLAMA_CUDA ||
-                           out->kind == MPL_LLAMA_VULKAN);
+        out->lacks_mmap = device->is_unified && (out->kind == MPL_LLAMA_CUDA ||
+                                                 out->kind == MPL_LLAMA_VULKAN);
     }
     return status;
 }

@@ -71,8 +71,8 @@ static void apply_masks(mpl_llama_fitting *fit, mpl_llama_override *room)
                     .layer_count = i,
                     .parts = parts,
                     .pattern = "",
-                    .buffer = pass == 0 ? fit->devices->items[device].name
-                                        : "CPU"};
+                    .buffer =
+                        pass == 0 ? fit->devices->items[device].name : "CPU"};
         }
     if (fit->has_no_copies && count == 0)
         room[count++] = (mpl_llama_override){
@@ -88,8 +88,8 @@ static bool add_used(mpl_llama_fitting *fit, const mpl_llama_price *price)
     fit->host_used = 0;
     for (uint32_t i = 0; i < setup->buffer_count; i++) {
         const uint32_t device = setup->buffers[i].device;
-        uint64_t *sum = device == MPL_LLAMA_HOST ? &fit->host_used
-                                                 : &fit->used[device];
+        uint64_t *sum =
+            device == MPL_LLAMA_HOST ? &fit->host_used : &fit->used[device];
         if (!mpl_add(sum, *sum, price->weights.bytes[i]) ||
             !mpl_add(sum, *sum, price->weights.touched[i]) ||
             !mpl_add(sum, *sum, price->context.cache[i]) ||
@@ -104,8 +104,8 @@ static memplan_status price_in(mpl_llama_fitting *fit, mpl_arena *scratch,
                                memplan_error *error)
 {
     mpl_llama_price *price = mpl_arena_alloc(scratch, 1, sizeof *price);
-    mpl_llama_override *room = mpl_arena_alloc(
-        scratch, 2 * (uint64_t)fit->places, sizeof *room);
+    mpl_llama_override *room =
+        mpl_arena_alloc(scratch, 2 * (uint64_t)fit->places, sizeof *room);
     if (price == NULL || room == NULL)
         return mpl_fail_memory(error);
     if (fit->has_own_masks || fit->has_no_copies)
@@ -231,8 +231,7 @@ static memplan_status fit_layers(mpl_llama_fitting *fit, uint32_t *out_ngl,
 
 static bool has_experts(const mpl_llama_fitting *fit)
 {
-    return fit->job->hparams.expert_count > 0 &&
-           fit->asked.override_count == 0;
+    return fit->job->hparams.expert_count > 0 && fit->asked.override_count == 0;
 }
 
 static memplan_status fit_rest(mpl_llama_fitting *fit, uint32_t *out_ngl,
@@ -266,16 +265,15 @@ static memplan_status fit_context(mpl_llama_fitting *fit, bool *out_fits,
     const uint64_t unit = 256 * sequences;
     const uint64_t trained =
         (uint64_t)fit->job->hparams.context_train * sequences;
-    uint64_t low = (mpl_min(trained, fit->asked.fit_ctx * sequences) + unit -
-                    1) / unit;
+    uint64_t low =
+        (mpl_min(trained, fit->asked.fit_ctx * sequences) + unit - 1) / unit;
     uint64_t high = mpl_max(low, mpl_min(trained, INT32_MAX) / unit);
     const uint64_t least = low;
     *out_fits = false;
     uint64_t middle = high; /* the whole context first */
     while (low <= high) {
         fit->now.n_ctx = (uint32_t)(middle * unit);
-        const memplan_status status =
-            mpl_fit_spread(fit, fit->places, error);
+        const memplan_status status = mpl_fit_spread(fit, fit->places, error);
         if (status != MEMPLAN_OK)
             return status;
         if (fit->fits) {
@@ -305,8 +303,8 @@ static const char *write_counts(const mpl_llama_fitting *fit)
 
 static const char *write_text(const mpl_llama_fitting *fit, uint32_t ngl)
 {
-    const char *text = mpl_llama_settings_join(
-        fit->arena, fit->job->request->settings, NULL);
+    const char *text =
+        mpl_llama_settings_join(fit->arena, fit->job->request->settings, NULL);
     if (text != NULL && fit->now.n_ctx != fit->asked.n_ctx)
         text = mpl_arena_format(fit->arena, "%sc=%u\n", text, fit->now.n_ctx);
     if (text != NULL && !fit->asked.has_ngl && fit->device_count > 0)
@@ -321,9 +319,8 @@ static const char *write_text(const mpl_llama_fitting *fit, uint32_t ngl)
         text = mpl_arena_format(fit->arena, "%sot=^$=CPU\n", text);
     if (text != NULL && fit->has_own_masks) {
         const char *masks = mpl_fit_masks_text(fit);
-        text = masks != NULL
-                   ? mpl_arena_format(fit->arena, "%s%s", text, masks)
-                   : NULL;
+        text = masks != NULL ? mpl_arena_format(fit->arena, "%s%s", text, masks)
+                             : NULL;
     }
     return text;
 }
@@ -345,9 +342,8 @@ static memplan_status start(mpl_llama_fitting *fit, mpl_job *job,
                             memplan_error *error)
 {
     *fit = (mpl_llama_fitting){.job = job, .arena = job->arena};
-    memplan_status status =
-        mpl_llama_params_read(&fit->asked, job->arena, job->request,
-                              job->request->settings, error);
+    memplan_status status = mpl_llama_params_read(
+        &fit->asked, job->arena, job->request, job->request->settings, error);
     mpl_llama_devices *devices =
         mpl_arena_alloc(job->arena, 1, sizeof *devices);
     const uint32_t layers = job->hparams.layer_count_all;
@@ -372,8 +368,7 @@ static memplan_status start(mpl_llama_fitting *fit, mpl_job *job,
     fit->places = job->hparams.layer_count_all + 1;
     fit->host_room = job->machine->pools[job->host_pool].capacity_bytes;
     for (uint32_t i = 0; i < devices->count; i++)
-        fit->room[i] =
-            mpl_sub_floor(devices->items[i].free_bytes, margins[i]);
+        fit->room[i] = mpl_sub_floor(devices->items[i].free_bytes, margins[i]);
     return MEMPLAN_OK;
 }
 

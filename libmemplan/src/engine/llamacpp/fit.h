@@ -19,19 +19,19 @@ typedef struct mpl_llama_fitting {
     mpl_llama_params asked;
     mpl_llama_params now;
     uint32_t device_count;
-    uint32_t places; /* layers and the output */
-    uint64_t room[MPL_LLAMA_MAX_DEVICES];  /* free bytes less the margin */
-    uint64_t used[MPL_LLAMA_MAX_DEVICES];  /* as priced last */
+    uint32_t places;                      /* layers and the output */
+    uint64_t room[MPL_LLAMA_MAX_DEVICES]; /* free bytes less the margin */
+    uint64_t used[MPL_LLAMA_MAX_DEVICES]; /* as priced last */
     uint64_t host_room;
     uint64_t host_used;
     uint32_t counts[MPL_LLAMA_MAX_DEVICES]; /* layers, when shares are ours */
-    uint8_t *masks;        /* by layer: expert tensors with the host */
-    uint8_t *spills;       /* by layer: of those, on spill_devices instead */
+    uint8_t *masks;  /* by layer: expert tensors with the host */
+    uint8_t *spills; /* by layer: of those, on spill_devices instead */
     uint8_t *spill_devices;
     const mpl_llama_devices *devices;
-    bool has_own_masks;    /* masks are in use */
-    bool has_no_copies;    /* an override keeps pipeline copies off */
-    bool fits;             /* as priced last: all devices */
+    bool has_own_masks; /* masks are in use */
+    bool has_no_copies; /* an override keeps pipeline copies off */
+    bool fits;          /* as priced last: all devices */
 } mpl_llama_fitting;
 
 /* Prices `now` with ngl layers, counts and masks as they are. A setting that

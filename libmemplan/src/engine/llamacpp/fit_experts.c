@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Experts: all layers go to the devices with their dense weights, and as many
- * expert tensors as there is room for. On each device the layers of one end have
- * all of theirs, and of the next few a selection, the largest that fits; both
- * ends are tried, and where there are several devices the splits beside the one
- * by room. What is left of the room takes single tensors.
+ * expert tensors as there is room for. On each device the layers of one end
+ * have all of theirs, and of the next few a selection, the largest that fits;
+ * both ends are tried, and where there are several devices the splits beside
+ * the one by room. What is left of the room takes single tensors.
  */
 #include <stddef.h>
 #include <string.h>
@@ -78,8 +78,8 @@ static void choose_parts(mpl_llama_fitting *fit, const experts *all,
         }
     }
     for (uint32_t i = first; i < end; i++)
-        fit->masks[i] = MPL_FIT_ALL &
-                        (uint8_t)~(best >> (i - first) * PARTS_A_LAYER);
+        fit->masks[i] =
+            MPL_FIT_ALL & (uint8_t) ~(best >> (i - first) * PARTS_A_LAYER);
 }
 
 /* The device takes whole layers from one end on while they fit, gives one
@@ -109,10 +109,8 @@ static void fill_device(mpl_llama_fitting *fit, const experts *all,
         room += mask_bytes(all, from_front ? first + taken : end - 1 - taken,
                            MPL_FIT_ALL);
     }
-    const uint32_t chosen =
-        (uint32_t)mpl_min(CHOSEN_LAYERS, count - taken);
-    const uint32_t from =
-        from_front ? first + taken : end - taken - chosen;
+    const uint32_t chosen = (uint32_t)mpl_min(CHOSEN_LAYERS, count - taken);
+    const uint32_t from = from_front ? first + taken : end - taken - chosen;
     choose_parts(fit, all, from, from + chosen, room);
 }
 
@@ -204,23 +202,23 @@ static memplan_status try_shifts(mpl_llama_fitting *fit, experts *all,
 static bool make_experts(experts *out, const mpl_llama_fitting *fit)
 {
     const uint32_t layers = fit->job->hparams.layer_count_all;
-    const uint32_t loaded = fit->asked.mtp ? layers
-                                           : fit->job->hparams.layer_count;
+    const uint32_t loaded =
+        fit->asked.mtp ? layers : fit->job->hparams.layer_count;
     const mpl_llama_weights *weights = &fit->job->weights;
     *out = (experts){
         .bytes = mpl_arena_alloc(fit->arena, layers, sizeof *out->bytes),
         .best_masks = mpl_arena_alloc(fit->arena, layers, 1),
-        .sums = mpl_arena_alloc(
-            fit->arena, UINT64_C(1) << CHOSEN_LAYERS * PARTS_A_LAYER,
-            sizeof *out->sums)};
+        .sums = mpl_arena_alloc(fit->arena,
+                                UINT64_C(1) << CHOSEN_LAYERS * PARTS_A_LAYER,
+                                sizeof *out->sums)};
     if (out->bytes == NULL || out->best_masks == NULL || out->sums == NULL)
         return false;
     for (uint32_t i = 0; i < weights->count; i++) {
         const mpl_llama_weight *weight = &weights->items[i];
         for (uint32_t p = 0; p < PARTS_A_LAYER && weight->layer < loaded; p++)
             if ((weight->expert_part >> p & 1) != 0)
-                out->bytes[weight->layer][p] += (weight->bytes + 127) / 128 *
-                                                128;
+                out->bytes[weight->layer][p] +=
+                    (weight->bytes + 127) / 128 * 128;
     }
     return true;
 }
@@ -235,8 +233,8 @@ static bool find_spill(const mpl_llama_fitting *fit, const experts *all,
     uint64_t largest = 0;
     for (uint32_t i = 0; i < fit->job->hparams.layer_count_all; i++)
         for (uint32_t p = 0; p < PARTS_A_LAYER; p++) {
-            const bool is_free = (fit->masks[i] >> p & 1) != 0 &&
-                                 fit->spills[i] == 0;
+            const bool is_free =
+                (fit->masks[i] >> p & 1) != 0 && fit->spills[i] == 0;
             const uint64_t bytes = all->bytes[i][p];
             if (!is_free || bytes <= largest || bytes >= limit)
                 continue;

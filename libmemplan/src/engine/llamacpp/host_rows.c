@@ -63,14 +63,14 @@ static memplan_status add_server(mpl_ledger *ledger, const mpl_job *job,
             ledger, job->host_pool, MPL_ROW_HOST_CACHE, MPL_BOUND,
             (uint64_t)params->cache_ram_mib << 20,
             "llama-server keeps old prompts' states up to --cache-ram MiB");
-    const bool forgets = !setup->swa_full &&
-                         (setup->caches[MPL_LLAMA_CACHE_SWA] != NULL ||
-                          setup->caches[MPL_LLAMA_CACHE_RECURRENT] != NULL);
+    const bool forgets =
+        !setup->swa_full && (setup->caches[MPL_LLAMA_CACHE_SWA] != NULL ||
+                             setup->caches[MPL_LLAMA_CACHE_RECURRENT] != NULL);
     if (status != MEMPLAN_OK || !forgets)
         return status;
-    const uint64_t most = mpl_min(
-        params->checkpoint_count,
-        setup->n_ctx_seq / CHECKPOINT_STEP_TOKENS + 1);
+    const uint64_t most =
+        mpl_min(params->checkpoint_count,
+                setup->n_ctx_seq / CHECKPOINT_STEP_TOKENS + 1);
     uint64_t bytes = 0;
     if (!mpl_mul(&bytes, checkpoint_bytes(setup), most * setup->n_seq))
         return MEMPLAN_OK;

@@ -12,12 +12,12 @@
 #include "engine/llamacpp/keys.h"
 
 const mpl_llama_arch_row MPL_LLAMA_ARCHES[MPL_LLAMA_ARCH_COUNT] = {
-#define ARCH(id, name, rope, memory, output, recurrent, gating)               \
-    [MPL_LLAMA_ARCH_##id] = {name,                                            \
-                             MPL_LLAMA_ROPE_##rope,                           \
-                             MPL_LLAMA_MEMORY_##memory,                       \
-                             MPL_LLAMA_OUTPUT_##output,                       \
-                             MPL_LLAMA_RECURRENT_##recurrent,                 \
+#define ARCH(id, name, rope, memory, output, recurrent, gating)                \
+    [MPL_LLAMA_ARCH_##id] = {name,                                             \
+                             MPL_LLAMA_ROPE_##rope,                            \
+                             MPL_LLAMA_MEMORY_##memory,                        \
+                             MPL_LLAMA_OUTPUT_##output,                        \
+                             MPL_LLAMA_RECURRENT_##recurrent,                  \
                              MPL_LLAMA_GATING_##gating},
 #include "engine/llamacpp/architectures.def"
 #undef ARCH
@@ -52,8 +52,7 @@ static void read_shape(mpl_llama_keys *keys, mpl_llama_hparams *out)
                             &out->embd_out);
     (void)mpl_llama_key_bool(keys, "attention.causal", MPL_LLAMA_MAY,
                              &out->is_causal);
-    (void)mpl_llama_key_u32(keys, "pooling_type", MPL_LLAMA_MAY,
-                            &out->pooling);
+    (void)mpl_llama_key_u32(keys, "pooling_type", MPL_LLAMA_MAY, &out->pooling);
     (void)mpl_llama_key_u32(keys, "block_count", MPL_LLAMA_MUST,
                             &out->layer_count_all);
     if (out->layer_count_all == 0 ||
@@ -73,8 +72,8 @@ static void check_experts(mpl_llama_keys *keys, const mpl_llama_hparams *out)
     const uint32_t used = max_experts_used(out);
     const uint32_t groups = out->expert_group_count;
     if (out->expert_count > MPL_LLAMA_MAX_EXPERTS)
-        mpl_llama_refuse(keys, "expert_count %u, at most %d",
-                         out->expert_count, MPL_LLAMA_MAX_EXPERTS);
+        mpl_llama_refuse(keys, "expert_count %u, at most %d", out->expert_count,
+                         MPL_LLAMA_MAX_EXPERTS);
     if (used > out->expert_count)
         mpl_llama_refuse(keys, "expert_used_count %u, more than %u experts",
                          used, out->expert_count);
@@ -87,8 +86,8 @@ static void check_experts(mpl_llama_keys *keys, const mpl_llama_hparams *out)
     if (groups > 1 && out->expert_count % groups != 0)
         mpl_llama_refuse(keys, "expert_group_count %u does not divide %u",
                          groups, out->expert_count);
-    if (groups > 1 && (out->expert_groups_used == 0 ||
-                       out->expert_groups_used >= groups))
+    if (groups > 1 &&
+        (out->expert_groups_used == 0 || out->expert_groups_used >= groups))
         mpl_llama_refuse(keys, "expert_group_used_count %u of %u groups",
                          out->expert_groups_used, groups);
 }
@@ -118,8 +117,8 @@ static void read_heads(mpl_llama_keys *keys, mpl_llama_hparams *out)
     const uint32_t count = out->layer_count_all;
     (void)mpl_llama_key_each(keys, "feed_forward_length", MPL_LLAMA_MAY, count,
                              EACH(ff_width));
-    (void)mpl_llama_key_each(keys, "attention.head_count", MPL_LLAMA_MAY,
-                             count, EACH(head_count));
+    (void)mpl_llama_key_each(keys, "attention.head_count", MPL_LLAMA_MAY, count,
+                             EACH(head_count));
     for (uint32_t i = 0; i < count; i++)
         out->layers[i].kv_head_count = out->layers[i].head_count;
     (void)mpl_llama_key_each(keys, "attention.head_count_kv", MPL_LLAMA_MAY,
@@ -129,8 +128,7 @@ static void read_heads(mpl_llama_keys *keys, mpl_llama_hparams *out)
 static bool rope_must_fill(mpl_llama_arch arch)
 {
     return arch == MPL_LLAMA_ARCH_LLAMA || arch == MPL_LLAMA_ARCH_DECI ||
-           arch == MPL_LLAMA_ARCH_FALCON ||
-           arch == MPL_LLAMA_ARCH_LLAMA_EMBED;
+           arch == MPL_LLAMA_ARCH_FALCON || arch == MPL_LLAMA_ARCH_LLAMA_EMBED;
 }
 
 static void read_head_widths(mpl_llama_keys *keys, mpl_llama_hparams *out)
@@ -170,8 +168,7 @@ static void read_vocabulary(mpl_llama_keys *keys, mpl_llama_hparams *out)
     const mpl_gguf_key *tokens =
         mpl_gguf_find(keys->gguf, "tokenizer.ggml.tokens");
     if (kind == NULL)
-        mpl_llama_refuse(keys,
-                         "key not found in model: tokenizer.ggml.model");
+        mpl_llama_refuse(keys, "key not found in model: tokenizer.ggml.model");
     else if (strcmp(kind, "no_vocab") == 0 || strcmp(kind, "none") == 0)
         (void)mpl_llama_key_u32(keys, "vocab_size", MPL_LLAMA_MAY,
                                 &out->vocab_count);
@@ -181,10 +178,10 @@ static void read_vocabulary(mpl_llama_keys *keys, mpl_llama_hparams *out)
         out->vocab_count = (uint32_t)tokens->count;
     const mpl_gguf_key *labels =
         mpl_gguf_find_arch(keys->gguf, "classifier.output_labels");
-    out->class_count = labels != NULL && labels->count > 0 &&
-                               labels->count <= UINT32_MAX
-                           ? (uint32_t)labels->count
-                           : 1;
+    out->class_count =
+        labels != NULL && labels->count > 0 && labels->count <= UINT32_MAX
+            ? (uint32_t)labels->count
+            : 1;
 }
 
 /* Values that stand where no key says otherwise. */
@@ -204,8 +201,8 @@ static void set_defaults(mpl_llama_hparams *out)
 /* Rooms for the layers: a model that loops has more than it has blocks. */
 static bool make_layers(mpl_llama_hparams *out, mpl_arena *arena)
 {
-    out->layers = mpl_arena_alloc(arena, MPL_LLAMA_MAX_LAYERS + 1,
-                                  sizeof *out->layers);
+    out->layers =
+        mpl_arena_alloc(arena, MPL_LLAMA_MAX_LAYERS + 1, sizeof *out->layers);
     if (out->layers == NULL)
         return false;
     for (uint32_t i = 0; i <= MPL_LLAMA_MAX_LAYERS; i++) {
@@ -215,8 +212,7 @@ static bool make_layers(mpl_llama_hparams *out, mpl_arena *arena)
     return true;
 }
 
-memplan_status mpl_llama_hparams_read(mpl_llama_hparams *out,
-                                      mpl_arena *arena,
+memplan_status mpl_llama_hparams_read(mpl_llama_hparams *out, mpl_arena *arena,
                                       const memplan_model *model,
                                       memplan_error *error)
 {

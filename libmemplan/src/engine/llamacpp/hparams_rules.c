@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "base/checked.h"
+
 /* ---- Before the keys --------------------------------------------------- */
 
 void mpl_llama_rules_before(mpl_llama_hparams *out)
@@ -83,6 +85,14 @@ static void set_recurrent(mpl_llama_keys *keys, mpl_llama_hparams *out)
     out->is_hybrid_arch = row->memory == MPL_LLAMA_MEMORY_HYBRID;
 }
 
+/* A product that stays where sizes made of it are refused as too large. */
+static uint64_t times(uint64_t a, uint64_t b)
+{
+    uint64_t product = 0;
+    return mpl_mul(&product, a, b) ? mpl_min(product, UINT64_C(1) << 60)
+                                   : UINT64_C(1) << 60;
+}
+
 /* Widths of a sequence's states: see mpl_llama_hparams. */
 static void set_state_widths(mpl_llama_hparams *out)
 {
@@ -90,21 +100,23 @@ static void set_state_widths(mpl_llama_hparams *out)
     const uint64_t conv = out->ssm_conv > 0 ? out->ssm_conv - 1 : 0;
     const uint64_t kda = out->kda_width;
     if (out->wkv_head_width != 0) {
-        out->r_width = (uint64_t)out->token_shift_count * out->embd;
-        out->s_width = (uint64_t)out->embd * out->wkv_head_width;
+        out->r_width = times(out->token_shift_count, out->embd);
+        out->s_width = times(out->embd, out->wkv_head_width);
         return;
     }
-    out->r_width = conv * ((uint64_t)out->ssm_inner +
-                           2 * (uint64_t)out->ssm_group_count * out->ssm_state);
-    out->s_width = (uint64_t)out->ssm_state * out->ssm_inner;
+    out->r_width =
+        times(conv, out->ssm_inner + times(2 * (uint64_t)out->ssm_group_count,
+                                           out->ssm_state));
+    out->s_width = times(out->ssm_state, out->ssm_inner);
     if (out->shortconv_cache != 0)
-        out->r_width = (uint64_t)out->embd * (out->shortconv_cache - 1);
+        out->r_width = times(out->embd, out->shortconv_cache - 1);
     if (kda != 0) {
-        out->s_width = kda * kda * heads;
+        out->s_width = times(times(kda, kda), heads);
         if (out->shortconv_cache == 0)
-            out->r_width = 3 * (out->ssm_conv > 0 ? conv : 3) * heads * kda;
+            out->r_width =
+                times(3 * (out->ssm_conv > 0 ? conv : 3), times(heads, kda));
     } else if (out->la_width != 0) {
-        out->s_width = (uint64_t)out->la_width * out->la_width * heads;
+        out->s_width = times(times(out->la_width, out->la_width), heads);
     }
 }
 
@@ -114,9 +126,8 @@ static void set_compress_ratios(mpl_llama_keys *keys, mpl_llama_hparams *out)
 {
     int64_t ratios[MPL_LLAMA_MAX_LAYERS];
     uint32_t count = 0;
-    if (!mpl_llama_key_array(keys, "attention.compress_ratios",
-                             MPL_LLAMA_MUST, MPL_LLAMA_MAX_LAYERS, ratios,
-                             &count))
+    if (!mpl_llama_key_array(keys, "attention.compress_ratios", MPL_LLAMA_MUST,
+                             MPL_LLAMA_MAX_LAYERS, ratios, &count))
         return;
     if (count < out->layer_count_all)
         mpl_llama_refuse(
@@ -189,9 +200,8 @@ static void set_rope_pattern(mpl_llama_keys *keys, mpl_llama_hparams *out,
     int64_t flags[MPL_LLAMA_MAX_LAYERS];
     uint32_t count = 0;
     if (is_listed) {
-        (void)mpl_llama_key_array(keys, "attention.rope_pattern",
-                                  MPL_LLAMA_MAY, MPL_LLAMA_MAX_LAYERS, flags,
-                                  &count);
+        (void)mpl_llama_key_array(keys, "attention.rope_pattern", MPL_LLAMA_MAY,
+                                  MPL_LLAMA_MAX_LAYERS, flags, &count);
         for (uint32_t i = 0; i < count && i < out->layer_count_all; i++)
             out->layers[i].has_rope = flags[i] != 0;
         return;
@@ -219,8 +229,9 @@ static void set_ple(mpl_llama_keys *keys, mpl_llama_hparams *out)
                             &heads);
     (void)mpl_llama_key_u32(keys, "ple.conv_kernel", MPL_LLAMA_MUST, &kernel);
     if (count != 1)
-        mpl_llama_refuse(keys, "ple.layers lists %u layers, but only one is "
-                               "supported",
+        mpl_llama_refuse(keys,
+                         "ple.layers lists %u layers, but only one is "
+                         "supported",
                          count);
     if (layers[0] < 0 || layers[0] >= (int64_t)out->layer_count_all)
         mpl_llama_refuse(keys, "PLE layer %lld is out of range",
@@ -231,7 +242,7 @@ static void set_ple(mpl_llama_keys *keys, mpl_llama_hparams *out)
         return;
     out->layers[layers[0]].is_ple = true;
     out->ple_conv_width =
-        (uint64_t)(kernel - 1) * ngram * out->hc_mult * out->embd;
+        times(times(kernel - 1, ngram), times(out->hc_mult, out->embd));
 }
 
 /* ---- More layers than blocks ------------------------------------------- */
@@ -239,8 +250,7 @@ static void set_ple(mpl_llama_keys *keys, mpl_llama_hparams *out)
 /* Nanbeige runs its layers again: each run has caches of its own. */
 static void set_loops(mpl_llama_keys *keys, mpl_llama_hparams *out)
 {
-    (void)mpl_llama_key_u32(keys, "num_loops", MPL_LLAMA_MAY,
-                            &out->loop_count);
+    (void)mpl_llama_key_u32(keys, "num_loops", MPL_LLAMA_MAY, &out->loop_count);
     const uint64_t layers = out->layer_count;
     if (out->loop_count == 0 ||
         layers * out->loop_count > MPL_LLAMA_MAX_LAYERS) {
@@ -267,21 +277,20 @@ static void set_router(mpl_llama_keys *keys, mpl_llama_hparams *out)
                          real);
         return;
     }
-    out->layers[real] = (mpl_llama_layer){.head_count = 1,
-                                          .kv_head_count = 1,
-                                          .kv_owner = (int32_t)real};
+    out->layers[real] = (mpl_llama_layer){
+        .head_count = 1, .kv_head_count = 1, .kv_owner = (int32_t)real};
     out->layer_count_all = real + 1;
     out->has_router_layer = true;
 }
 
 static void check_stacks(mpl_llama_keys *keys, const mpl_llama_hparams *out)
 {
-    const uint64_t slots = (uint64_t)out->hrm_stack_layers *
-                           out->hrm_h_cycles *
+    const uint64_t slots = (uint64_t)out->hrm_stack_layers * out->hrm_h_cycles *
                            ((uint64_t)out->hrm_l_cycles + 1);
     if (slots != out->layer_count)
-        mpl_llama_refuse(keys, "block_count %u is not %llu, the stacks times "
-                               "their cycles",
+        mpl_llama_refuse(keys,
+                         "block_count %u is not %llu, the stacks times "
+                         "their cycles",
                          out->layer_count, (unsigned long long)slots);
 }
 
@@ -321,10 +330,11 @@ static void set_layers(mpl_llama_hparams *out)
     }
 }
 
-static const uint32_t ROPE_KINDS[] = {
-    [MPL_LLAMA_ROPE_NONE] = UINT32_MAX, [MPL_LLAMA_ROPE_NORM] = 0,
-    [MPL_LLAMA_ROPE_NEOX] = 2,          [MPL_LLAMA_ROPE_MROPE] = 8,
-    [MPL_LLAMA_ROPE_IMROPE] = 40};
+static const uint32_t ROPE_KINDS[] = {[MPL_LLAMA_ROPE_NONE] = UINT32_MAX,
+                                      [MPL_LLAMA_ROPE_NORM] = 0,
+                                      [MPL_LLAMA_ROPE_NEOX] = 2,
+                                      [MPL_LLAMA_ROPE_MROPE] = 8,
+                                      [MPL_LLAMA_ROPE_IMROPE] = 40};
 
 static void set_rope(mpl_llama_hparams *out)
 {

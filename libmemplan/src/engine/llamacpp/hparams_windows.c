@@ -30,7 +30,7 @@ typedef struct window_row {
 } window_row;
 
 static const window_row WINDOWS[] = {
-#define WINDOW(id, kind, when, otherwise, forced, period, dense)              \
+#define WINDOW(id, kind, when, otherwise, forced, period, dense)               \
     {MPL_LLAMA_ARCH_##id, kind, when, otherwise, forced, period, dense},
 #include "engine/llamacpp/windows.def"
 #undef WINDOW
@@ -65,8 +65,7 @@ static void set_pattern(mpl_llama_keys *keys, mpl_llama_hparams *out,
         (void)mpl_llama_key_u32(keys, PATTERN, MPL_LLAMA_MAY, &period);
     for (uint32_t i = 0; i < out->layer_count; i++) {
         const uint32_t at = period == 0 ? 0 : i % period;
-        const bool is_dense =
-            row->dense == FIRST ? at == 0 : at + 1 >= period;
+        const bool is_dense = row->dense == FIRST ? at == 0 : at + 1 >= period;
         out->layers[i].is_swa = period == 0 || !is_dense;
     }
 }

@@ -138,9 +138,9 @@ bool mpl_llama_key_each(mpl_llama_keys *keys, const char *name,
         return false;
     const bool is_array = key->type == MPL_GGUF_ARRAY;
     if (is_array && key->count != count) {
-        mpl_llama_refuse(
-            keys, "key %s has wrong array length; expected %u, got %llu",
-            key->name, count, (unsigned long long)key->count);
+        mpl_llama_refuse(keys,
+                         "key %s has wrong array length; expected %u, got %llu",
+                         key->name, count, (unsigned long long)key->count);
         return false;
     }
     if (!is_array && key->type != MPL_GGUF_U32) {
@@ -179,12 +179,12 @@ typedef struct key_row {
     uint32_t field; /* offset in mpl_llama_hparams; 0: nowhere */
 } key_row;
 
-#define AT(field) (uint32_t)offsetof(mpl_llama_hparams, field)
+#define AT(field) (uint32_t) offsetof(mpl_llama_hparams, field)
 
 static const key_row KEYS[] = {
-#define NONE arch /* its offset is 0 */
-#define expert_ff_width arch
-#define KEY(id, name, type, field) { #id, name, TYPE_##type, AT(field) },
+#define NONE                       arch /* its offset is 0 */
+#define expert_ff_width            arch
+#define KEY(id, name, type, field) {#id, name, TYPE_##type, AT(field)},
 #include "engine/llamacpp/keys.def"
 #undef KEY
 #undef expert_ff_width
@@ -221,9 +221,9 @@ static void read_row(mpl_llama_keys *keys, const key_row *row,
             has_field ? (uint32_t *)(void *)(base + row->field) : &unused);
         return;
     case TYPE_BOOL:
-        (void)mpl_llama_key_bool(
-            keys, row->name, need,
-            has_field ? (bool *)(void *)(base + row->field) : &unused_flag);
+        (void)mpl_llama_key_bool(keys, row->name, need,
+                                 has_field ? (bool *)(void *)(base + row->field)
+                                           : &unused_flag);
         return;
     case TYPE_F32:
     case TYPE_FLAG:
@@ -245,8 +245,7 @@ static void read_row(mpl_llama_keys *keys, const key_row *row,
 static const key_row *row_of(const char *id, size_t length)
 {
     for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++)
-        if (strlen(KEYS[i].id) == length &&
-            memcmp(KEYS[i].id, id, length) == 0)
+        if (strlen(KEYS[i].id) == length && memcmp(KEYS[i].id, id, length) == 0)
             return &KEYS[i];
     return NULL;
 }

@@ -26,12 +26,11 @@ static uint32_t find_host(const memplan_machine *machine)
 
 static memplan_status read_model(mpl_job *job, memplan_error *error)
 {
-    memplan_status status = mpl_llama_hparams_read(&job->hparams, job->arena,
-                                                   job->model, error);
+    memplan_status status =
+        mpl_llama_hparams_read(&job->hparams, job->arena, job->model, error);
     if (status == MEMPLAN_OK)
         status = mpl_llama_weights_read(&job->weights, job->arena,
-                                        &job->hparams, job->model->gguf,
-                                        error);
+                                        &job->hparams, job->model->gguf, error);
     if (status != MEMPLAN_OK)
         mpl_fail_in(error, job->model->source);
     return status;
@@ -40,8 +39,7 @@ static memplan_status read_model(mpl_job *job, memplan_error *error)
 static memplan_status open_job(mpl_job **out, mpl_arena *arena,
                                const memplan_model *model,
                                const memplan_machine *machine,
-                               const mpl_request *request,
-                               memplan_error *error)
+                               const mpl_request *request, memplan_error *error)
 {
     if (model->gguf == NULL)
         return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
@@ -64,8 +62,8 @@ static memplan_status open_job(mpl_job **out, mpl_arena *arena,
                      .machine = machine,
                      .request = request,
                      .host_pool = find_host(machine),
-                     .context_tokens = (uint32_t)mpl_min(
-                         request->context_tokens, UINT32_MAX),
+                     .context_tokens =
+                         (uint32_t)mpl_min(request->context_tokens, UINT32_MAX),
                      .type_k = MPL_DTYPE_FP16};
     if (job->host_pool == MPL_NO_INDEX)
         return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
@@ -96,8 +94,8 @@ static void terms(const mpl_job *job, mpl_terms *out)
     const bool has_cache =
         MPL_LLAMA_ARCHES[job->hparams.arch].memory != MPL_LLAMA_MEMORY_NONE;
     *out = (mpl_terms){.dtype = mpl_dtype_name(main_dtype(job)),
-                       .kv_dtype = has_cache ? mpl_dtype_name(job->type_k)
-                                             : "none",
+                       .kv_dtype =
+                           has_cache ? mpl_dtype_name(job->type_k) : "none",
                        .context_tokens = job->context_tokens};
 }
 
@@ -182,12 +180,11 @@ static void estimate_time(const mpl_job *job, const mpl_llama_price *price,
                 active_bytes(job, &setup->weights[i]);
     *out = (mpl_timing){MEMPLAN_UNKNOWN, MEMPLAN_UNKNOWN};
     for (uint32_t i = 0; i < setup->buffer_count; i++) {
-        const mpl_pool *pool =
-            &job->machine->pools[pool_of(job, setup, i)];
+        const mpl_pool *pool = &job->machine->pools[pool_of(job, setup, i)];
         uint64_t ps = 0;
-        const uint64_t read =
-            bytes[i] + price->context.cache[i] / setup->n_seq +
-            price->context.state[i] / setup->n_seq;
+        const uint64_t read = bytes[i] +
+                              price->context.cache[i] / setup->n_seq +
+                              price->context.state[i] / setup->n_seq;
         if (read == 0)
             continue;
         if (pool->bandwidth_bytes_per_second == MEMPLAN_UNKNOWN ||
@@ -232,8 +229,8 @@ static memplan_status price_into(mpl_job *job, mpl_arena *scratch,
     mpl_llama_price *price = mpl_arena_alloc(scratch, 1, sizeof *price);
     if (price == NULL)
         return mpl_fail_memory(error);
-    memplan_status status = mpl_llama_price_make(
-        price, scratch, job, placement->settings, error);
+    memplan_status status =
+        mpl_llama_price_make(price, scratch, job, placement->settings, error);
     if (status == MEMPLAN_OK)
         status = mpl_llama_rows_add(ledger, job, price, error);
     if (status != MEMPLAN_OK)
@@ -242,9 +239,8 @@ static memplan_status price_into(mpl_job *job, mpl_arena *scratch,
     estimate_time(job, price, timing);
     job->context_tokens = price->setup.n_ctx_seq;
     job->type_k = price->setup.type_k;
-    return add_notes(ledger, job, price) == MEMPLAN_OK
-               ? MEMPLAN_OK
-               : mpl_fail_memory(error);
+    return add_notes(ledger, job, price) == MEMPLAN_OK ? MEMPLAN_OK
+                                                       : mpl_fail_memory(error);
 }
 
 static memplan_status price(mpl_job *job, mpl_placement *placement,

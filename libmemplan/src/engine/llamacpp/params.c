@@ -42,7 +42,7 @@ typedef struct setting {
 } setting;
 
 static const setting SETTINGS[] = {
-#define SETTING(name, kind, field)                                            \
+#define SETTING(name, kind, field)                                             \
     {name, KIND_##kind, (uint32_t)offsetof(mpl_llama_params, field)},
 #include "engine/llamacpp/settings.def"
 #undef SETTING
@@ -55,8 +55,10 @@ typedef struct word {
     uint32_t value;
 } word;
 
-#define WORD(field, text, value)                                              \
-    {(uint32_t)offsetof(mpl_llama_params, field), text, value}
+#define WORD(field, text, value)                                               \
+    {                                                                          \
+        (uint32_t) offsetof(mpl_llama_params, field), text, value              \
+    }
 
 static const word WORDS[] = {
     WORD(flash, "auto", MPL_FA_AUTO),
@@ -85,10 +87,10 @@ enum { WORD_COUNT = sizeof WORDS / sizeof WORDS[0] };
 static const struct {
     const char *name;
     mpl_dtype dtype;
-} TYPES[] = {{"f32", MPL_DTYPE_FP32},   {"fp32", MPL_DTYPE_FP32},
-             {"f16", MPL_DTYPE_FP16},   {"fp16", MPL_DTYPE_FP16},
-             {"bf16", MPL_DTYPE_BF16},  {"q8_0", MPL_DTYPE_Q8_0},
-             {"q4_0", MPL_DTYPE_Q4_0},  {"q4_1", MPL_DTYPE_Q4_1},
+} TYPES[] = {{"f32", MPL_DTYPE_FP32},      {"fp32", MPL_DTYPE_FP32},
+             {"f16", MPL_DTYPE_FP16},      {"fp16", MPL_DTYPE_FP16},
+             {"bf16", MPL_DTYPE_BF16},     {"q8_0", MPL_DTYPE_Q8_0},
+             {"q4_0", MPL_DTYPE_Q4_0},     {"q4_1", MPL_DTYPE_Q4_1},
              {"iq4_nl", MPL_DTYPE_IQ4_NL}, {"q5_0", MPL_DTYPE_Q5_0},
              {"q5_1", MPL_DTYPE_Q5_1}};
 enum { TYPE_COUNT = sizeof TYPES / sizeof TYPES[0] };
@@ -130,7 +132,8 @@ static memplan_status set_layers(const setting_entry *entry, int32_t *out)
 {
     const char *value = entry->value;
     uint32_t layers = 0;
-    if (value != NULL && (strcmp(value, "auto") == 0 || strcmp(value, "-1") == 0))
+    if (value != NULL &&
+        (strcmp(value, "auto") == 0 || strcmp(value, "-1") == 0))
         *out = MPL_LLAMA_NGL_AUTO;
     else if (value != NULL &&
              (strcmp(value, "all") == 0 || strcmp(value, "-2") == 0))
@@ -164,7 +167,8 @@ static memplan_status set_type(const setting_entry *entry, uint32_t *out)
                             "q4_0, q4_1, iq4_nl, q5_0 or q5_1");
 }
 
-static memplan_status set_switch(const setting_entry *entry, bool is_on, bool *out)
+static memplan_status set_switch(const setting_entry *entry, bool is_on,
+                                 bool *out)
 {
     const char *value = entry->value;
     const bool yes = value == NULL || strcmp(value, "1") == 0 ||
@@ -291,8 +295,8 @@ static memplan_status add_entry(mpl_llama_params *out, mpl_arena *arena,
     char *equals = strchr(text, '=');
     if (equals != NULL)
         *equals = '\0';
-    setting_entry entry = {out, arena, NULL, text, equals != NULL ? equals + 1 : NULL,
-                   error};
+    setting_entry entry = {
+        out, arena, NULL, text, equals != NULL ? equals + 1 : NULL, error};
     for (uint32_t i = 0; i < SETTING_COUNT && entry.row == NULL; i++)
         if (strcmp(SETTINGS[i].name, text) == 0)
             entry.row = &SETTINGS[i];
@@ -306,8 +310,7 @@ static memplan_status add_entry(mpl_llama_params *out, mpl_arena *arena,
 }
 
 memplan_status mpl_llama_params_add(mpl_llama_params *out, mpl_arena *arena,
-                                    const char *settings,
-                                    memplan_error *error)
+                                    const char *settings, memplan_error *error)
 {
     if (settings == NULL)
         return MEMPLAN_OK;
@@ -328,8 +331,7 @@ memplan_status mpl_llama_params_add(mpl_llama_params *out, mpl_arena *arena,
 
 memplan_status mpl_llama_params_read(mpl_llama_params *out, mpl_arena *arena,
                                      const mpl_request *request,
-                                     const char *settings,
-                                     memplan_error *error)
+                                     const char *settings, memplan_error *error)
 {
     *out = DEFAULTS;
     const uint64_t sequences = mpl_min(request->sequences, INT32_MAX);
@@ -346,8 +348,8 @@ memplan_status mpl_llama_params_read(mpl_llama_params *out, mpl_arena *arena,
     if (request->prompt_tokens > 0)
         out->n_ubatch = (uint32_t)mpl_min(request->prompt_tokens, INT32_MAX);
     if (request->kv_dtype != NULL) {
-        setting_entry entry = {out, arena, &SETTINGS[0], "kv_dtype",
-                       request->kv_dtype, error};
+        setting_entry entry = {
+            out, arena, &SETTINGS[0], "kv_dtype", request->kv_dtype, error};
         memplan_status status = set_type(&entry, &out->type_k);
         if (status != MEMPLAN_OK)
             return status;

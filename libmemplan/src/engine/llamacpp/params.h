@@ -66,7 +66,7 @@ typedef enum mpl_llama_override_kind {
 typedef struct mpl_llama_override {
     mpl_llama_override_kind kind;
     uint32_t layer_count;
-    uint32_t parts; /* bits of setup.h's mpl_llama_weight.expert_part */
+    uint32_t parts;      /* bits of setup.h's mpl_llama_weight.expert_part */
     const char *pattern; /* "" unless the kind is PATTERN */
     const char *buffer;  /* a buffer type's name: "CPU", "CUDA0" */
 } mpl_llama_override;
@@ -74,7 +74,7 @@ typedef struct mpl_llama_override {
 enum { MPL_LLAMA_NGL_AUTO = -1, MPL_LLAMA_NGL_ALL = -2 };
 
 typedef struct mpl_llama_params {
-    uint32_t n_ctx;   /* 0: the model's */
+    uint32_t n_ctx; /* 0: the model's */
     uint32_t n_batch;
     uint32_t n_ubatch;
     uint32_t n_seq;
@@ -103,8 +103,8 @@ typedef struct mpl_llama_params {
     uint64_t override_count;
     uint64_t override_capacity;
     const char *device_names; /* -dev; NULL: all */
-    const char *devices;      /* "CUDA0:24GiB:22GiB/RPC0:…"; NULL: machine's */
-    const char *backend;      /* of the machine's devices; NULL: by vendor */
+    const char *devices; /* "CUDA0:24GiB:22GiB/RPC0:…"; NULL: machine's */
+    const char *backend; /* of the machine's devices; NULL: by vendor */
     const char *cpu_features; /* "avx2/avx512f/…"; NULL: the machine's */
     const char *mmproj;       /* a file, or NULL */
     const char *margins;      /* "1024/512": MiB that fit keeps free */
@@ -125,7 +125,6 @@ memplan_status mpl_llama_params_read(mpl_llama_params *out, mpl_arena *arena,
 
 /* Adds settings to parameters. */
 memplan_status mpl_llama_params_add(mpl_llama_params *out, mpl_arena *arena,
-                                    const char *settings,
-                                    memplan_error *error);
+                                    const char *settings, memplan_error *error);
 
 #endif

@@ -86,11 +86,10 @@ static bool put_escape(unsigned char *set, char letter)
 static const struct {
     const char *name;
     const char *ranges; /* pairs */
-} NAMED[] = {{"alnum", "09azAZ"}, {"alpha", "azAZ"}, {"digit", "09"},
-             {"lower", "az"},     {"upper", "AZ"},   {"space", "\t\r  "},
-             {"xdigit", "09afAF"}, {"blank", "\t\t  "},
-             {"punct", "!/:@[`{~"}, {"w", "09azAZ__"}, {"d", "09"},
-             {"s", "\t\r  "}};
+} NAMED[] = {{"alnum", "09azAZ"},  {"alpha", "azAZ"},   {"digit", "09"},
+             {"lower", "az"},      {"upper", "AZ"},     {"space", "\t\r  "},
+             {"xdigit", "09afAF"}, {"blank", "\t\t  "}, {"punct", "!/:@[`{~"},
+             {"w", "09azAZ__"},    {"d", "09"},         {"s", "\t\r  "}};
 
 /* "[:alpha:]" at the reader. */
 static bool put_named(pattern_reader *reader, unsigned char *set)
@@ -307,8 +306,8 @@ static bool read_count(pattern_reader *reader, unsigned *out)
     const char *start = reader->at;
     unsigned value = 0;
     for (; *reader->at >= '0' && *reader->at <= '9'; reader->at++)
-        value = value > 100000 ? value
-                               : value * 10 + (unsigned)(*reader->at - '0');
+        value =
+            value > 100000 ? value : value * 10 + (unsigned)(*reader->at - '0');
     *out = value;
     return reader->at != start;
 }
@@ -388,9 +387,8 @@ static mpl_part *read_alternatives(pattern_reader *reader)
     return first;
 }
 
-memplan_status mpl_llama_pattern_read(mpl_llama_pattern **out,
-                                      mpl_arena *arena, const char *text,
-                                      memplan_error *error)
+memplan_status mpl_llama_pattern_read(mpl_llama_pattern **out, mpl_arena *arena,
+                                      const char *text, memplan_error *error)
 {
     mpl_llama_pattern *pattern = mpl_arena_alloc(arena, 1, sizeof *pattern);
     if (pattern == NULL)

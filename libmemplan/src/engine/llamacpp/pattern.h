@@ -15,9 +15,8 @@
 typedef struct mpl_llama_pattern mpl_llama_pattern;
 
 /* MEMPLAN_OK, _ARGUMENT (the message says what is wrong), _NO_MEMORY. */
-memplan_status mpl_llama_pattern_read(mpl_llama_pattern **out,
-                                      mpl_arena *arena, const char *text,
-                                      memplan_error *error);
+memplan_status mpl_llama_pattern_read(mpl_llama_pattern **out, mpl_arena *arena,
+                                      const char *text, memplan_error *error);
 
 /* Whether it is found in `name`. MEMPLAN_OK, or _TOO_LARGE where the search
  * takes too many steps. */
@@ -43,9 +42,9 @@ typedef struct mpl_part {
     unsigned char character;
     bool is_negated; /* boundaries and looks */
     bool is_lazy;
-    unsigned capture; /* groups and \1; 0: none */
-    unsigned least;   /* of a repeat */
-    unsigned most;    /* UINT_MAX: no bound */
+    unsigned capture;             /* groups and \1; 0: none */
+    unsigned least;               /* of a repeat */
+    unsigned most;                /* UINT_MAX: no bound */
     unsigned char set[32];        /* of a class, a bit a byte */
     struct mpl_part *child;       /* the first alternative; what is repeated */
     struct mpl_part *alternative; /* of a group's chain: the next one */

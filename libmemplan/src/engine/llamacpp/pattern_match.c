@@ -55,7 +55,8 @@ static bool repeat(pattern_search *search, const mpl_part *part, unsigned count,
     return may_stop && !part->is_lazy && match(search, part->next, at, up);
 }
 
-static bool follow(pattern_search *search, const char *at, const pattern_rest *rest)
+static bool follow(pattern_search *search, const char *at,
+                   const pattern_rest *rest)
 {
     if (rest == NULL)
         return true;
@@ -79,13 +80,13 @@ static bool follow(pattern_search *search, const char *at, const pattern_rest *r
     return false;
 }
 
-static bool match_group(pattern_search *search, const mpl_part *part, const char *at,
-                        const pattern_rest *up)
+static bool match_group(pattern_search *search, const mpl_part *part,
+                        const char *at, const pattern_rest *up)
 {
     const pattern_rest after = {part->capture > 0 ? REST_CAPTURE : REST_CHAIN,
-                        part->capture > 0 ? part : part->next, up, at, 0};
-    for (const mpl_part *one = part->child; one != NULL;
-         one = one->alternative)
+                                part->capture > 0 ? part : part->next, up, at,
+                                0};
+    for (const mpl_part *one = part->child; one != NULL; one = one->alternative)
         if (match(search, one, at, &after))
             return true;
     return false;
@@ -155,8 +156,7 @@ static bool match(pattern_search *search, const mpl_part *part, const char *at,
         is_match = repeat(search, part, 0, at, rest);
     else {
         const int length = take(search, part, at);
-        is_match =
-            length >= 0 && match(search, part->next, at + length, rest);
+        is_match = length >= 0 && match(search, part->next, at + length, rest);
     }
     search->depth--;
     return is_match;

@@ -21,9 +21,8 @@ void mpl_llama_cpu_add(mpl_llama_cpu *cpu, const char *word, uint64_t length)
     static const struct {
         const char *word;
         uint32_t bit;
-    } words[] = {{"avx2", 0},     {"avx512f", 1}, {"avx512", 1},
-                 {"amx_int8", 2}, {"amx", 2},      {"asimddp", 3},
-                 {"dotprod", 3},  {"i8mm", 4}};
+    } words[] = {{"avx2", 0}, {"avx512f", 1}, {"avx512", 1},  {"amx_int8", 2},
+                 {"amx", 2},  {"asimddp", 3}, {"dotprod", 3}, {"i8mm", 4}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strlen(words[i].word) != length ||
             memcmp(words[i].word, word, length) != 0)
@@ -69,29 +68,29 @@ static const struct {
     uint32_t avx512_rows;
     uint32_t i8mm_rows;
     uint32_t dot_rows;
-} REPACKED[] = {{MPL_DTYPE_Q4_0, 8, 8, 4, 4},   {MPL_DTYPE_Q4_K, 8, 8, 8, 8},
-                {MPL_DTYPE_Q2_K, 0, 8, 0, 0},   {MPL_DTYPE_Q5_K, 0, 0, 8, 8},
-                {MPL_DTYPE_Q6_K, 0, 0, 8, 8},   {MPL_DTYPE_IQ4_NL, 8, 8, 4, 4},
-                {MPL_DTYPE_MXFP4, 8, 8, 4, 4},  {MPL_DTYPE_Q8_0, 0, 0, 4, 4},
+} REPACKED[] = {{MPL_DTYPE_Q4_0, 8, 8, 4, 4},  {MPL_DTYPE_Q4_K, 8, 8, 8, 8},
+                {MPL_DTYPE_Q2_K, 0, 8, 0, 0},  {MPL_DTYPE_Q5_K, 0, 0, 8, 8},
+                {MPL_DTYPE_Q6_K, 0, 0, 8, 8},  {MPL_DTYPE_IQ4_NL, 8, 8, 4, 4},
+                {MPL_DTYPE_MXFP4, 8, 8, 4, 4}, {MPL_DTYPE_Q8_0, 0, 0, 4, 4},
                 {MPL_DTYPE_Q1_0, 0, 0, 4, 4}};
 
 static bool fits_repack(const mpl_llama_weight *weight,
                         const mpl_llama_cpu *cpu)
 {
-    const bool is_matrix = weight->use == MPL_LLAMA_USE_MATMUL &&
-                           weight->dimension_count == 2;
-    const bool is_experts = weight->use == MPL_LLAMA_USE_EXPERTS &&
-                            weight->dimension_count == 3;
+    const bool is_matrix =
+        weight->use == MPL_LLAMA_USE_MATMUL && weight->dimension_count == 2;
+    const bool is_experts =
+        weight->use == MPL_LLAMA_USE_EXPERTS && weight->dimension_count == 3;
     if (!is_matrix && !is_experts)
         return false;
     for (size_t i = 0; i < sizeof REPACKED / sizeof REPACKED[0]; i++) {
         if (REPACKED[i].dtype != weight->dtype)
             continue;
-        const uint32_t rows = cpu->has_avx512     ? REPACKED[i].avx512_rows
-                              : cpu->has_avx2     ? REPACKED[i].avx2_rows
+        const uint32_t rows = cpu->has_avx512      ? REPACKED[i].avx512_rows
+                              : cpu->has_avx2      ? REPACKED[i].avx2_rows
                               : cpu->has_neon_i8mm ? REPACKED[i].i8mm_rows
-                              : cpu->has_neon_dot ? REPACKED[i].dot_rows
-                                                  : 0;
+                              : cpu->has_neon_dot  ? REPACKED[i].dot_rows
+                                                   : 0;
         return rows != 0 && weight->ne[1] % rows == 0;
     }
     return false;
@@ -251,8 +250,8 @@ memplan_status mpl_llama_weights_place(mpl_llama_setup *setup,
                                        memplan_error *error)
 {
     const mpl_llama_params *params = placing->params;
-    override *overrides = mpl_arena_alloc(
-        setup->arena, params->override_count, sizeof *overrides);
+    override *overrides = mpl_arena_alloc(setup->arena, params->override_count,
+                                          sizeof *overrides);
     uint16_t *buffers =
         mpl_arena_alloc(setup->arena, weights->count, sizeof *buffers);
     if (overrides == NULL || buffers == NULL)

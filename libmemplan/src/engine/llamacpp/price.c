@@ -5,8 +5,7 @@
 
 /* The caches stay as they are: llama.cpp makes them before it probes, so V is
  * not transposed even where flash attention is then turned off. */
-static memplan_status settle_flash(mpl_llama_setup *setup,
-                                   memplan_error *error)
+static memplan_status settle_flash(mpl_llama_setup *setup, memplan_error *error)
 {
     bool stays = true;
     if (!setup->is_flash_auto)
@@ -58,9 +57,9 @@ memplan_status mpl_llama_price_params(mpl_llama_price *out, mpl_arena *arena,
     memplan_status status = mpl_llama_devices_read(
         &out->devices, arena, job->machine, &out->params, error);
     if (status == MEMPLAN_OK)
-        status = mpl_llama_resolve(&out->setup, arena, &job->hparams,
-                                   &job->weights, &out->devices, &out->params,
-                                   error);
+        status =
+            mpl_llama_resolve(&out->setup, arena, &job->hparams, &job->weights,
+                              &out->devices, &out->params, error);
     if (status == MEMPLAN_OK)
         status = settle_flash(&out->setup, error);
     if (status != MEMPLAN_OK)
@@ -73,9 +72,9 @@ memplan_status mpl_llama_price_params(mpl_llama_price *out, mpl_arena *arena,
     if (status == MEMPLAN_OK)
         status = mpl_llama_context_sum(&out->context, &out->setup, error);
     if (status == MEMPLAN_OK)
-        status = mpl_llama_compute(&out->compute, &out->setup,
-                                   is_load ? MPL_LLAMA_REAL : MPL_LLAMA_DRY,
-                                   error);
+        status =
+            mpl_llama_compute(&out->compute, &out->setup,
+                              is_load ? MPL_LLAMA_REAL : MPL_LLAMA_DRY, error);
     return status == MEMPLAN_OK && out->params.mtp ? add_mtp(out, error)
                                                    : status;
 }

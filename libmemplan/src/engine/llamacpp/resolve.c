@@ -53,8 +53,8 @@ static memplan_status set_sizes(mpl_llama_setup *out,
         return refuse(error, "n_seq_max must be <= 256");
     if (params->n_batch == 0 && params->n_ubatch == 0)
         return refuse(error, "n_batch and n_ubatch cannot both be zero");
-    uint64_t n_ctx = params->n_ctx != 0 ? params->n_ctx
-                                        : hparams->context_train;
+    uint64_t n_ctx =
+        params->n_ctx != 0 ? params->n_ctx : hparams->context_train;
     if (n_ctx == 0)
         return refuse(error,
                       "n_ctx and model->hparams.n_ctx_train cannot both be "
@@ -62,9 +62,9 @@ static memplan_status set_sizes(mpl_llama_setup *out,
     out->n_batch = hparams->is_causal
                        ? (uint32_t)mpl_min(n_ctx, params->n_batch)
                        : params->n_batch;
-    out->n_ubatch = (uint32_t)mpl_min(
-        out->n_batch,
-        params->n_ubatch == 0 ? params->n_batch : params->n_ubatch);
+    out->n_ubatch = (uint32_t)mpl_min(out->n_batch, params->n_ubatch == 0
+                                                        ? params->n_batch
+                                                        : params->n_ubatch);
     out->n_outputs_max = outputs_max(out, params);
     n_ctx = pad(n_ctx, 256);
     uint64_t per_sequence = n_ctx;
@@ -167,7 +167,7 @@ static void set_sums(float *sums, const mpl_llama_devices *devices,
         const bool is_mute =
             device->free_bytes == 0 && device->total_bytes == 0;
         const uint64_t bytes = is_mute ? host_bytes : device->free_bytes;
-        const float share = !has_shares ? (float)bytes
+        const float share = !has_shares               ? (float)bytes
                             : i < params->split_count ? params->splits[i]
                                                       : 0.0F;
         sum += share;
@@ -183,8 +183,7 @@ static memplan_status set_layers(mpl_llama_setup *out,
                                  memplan_error *error)
 {
     const uint32_t places = out->hparams->layer_count_all + 1;
-    const uint32_t asked =
-        params->ngl < 0 ? places : (uint32_t)params->ngl;
+    const uint32_t asked = params->ngl < 0 ? places : (uint32_t)params->ngl;
     const uint32_t active =
         devices->count == 0 ? 0 : (uint32_t)mpl_min(asked, places);
     const uint32_t first = (uint32_t)mpl_sub_floor(places, asked);
@@ -219,14 +218,16 @@ static memplan_status set_buffers(mpl_llama_setup *out, memplan_error *error)
     static const char *const names[] = {"CPU", "CPU_REPACK", "AMX", ""};
     for (uint32_t i = 0; i < MPL_LLAMA_BUFFER_DEVICE; i++)
         types[i] = (mpl_llama_buffer_type){
-            names[i], MPL_LLAMA_HOST,
-            MPL_LLAMA_BACKENDS[MPL_LLAMA_CPU].alignment_bytes, 0,
+            names[i],
+            MPL_LLAMA_HOST,
+            MPL_LLAMA_BACKENDS[MPL_LLAMA_CPU].alignment_bytes,
+            0,
             i == MPL_LLAMA_BUFFER_CPU || i == MPL_LLAMA_BUFFER_PINNED,
             UINT64_MAX};
     for (uint32_t i = 0; i < out->device_count; i++) {
         const mpl_llama_backend *backend = out->devices[i].backend;
         types[MPL_LLAMA_BUFFER_DEVICE + i] = (mpl_llama_buffer_type){
-            out->devices[i].name, i, backend->alignment_bytes,
+            out->devices[i].name,  i,     backend->alignment_bytes,
             backend->row_elements, false, backend->buffer_max_bytes};
         if (backend->has_pinned_host && i == 0)
             out->has_pinned = true;
@@ -246,8 +247,7 @@ static uint32_t copies(const mpl_llama_setup *out,
 {
     const uint32_t asked = params->ngl < 0 ? out->hparams->layer_count_all + 1
                                            : (uint32_t)params->ngl;
-    bool can = out->device_count > 1 &&
-               asked > out->hparams->layer_count_all &&
+    bool can = out->device_count > 1 && asked > out->hparams->layer_count_all &&
                params->split == MPL_SPLIT_LAYER && out->kv_offload &&
                params->override_count == 0;
     for (uint32_t i = 0; i < out->device_count; i++)
@@ -309,8 +309,7 @@ memplan_status mpl_llama_resolve(mpl_llama_setup *out, mpl_arena *arena,
                              .swa_full = params->swa_full,
                              .loads_mtp = params->mtp,
                              .has_overrides = params->override_count > 0,
-                             .is_split_layer =
-                                 params->split == MPL_SPLIT_LAYER,
+                             .is_split_layer = params->split == MPL_SPLIT_LAYER,
                              .devices = devices->items,
                              .device_count = devices->count};
     memplan_status status = check_split(params, devices, error);
@@ -318,11 +317,10 @@ memplan_status mpl_llama_resolve(mpl_llama_setup *out, mpl_arena *arena,
         status = set_layers(out, devices, params, error);
     if (status == MEMPLAN_OK)
         status = set_buffers(out, error);
-    const mpl_llama_placing placing = {
-        params, devices->cpu,
-        params->measure == MPL_MEASURE_LOAD &&
-            mpl_llama_uses_mmap(devices, params),
-        devices->all, devices->all_count};
+    const mpl_llama_placing placing = {params, devices->cpu,
+                                       params->measure == MPL_MEASURE_LOAD &&
+                                           mpl_llama_uses_mmap(devices, params),
+                                       devices->all, devices->all_count};
     if (status == MEMPLAN_OK)
         status = mpl_llama_weights_place(out, weights, &placing, error);
     if (status == MEMPLAN_OK)

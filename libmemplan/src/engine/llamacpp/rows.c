@@ -18,26 +18,22 @@ static uint32_t pool_of(const mpl_job *job, const mpl_llama_setup *setup,
 }
 
 /* Rows are exact where the backend's rules were compared with recordings. */
-static mpl_certainty certainty_of(const mpl_llama_setup *setup,
-                                  uint32_t buffer)
+static mpl_certainty certainty_of(const mpl_llama_setup *setup, uint32_t buffer)
 {
     const uint32_t device = setup->buffers[buffer].device;
-    return device == MPL_LLAMA_HOST ||
-                   setup->devices[device].backend->is_exact
+    return device == MPL_LLAMA_HOST || setup->devices[device].backend->is_exact
                ? MPL_EXACT
                : MPL_ESTIMATE;
 }
 
 static memplan_status add_weights(mpl_ledger *ledger, const mpl_job *job,
-                                  const mpl_llama_price *price,
-                                  uint32_t buffer)
+                                  const mpl_llama_price *price, uint32_t buffer)
 {
     const mpl_llama_buffer_type *type = &price->setup.buffers[buffer];
     const uint32_t pool = pool_of(job, &price->setup, buffer);
     const mpl_certainty certainty = certainty_of(&price->setup, buffer);
     memplan_status status = mpl_ledger_add(
-        ledger, pool, MPL_ROW_WEIGHTS, certainty,
-        price->weights.bytes[buffer],
+        ledger, pool, MPL_ROW_WEIGHTS, certainty, price->weights.bytes[buffer],
         mpl_arena_format(ledger->arena,
                          "%s model buffer: the sum of its weights, each "
                          "padded to %u bytes",
@@ -62,16 +58,14 @@ static memplan_status add_weights(mpl_ledger *ledger, const mpl_job *job,
 }
 
 static memplan_status add_context(mpl_ledger *ledger, const mpl_job *job,
-                                  const mpl_llama_price *price,
-                                  uint32_t buffer)
+                                  const mpl_llama_price *price, uint32_t buffer)
 {
     const mpl_llama_setup *setup = &price->setup;
     const mpl_llama_buffer_type *type = &setup->buffers[buffer];
     const uint32_t pool = pool_of(job, setup, buffer);
     const mpl_certainty certainty = certainty_of(setup, buffer);
     const memplan_status status = mpl_ledger_add(
-        ledger, pool, MPL_ROW_KV_CACHE, certainty,
-        price->context.cache[buffer],
+        ledger, pool, MPL_ROW_KV_CACHE, certainty, price->context.cache[buffer],
         mpl_arena_format(ledger->arena,
                          "%s context buffer: K in %s and V in %s for %u cells "
                          "in each of %u streams",
@@ -88,8 +82,7 @@ static memplan_status add_context(mpl_ledger *ledger, const mpl_job *job,
 }
 
 static memplan_status add_compute(mpl_ledger *ledger, const mpl_job *job,
-                                  const mpl_llama_price *price,
-                                  uint32_t buffer)
+                                  const mpl_llama_price *price, uint32_t buffer)
 {
     const mpl_llama_compute_result *compute = &price->compute;
     const mpl_certainty least = certainty_of(&price->setup, buffer);

@@ -133,8 +133,8 @@ memplan_status mpl_llama_overrides_add(mpl_llama_params *out, mpl_arena *arena,
                             "setting \"ot\": \"%s\" is not PATTERN=BUFFER",
                             pattern);
         *equals = '\0';
-        const mpl_llama_override override = {MPL_OVERRIDE_PATTERN, 0, 0, pattern,
-                                             equals + 1};
+        const mpl_llama_override override = {MPL_OVERRIDE_PATTERN, 0, 0,
+                                             pattern, equals + 1};
         const memplan_status status =
             mpl_llama_override_add(out, arena, &override, error);
         if (status != MEMPLAN_OK)

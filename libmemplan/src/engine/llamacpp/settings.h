@@ -29,7 +29,6 @@ memplan_status mpl_llama_override_add(mpl_llama_params *out, mpl_arena *arena,
 
 /* "PATTERN=BUFFER,PATTERN=BUFFER". */
 memplan_status mpl_llama_overrides_add(mpl_llama_params *out, mpl_arena *arena,
-                                       const char *text,
-                                       memplan_error *error);
+                                       const char *text, memplan_error *error);
 
 #endif

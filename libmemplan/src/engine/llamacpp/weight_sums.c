@@ -85,9 +85,9 @@ static bool add_weight(sum_adder *adder, const mpl_llama_weight *weight,
 {
     if (!adder->uses_mmap || !is_mapped(adder->setup, buffer))
         return add_allocated(adder->out, adder->setup, weight, buffer);
-    file_range *range = &adder->ranges[(uint64_t)weight->file_index *
-                                      MPL_LLAMA_BUFFER_MAX +
-                                  buffer];
+    file_range *range =
+        &adder->ranges[(uint64_t)weight->file_index * MPL_LLAMA_BUFFER_MAX +
+                       buffer];
     uint64_t end = 0;
     if (!mpl_add(&end, weight->file_offset, weight->bytes))
         return false;
@@ -127,8 +127,7 @@ static bool add_shared(sum_adder *adder, const mpl_llama_weight *weight)
 static bool add_all(sum_adder *adder)
 {
     const mpl_llama_setup *setup = adder->setup;
-    const mpl_llama_output rule =
-        MPL_LLAMA_ARCHES[setup->hparams->arch].output;
+    const mpl_llama_output rule = MPL_LLAMA_ARCHES[setup->hparams->arch].output;
     for (uint32_t i = 0; i < setup->weight_count; i++) {
         const mpl_llama_weight *weight = &setup->weights[i];
         const uint32_t buffer = setup->weight_buffer[i];

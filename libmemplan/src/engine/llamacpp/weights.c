@@ -18,7 +18,7 @@ typedef struct tensor_row {
 } tensor_row;
 
 static const tensor_row TENSORS[] = {
-#define TENSOR(name, class, use)                                              \
+#define TENSOR(name, class, use)                                               \
     {name, MPL_LLAMA_CLASS_##class, MPL_LLAMA_USE_##use},
 #include "engine/llamacpp/tensors.def"
 #undef TENSOR
@@ -53,8 +53,8 @@ static bool cut_name(mpl_llama_weight *weight, mpl_arena *arena)
         for (size_t d = 0; d < length; d++)
             layer = layer * 10 + (uint32_t)(digits[d] - '0');
         weight->layer = layer;
-        const int kept = (int)(i == 0 ? stem - weight->name
-                                      : digits - weight->name);
+        const int kept =
+            (int)(i == 0 ? stem - weight->name : digits - weight->name);
         weight->part = mpl_arena_format(arena, "%.*s%s", kept, weight->name,
                                         digits + length + 1);
         return weight->part != NULL;
@@ -164,10 +164,10 @@ static memplan_status check_shape(const mpl_llama_weight *weight,
 {
     const bool is_embd = strcmp(weight->name, "token_embd.weight") == 0 &&
                          hparams->arch != MPL_LLAMA_ARCH_WAVTOKENIZER_DEC;
-    const bool is_query = strcmp(weight->part, "attn_q.weight") == 0 &&
-                          weight->layer < hparams->layer_count_all &&
-                          MPL_LLAMA_ARCHES[hparams->arch].memory !=
-                              MPL_LLAMA_MEMORY_HYBRID;
+    const bool is_query =
+        strcmp(weight->part, "attn_q.weight") == 0 &&
+        weight->layer < hparams->layer_count_all &&
+        MPL_LLAMA_ARCHES[hparams->arch].memory != MPL_LLAMA_MEMORY_HYBRID;
     const uint64_t rows =
         is_query ? (uint64_t)hparams->layers[weight->layer].head_count *
                        hparams->layers[weight->layer].key_width
@@ -220,8 +220,7 @@ static bool build_index(mpl_llama_weights *out, mpl_arena *arena,
     for (uint32_t i = 0; i < out->count; i++) {
         const uint32_t layer = out->items[i].layer;
         const uint32_t column = layer == MPL_NO_INDEX ? layer_count : layer;
-        index->weights[(uint64_t)part_of[i] * index->column_count + column] =
-            i;
+        index->weights[(uint64_t)part_of[i] * index->column_count + column] = i;
     }
     out->index = index;
     return true;
@@ -266,8 +265,8 @@ memplan_status mpl_llama_weights_read(mpl_llama_weights *out, mpl_arena *arena,
     bool has_output = false;
     uint32_t layers = hparams->layer_count_all;
     for (uint64_t i = 0; i < gguf->tensor_count; i++) {
-        memplan_status status = read_weight(&items[i], arena, gguf, i,
-                                            hparams->arch, error);
+        memplan_status status =
+            read_weight(&items[i], arena, gguf, i, hparams->arch, error);
         if (status == MEMPLAN_OK)
             status = check_layer(&items[i], hparams, error);
         if (status == MEMPLAN_OK)
@@ -276,8 +275,7 @@ memplan_status mpl_llama_weights_read(mpl_llama_weights *out, mpl_arena *arena,
             return status;
         if (strcmp(items[i].name, "token_embd.weight") == 0)
             out->token_embd = (uint32_t)i;
-        has_output =
-            has_output || strcmp(items[i].name, "output.weight") == 0;
+        has_output = has_output || strcmp(items[i].name, "output.weight") == 0;
         if (items[i].layer != MPL_NO_INDEX && items[i].layer >= layers)
             layers = items[i].layer + 1;
         out->count++;
@@ -300,8 +298,8 @@ const mpl_llama_weight *mpl_llama_find_weight(const mpl_llama_setup *setup,
     if (row == MEMPLAN_UNKNOWN || column >= index->column_count)
         return NULL;
     const uint32_t at = index->weights[row * index->column_count + column];
-    return at != MPL_NO_INDEX && setup->weight_buffer[at] !=
-                                     MPL_LLAMA_BUFFER_NONE
+    return at != MPL_NO_INDEX &&
+                   setup->weight_buffer[at] != MPL_LLAMA_BUFFER_NONE
                ? &setup->weights[at]
                : NULL;
 }

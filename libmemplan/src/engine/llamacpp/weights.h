@@ -14,7 +14,7 @@
 typedef struct mpl_llama_weights {
     const mpl_llama_weight *items;
     uint32_t count;
-    uint32_t token_embd;    /* or MPL_NO_INDEX */
+    uint32_t token_embd; /* or MPL_NO_INDEX */
     const struct mpl_llama_weight_index *index;
 } mpl_llama_weights;
 
