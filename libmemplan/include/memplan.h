@@ -343,6 +343,9 @@ typedef struct memplan_device_info {
  * Detect this machine: hwloc's topology joined with what the kernel and the
  * drivers say. No process is spawned, no device is woken.
  *
+ * Under options->root the tree's own files tell all, and no driver is asked
+ * unless nvml_path names its library.
+ *
  * @param out      Set to the new machine; free it with memplan_machine_free().
  * @param options  NULL for the defaults.
  * @return MEMPLAN_OK, _ARGUMENT, _IO, _CORRUPT, _NO_MEMORY, _TOO_NEW.
@@ -359,6 +362,9 @@ memplan_machine_detect(memplan_machine **out,
  * Open a machine one is not on: an lstopo XML (formats 1 and 2), a JSON
  * profile (what memplan_machine_render(…, "json") writes), or, where `path`
  * names no file, a description as memplan_machine_parse() reads it.
+ *
+ * What the options say is of this machine (its root, drivers, variables and
+ * disk) and does not apply to another; they are checked and left.
  *
  * @param out   Set to the new machine; free it with memplan_machine_free().
  * @return MEMPLAN_OK, _IO, _CORRUPT, _UNSUPPORTED (XML of a later hwloc),

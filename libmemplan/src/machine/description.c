@@ -27,16 +27,24 @@ static const char DECLARED[] = "declared";
 
 enum { WORD_BYTES = 64, NAME_BYTES = 128, MAX_COUNT = 64, MAX_DEVICES = 256 };
 
-typedef enum part_role { UNNAMED, HOST, GPU, DISK, CORES, THREADS, LINK } part_role;
+typedef enum part_role {
+    UNNAMED,
+    HOST,
+    GPU,
+    DISK,
+    CORES,
+    THREADS,
+    LINK
+} part_role;
 
 static const struct {
     const char *word;
     part_role role;
 } ROLES[] = {
-    {"ram", HOST},       {"memory", HOST},   {"host", HOST},
-    {"cpu", HOST},       {"gpu", GPU},       {"gpus", GPU},
-    {"vram", GPU},       {"disk", DISK},     {"ssd", DISK},
-    {"nvme", DISK},      {"core", CORES},    {"cores", CORES},
+    {"ram", HOST},       {"memory", HOST},     {"host", HOST},
+    {"cpu", HOST},       {"gpu", GPU},         {"gpus", GPU},
+    {"vram", GPU},       {"disk", DISK},       {"ssd", DISK},
+    {"nvme", DISK},      {"core", CORES},      {"cores", CORES},
     {"thread", THREADS}, {"threads", THREADS}, {"pcie", LINK},
 };
 
@@ -46,10 +54,10 @@ typedef struct part {
     uint64_t offset;
     int length;
     part_role role;
-    uint32_t count;          /* "2x"; 1 where it is not said */
-    uint64_t bytes;          /* or MEMPLAN_UNKNOWN */
-    uint64_t rate;           /* bytes a second, or MEMPLAN_UNKNOWN */
-    char name[NAME_BYTES];   /* words that are neither */
+    uint32_t count;        /* "2x"; 1 where it is not said */
+    uint64_t bytes;        /* or MEMPLAN_UNKNOWN */
+    uint64_t rate;         /* bytes a second, or MEMPLAN_UNKNOWN */
+    char name[NAME_BYTES]; /* words that are neither */
 } part;
 
 static memplan_status fail_part(const part *of, memplan_status status,
@@ -182,9 +190,8 @@ static bool add_to_name(part *of, const char *word)
     return true;
 }
 
-static memplan_status read_part(part *out, const char *text,
-                                const char *start, const char *end,
-                                memplan_error *error)
+static memplan_status read_part(part *out, const char *text, const char *start,
+                                const char *end, memplan_error *error)
 {
     char word[WORD_BYTES];
     char amount[WORD_BYTES];
@@ -202,10 +209,9 @@ static memplan_status read_part(part *out, const char *text,
         if (out->name[0] == '\0' && read_times(word, &count))
             out->count = count;
         else if (out->role == LINK)
-            status = add_to_name(out, word)
-                         ? MEMPLAN_OK
-                         : fail_part(out, MEMPLAN_E_ARGUMENT, "too long",
-                                     error);
+            status = add_to_name(out, word) ? MEMPLAN_OK
+                                            : fail_part(out, MEMPLAN_E_ARGUMENT,
+                                                        "too long", error);
         else if (take_amount(word, &at, end, amount))
             status = set_amount(out, amount, error);
         else if (!find_role(word, &out->role) && !add_to_name(out, word))
@@ -232,9 +238,9 @@ static memplan_status find_model(const part *of, const mpl_gpu_model **out,
         "machine: \"%.60s\" %s; is it %s%s%s%s%s?", of->name,
         is_several ? "is the name of several GPUs"
                    : "is no GPU of the catalogue",
-        near.count > 0 ? near.words[0] : "24GB gpu",
-        near.count > 1 ? ", " : "", near.count > 1 ? near.words[1] : "",
-        near.count > 2 ? " or " : "", near.count > 2 ? near.words[2] : "");
+        near.count > 0 ? near.words[0] : "24GB gpu", near.count > 1 ? ", " : "",
+        near.count > 1 ? near.words[1] : "", near.count > 2 ? " or " : "",
+        near.count > 2 ? near.words[2] : "");
 }
 
 static memplan_status add_gpus(memplan_machine *machine, const part *of,
@@ -245,8 +251,7 @@ static memplan_status add_gpus(memplan_machine *machine, const part *of,
     if (status != MEMPLAN_OK)
         return status;
     if (machine->device_count + of->count > MAX_DEVICES)
-        return fail_part(of, MEMPLAN_E_TOO_LARGE, "more than 256 GPUs",
-                         error);
+        return fail_part(of, MEMPLAN_E_TOO_LARGE, "more than 256 GPUs", error);
     if (model == NULL && of->bytes == MEMPLAN_UNKNOWN)
         return fail_part(of, MEMPLAN_E_ARGUMENT,
                          "a GPU without a name needs its memory: 24GB gpu",
@@ -280,8 +285,9 @@ static memplan_status read_count(const part *of, uint32_t *out,
     for (; is_digit(*at) && count <= MOST; at++)
         count = count * 10 + (uint32_t)(*at - '0');
     if (at == of->name || *at != '\0' || count == 0 || count > MOST)
-        return fail_part(of, MEMPLAN_E_ARGUMENT, "not a number, such as "
-                                                 "16 cores",
+        return fail_part(of, MEMPLAN_E_ARGUMENT,
+                         "not a number, such as "
+                         "16 cores",
                          error);
     *out = count;
     return MEMPLAN_OK;
@@ -363,8 +369,8 @@ static memplan_status apply_parts(memplan_machine *machine, const char *text,
         const bool is_blank = made.role == UNNAMED && made.name[0] == '\0' &&
                               made.bytes == MEMPLAN_UNKNOWN;
         if (status == MEMPLAN_OK && is_blank)
-            status = fail_part(&made, MEMPLAN_E_ARGUMENT, "an empty part",
-                               error);
+            status =
+                fail_part(&made, MEMPLAN_E_ARGUMENT, "an empty part", error);
         if (status == MEMPLAN_OK && !only_links)
             status = apply_part(machine, &made, error);
         if (status == MEMPLAN_OK && only_links && made.role == LINK)
@@ -377,12 +383,12 @@ static memplan_status apply_parts(memplan_machine *machine, const char *text,
     }
 }
 
-memplan_status mpl_description_read(memplan_machine *machine,
-                                    const char *text, memplan_error *error)
+memplan_status mpl_description_read(memplan_machine *machine, const char *text,
+                                    memplan_error *error)
 {
     mpl_host *const host = &machine->host;
-    machine->devices = mpl_arena_alloc(machine->arena, MAX_DEVICES,
-                                       sizeof *machine->devices);
+    machine->devices =
+        mpl_arena_alloc(machine->arena, MAX_DEVICES, sizeof *machine->devices);
     if (machine->devices == NULL)
         return mpl_fail_memory(error);
     memplan_status status = apply_parts(machine, text, false, error);

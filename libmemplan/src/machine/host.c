@@ -63,8 +63,8 @@ static mpl_figure read_available(const char *text)
     if (told.value != MEMPLAN_UNKNOWN || idle.value == MEMPLAN_UNKNOWN)
         return told;
     uint64_t sum = idle.value;
-    const uint64_t cache = mpl_sub_floor(kib_or(text, "Cached", 0),
-                                         kib_or(text, "Shmem", 0));
+    const uint64_t cache =
+        mpl_sub_floor(kib_or(text, "Cached", 0), kib_or(text, "Shmem", 0));
     (void)mpl_add(&sum, sum, cache);
     (void)mpl_add(&sum, sum, kib_or(text, "SReclaimable", 0));
     return (mpl_figure){sum, "/proc/meminfo: free and page cache"};
@@ -86,9 +86,8 @@ static void read_meminfo(mpl_host *host, const char *text)
 static mpl_figure read_setting(const mpl_tree *tree, const char *path)
 {
     uint64_t value;
-    return mpl_tree_number(tree, &value, "%s", path)
-               ? (mpl_figure){value, path}
-               : MPL_FIGURE_UNKNOWN;
+    return mpl_tree_number(tree, &value, "%s", path) ? (mpl_figure){value, path}
+                                                     : MPL_FIGURE_UNKNOWN;
 }
 
 /* Without overcommit the kernel refuses what passes the commit limit, even
@@ -99,13 +98,12 @@ static void read_commit(mpl_limits *limits, const char *meminfo)
     const mpl_figure limit = kib_figure(meminfo, "CommitLimit");
     if (limits->machine->host.overcommit.value == NEVER &&
         limit.value != MEMPLAN_UNKNOWN)
-        mpl_limits_add(
-            limits,
-            (mpl_limit){.source = "/proc/meminfo CommitLimit "
-                                  "(vm.overcommit_memory is 2)",
-                        .limit_bytes = limit.value,
-                        .used_bytes = kib_or(meminfo, "Committed_AS",
-                                             MEMPLAN_UNKNOWN)});
+        mpl_limits_add(limits,
+                       (mpl_limit){.source = "/proc/meminfo CommitLimit "
+                                             "(vm.overcommit_memory is 2)",
+                                   .limit_bytes = limit.value,
+                                   .used_bytes = kib_or(meminfo, "Committed_AS",
+                                                        MEMPLAN_UNKNOWN)});
 }
 
 /* "Max address space   unlimited   unlimited   bytes": the soft limit. */
@@ -151,8 +149,9 @@ static void add_node(mpl_limit *to, const mpl_tree *tree, uint32_t node)
         mpl_sub_floor(mpl_tree_node_bytes(tree, node, " FilePages"),
                       mpl_tree_node_bytes(tree, node, " Shmem"));
     (void)mpl_add(&to->limit_bytes, to->limit_bytes, total);
-    (void)mpl_add(&to->used_bytes, to->used_bytes,
-                  mpl_sub_floor(total, mpl_tree_node_bytes(tree, node, " MemFree")));
+    (void)mpl_add(
+        &to->used_bytes, to->used_bytes,
+        mpl_sub_floor(total, mpl_tree_node_bytes(tree, node, " MemFree")));
     (void)mpl_add(&to->reclaimable_bytes, to->reclaimable_bytes, cache);
     (void)mpl_add(&to->reclaimable_bytes, to->reclaimable_bytes,
                   mpl_tree_node_bytes(tree, node, " SReclaimable"));
@@ -188,18 +187,20 @@ static bool take_out_devices(memplan_machine *machine, const mpl_tree *tree)
         const mpl_numa_node *const node = &machine->nodes[at];
         if (node->kind != MPL_MEMORY_DEVICE)
             continue;
-        (void)mpl_add(&total, total, mpl_tree_node_bytes(tree, node->index, " MemTotal"));
-        (void)mpl_add(&idle, idle, mpl_tree_node_bytes(tree, node->index, " MemFree"));
+        (void)mpl_add(&total, total,
+                      mpl_tree_node_bytes(tree, node->index, " MemTotal"));
+        (void)mpl_add(&idle, idle,
+                      mpl_tree_node_bytes(tree, node->index, " MemFree"));
     }
     if (total == 0 || host->total_bytes.value == MEMPLAN_UNKNOWN)
         return true;
-    host->total_bytes = (mpl_figure){
-        mpl_sub_floor(host->total_bytes.value, total),
-        "/proc/meminfo, less the nodes of GPUs"};
+    host->total_bytes =
+        (mpl_figure){mpl_sub_floor(host->total_bytes.value, total),
+                     "/proc/meminfo, less the nodes of GPUs"};
     if (host->available_bytes.value != MEMPLAN_UNKNOWN)
-        host->available_bytes = (mpl_figure){
-            mpl_sub_floor(host->available_bytes.value, idle),
-            "/proc/meminfo, less the nodes of GPUs"};
+        host->available_bytes =
+            (mpl_figure){mpl_sub_floor(host->available_bytes.value, idle),
+                         "/proc/meminfo, less the nodes of GPUs"};
     char amount[32];
     memplan_bytes_format(amount, sizeof amount, total);
     return mpl_machine_add_note(machine,
@@ -246,18 +247,16 @@ static void apply_quota(mpl_limits *limits)
         limits->quota_threads >= host->thread_count)
         return;
     limits->failed |= !mpl_machine_add_note(
-        limits->machine,
-        "%s allows the time of %u of %u threads", limits->quota_source,
-        limits->quota_threads, host->thread_count);
+        limits->machine, "%s allows the time of %u of %u threads",
+        limits->quota_source, limits->quota_threads, host->thread_count);
     host->thread_count = limits->quota_threads;
 }
 
 bool mpl_host_read_memory(memplan_machine *machine, const mpl_tree *tree)
 {
     mpl_host *const host = &machine->host;
-    mpl_limits limits = {.machine = machine,
-                         .tree = tree,
-                         .swap_bytes = MEMPLAN_UNKNOWN};
+    mpl_limits limits = {
+        .machine = machine, .tree = tree, .swap_bytes = MEMPLAN_UNKNOWN};
     char text[MPL_TREE_FILE_BYTES];
     host->swappiness = read_setting(tree, "/proc/sys/vm/swappiness");
     host->overcommit = read_setting(tree, "/proc/sys/vm/overcommit_memory");

@@ -102,8 +102,7 @@ static void take_report(mpl_device *device, const mpl_report *report)
     device->is_divided |= report->is_divided;
     device->slice = report->slice;
     /* Total and free go together: two sources count differently. */
-    if (take_figure(&device->total_bytes, report->total_bytes,
-                    report->source))
+    if (take_figure(&device->total_bytes, report->total_bytes, report->source))
         device->free_bytes = (mpl_figure){
             report->free_bytes,
             report->free_bytes != MEMPLAN_UNKNOWN ? report->source : ""};
@@ -144,8 +143,7 @@ void mpl_device_take_model(mpl_device *device, const mpl_gpu_model *model)
     take_text(&device->vendor, model->vendor);
     device->is_unified |= model->memory == MPL_GPU_UNIFIED;
     if (!device->is_unified)
-        (void)take_figure(&device->total_bytes, model->memory_bytes,
-                          CATALOGUE);
+        (void)take_figure(&device->total_bytes, model->memory_bytes, CATALOGUE);
     (void)take_figure(&device->bandwidth_bytes_per_second,
                       model->bandwidth_bytes_per_second, CATALOGUE);
     (void)take_figure(&device->fp16_flops_per_second,
@@ -158,9 +156,8 @@ void mpl_device_take_model(mpl_device *device, const mpl_gpu_model *model)
     }
 }
 
-static memplan_status make_device(memplan_machine *machine,
-                                  mpl_device *device, const group *of,
-                                  memplan_error *error)
+static memplan_status make_device(memplan_machine *machine, mpl_device *device,
+                                  const group *of, memplan_error *error)
 {
     const char **const sources = mpl_arena_alloc(
         machine->arena, (uint64_t)of->count + 1, sizeof *sources);
@@ -177,8 +174,7 @@ static memplan_status make_device(memplan_machine *machine,
         vendor_id = vendor_id != 0 ? vendor_id : report->vendor_id;
         device_id = device_id != 0 ? device_id : report->device_id;
         /* CUDA's number is the engines' own; others only resemble it. */
-        if (strcmp(report->source, "cuda") == 0 ||
-            device->order == UINT32_MAX)
+        if (strcmp(report->source, "cuda") == 0 || device->order == UINT32_MAX)
             device->order = report->order;
     }
     device->vendor = vendor_name(vendor_id);
@@ -219,8 +215,8 @@ static memplan_status group_reports(mpl_arena *arena,
             place++;
         if (place == count) {
             /* One source reports a GPU at most twice: room for all. */
-            out[count].reports = mpl_arena_alloc(
-                arena, 2 * SOURCE_COUNT, sizeof *out[count].reports);
+            out[count].reports = mpl_arena_alloc(arena, 2 * SOURCE_COUNT,
+                                                 sizeof *out[count].reports);
             if (out[count].reports == NULL)
                 return mpl_fail_memory(error);
             count++;
@@ -237,8 +233,7 @@ static memplan_status join_devices(memplan_machine *machine,
                                    memplan_error *error)
 {
     const uint32_t most = topology->report_count;
-    group *const groups =
-        mpl_arena_alloc(machine->arena, most, sizeof *groups);
+    group *const groups = mpl_arena_alloc(machine->arena, most, sizeof *groups);
     machine->devices =
         mpl_arena_alloc(machine->arena, most, sizeof *machine->devices);
     if (groups == NULL || machine->devices == NULL)
@@ -247,8 +242,9 @@ static memplan_status join_devices(memplan_machine *machine,
     memplan_status status =
         group_reports(machine->arena, topology, groups, &count, error);
     for (uint32_t at = 0; at < count && status == MEMPLAN_OK; at++)
-        status = make_device(machine, &machine->devices[machine->device_count++],
-                             &groups[at], error);
+        status =
+            make_device(machine, &machine->devices[machine->device_count++],
+                        &groups[at], error);
     return status;
 }
 

@@ -32,10 +32,14 @@ static mpl_lstopo_type read_type(const mpl_lstopo *from)
     static const struct {
         const char *name;
         mpl_lstopo_type type;
-    } TYPES[] = {{"Machine", MPL_LSTOPO_MACHINE},    {"Package", MPL_LSTOPO_PACKAGE},
-                 {"Socket", MPL_LSTOPO_PACKAGE},     {"Core", MPL_LSTOPO_CORE},
-                 {"PU", MPL_LSTOPO_PU},              {"NUMANode", MPL_LSTOPO_NUMA_NODE},
-                 {"PCIDev", MPL_LSTOPO_PCI_DEVICE},  {"OSDev", MPL_LSTOPO_OS_DEVICE},
+    } TYPES[] = {{"Machine", MPL_LSTOPO_MACHINE},
+                 {"Package", MPL_LSTOPO_PACKAGE},
+                 {"Socket", MPL_LSTOPO_PACKAGE},
+                 {"Core", MPL_LSTOPO_CORE},
+                 {"PU", MPL_LSTOPO_PU},
+                 {"NUMANode", MPL_LSTOPO_NUMA_NODE},
+                 {"PCIDev", MPL_LSTOPO_PCI_DEVICE},
+                 {"OSDev", MPL_LSTOPO_OS_DEVICE},
                  {"MemCache", MPL_LSTOPO_MEMORY_CACHE}};
     char name[32];
     if (mpl_xml_attribute(&from->xml, "type", name, sizeof name))
@@ -94,9 +98,9 @@ static memplan_status open_node(mpl_lstopo *from, mpl_lstopo_frame *made,
     if (topology->node_count == MPL_LSTOPO_MAX_NODES)
         return too_many(from, MPL_LSTOPO_MAX_NODES, "NUMA nodes", error);
     const uint32_t index = read_index(from);
-    uint64_t *const gp = mpl_arena_grow(topology->arena, from->gp_indexes,
-                                        topology->node_count,
-                                        &from->gp_capacity, sizeof *gp);
+    uint64_t *const gp =
+        mpl_arena_grow(topology->arena, from->gp_indexes, topology->node_count,
+                       &from->gp_capacity, sizeof *gp);
     if (gp == NULL)
         return mpl_fail_memory(error);
     from->gp_indexes = gp;
@@ -129,10 +133,8 @@ static memplan_status open_pci(mpl_lstopo *from, mpl_lstopo_frame *made,
     unsigned vendor_id = 0;
     unsigned device_id = 0;
     if (!mpl_xml_attribute(&from->xml, "pci_type", type, sizeof type) ||
-        !mpl_xml_attribute(&from->xml, "pci_busid", address,
-                           sizeof address) ||
-        sscanf(type, "%4x [%4x:%4x]", &class_id, &vendor_id, &device_id) !=
-            3 ||
+        !mpl_xml_attribute(&from->xml, "pci_busid", address, sizeof address) ||
+        sscanf(type, "%4x [%4x:%4x]", &class_id, &vendor_id, &device_id) != 3 ||
         !mpl_pci_is_gpu(class_id, vendor_id))
         return MEMPLAN_OK;
     if (from->topology->report_count == MPL_LSTOPO_MAX_REPORTS)
@@ -167,7 +169,7 @@ static const char *read_backend(const char *name, uint32_t *out_order)
         if (strncmp(name, BACKENDS[at], length) != 0)
             continue;
         const int count = sscanf(name + length, "%5ud%5u", &first, &second);
-        *out_order = count == 2 ? first * 1000 + second
+        *out_order = count == 2   ? first * 1000 + second
                      : count == 1 ? first
                                   : UINT32_MAX;
         if (count >= 1)
@@ -197,15 +199,13 @@ static memplan_status open_os_device(mpl_lstopo *from, mpl_lstopo_frame *made,
     const uint32_t numa_index = near_node(from);
     made->is_backend = true;
     made->report = from->topology->report_count;
-    mpl_report *const report =
-        mpl_topology_add_report(from->topology, backend);
+    mpl_report *const report = mpl_topology_add_report(from->topology, backend);
     if (report == NULL)
         return mpl_fail_memory(error);
     report->order = order;
     report->numa_index = numa_index;
     if (parent != NULL && parent->type == MPL_LSTOPO_PCI_DEVICE) {
-        const mpl_report *const pci =
-            &from->topology->reports[parent->report];
+        const mpl_report *const pci = &from->topology->reports[parent->report];
         report->pci = pci->pci;
         report->vendor_id = pci->vendor_id;
         report->device_id = pci->device_id;
@@ -275,7 +275,8 @@ static memplan_status open_object(mpl_lstopo *from, mpl_lstopo_frame *made,
 }
 
 /* Formats have a major number; format 1 names none. */
-static memplan_status check_version(const mpl_lstopo *from, memplan_error *error)
+static memplan_status check_version(const mpl_lstopo *from,
+                                    memplan_error *error)
 {
     char version[32] = "1.0";
     if (strcmp(from->xml.name, "topology") != 0)
@@ -294,9 +295,8 @@ static memplan_status check_version(const mpl_lstopo *from, memplan_error *error
 
 static memplan_status open_element(mpl_lstopo *from, memplan_error *error)
 {
-    mpl_lstopo_frame made = {.node = UINT32_MAX,
-                  .near_node = UINT32_MAX,
-                  .report = UINT32_MAX};
+    mpl_lstopo_frame made = {
+        .node = UINT32_MAX, .near_node = UINT32_MAX, .report = UINT32_MAX};
     const char *const name = from->xml.name;
     memplan_status status = MEMPLAN_OK;
     if (from->depth == 0)
@@ -319,8 +319,9 @@ static memplan_status finish(mpl_lstopo *from, memplan_error *error)
 {
     mpl_topology *const topology = from->topology;
     if (topology->all_thread_count == 0)
-        return mpl_fail(error, MEMPLAN_E_CORRUPT, 0,
-                        "XML: a topology without any processor (MPL_LSTOPO_PU)");
+        return mpl_fail(
+            error, MEMPLAN_E_CORRUPT, 0,
+            "XML: a topology without any processor (MPL_LSTOPO_PU)");
     if (topology->node_count == 0 && from->machine_memory_bytes > 0) {
         mpl_numa_node *const node = mpl_topology_add_node(topology, 0);
         if (node == NULL)

@@ -36,9 +36,9 @@ typedef struct mpl_lstopo_frame {
     mpl_lstopo_type type;
     uint32_t node;      /* of a NUMANode */
     uint32_t near_node; /* the node beside its processors */
-    uint32_t report; /* of a PCIDev that is a GPU, or of an OSDev in one */
-    bool is_kind;    /* a cpukind */
-    bool is_backend; /* an OSDev of a programming interface */
+    uint32_t report;    /* of a PCIDev that is a GPU, or of an OSDev in one */
+    bool is_kind;       /* a cpukind */
+    bool is_backend;    /* an OSDev of a programming interface */
 } mpl_lstopo_frame;
 
 typedef enum mpl_lstopo_attribute {
@@ -62,7 +62,8 @@ typedef struct mpl_lstopo {
     mpl_bitmap core_firsts; /* the first thread of each core */
     uint32_t kind_count;
     const char *kind_names[MPL_LSTOPO_MAX_KINDS];
-    uint64_t kind_speeds[MPL_LSTOPO_MAX_KINDS]; /* comparable with each other only */
+    uint64_t
+        kind_speeds[MPL_LSTOPO_MAX_KINDS]; /* comparable with each other only */
     mpl_lstopo_attribute attribute;
     mpl_lstopo_frame frames[MPL_XML_MAX_DEPTH];
 } mpl_lstopo;

@@ -45,12 +45,12 @@ static bool read_machine_info(mpl_topology *topology, const char *name,
 }
 
 /* An info of a kind of cores: its name, or how fast it is. */
-static bool read_kind_info(mpl_lstopo *from, const char *name, const char *value)
+static bool read_kind_info(mpl_lstopo *from, const char *name,
+                           const char *value)
 {
     const uint32_t last = from->kind_count - 1;
     if (strcmp(name, "CoreType") == 0) {
-        from->kind_names[last] =
-            mpl_arena_strdup(from->topology->arena, value);
+        from->kind_names[last] = mpl_arena_strdup(from->topology->arena, value);
         if (from->kind_speeds[last] == 0 && strcmp(value, "IntelCore") == 0)
             from->kind_speeds[last] = 1; /* above IntelAtom */
     }
@@ -74,23 +74,25 @@ memplan_status mpl_lstopo_info(mpl_lstopo *from, memplan_error *error)
         is_kept = read_kind_info(from, name, value);
     else if (owner->type == MPL_LSTOPO_NUMA_NODE)
         return read_node_info(from, owner->node, name, value, error);
-    else if (owner->type == MPL_LSTOPO_PACKAGE || owner->type == MPL_LSTOPO_MACHINE)
+    else if (owner->type == MPL_LSTOPO_PACKAGE ||
+             owner->type == MPL_LSTOPO_MACHINE)
         is_kept = read_machine_info(from->topology, name, value);
     else if (owner->report != UINT32_MAX &&
              (owner->type == MPL_LSTOPO_PCI_DEVICE || owner->is_backend))
         is_kept = mpl_report_fact(from->topology->arena,
-                                  &from->topology->reports[owner->report],
-                                  name, value);
+                                  &from->topology->reports[owner->report], name,
+                                  value);
     return is_kept ? MEMPLAN_OK : mpl_fail_memory(error);
 }
 
 memplan_status mpl_lstopo_kind(mpl_lstopo *from, mpl_lstopo_frame *made,
-                                memplan_error *error)
+                               memplan_error *error)
 {
     char text[MPL_BITMAP_TEXT_BYTES];
     if (from->kind_count == MPL_LSTOPO_MAX_KINDS)
         return mpl_fail(error, MEMPLAN_E_TOO_LARGE, from->xml.at,
-                        "XML: more than %d kinds of cores", MPL_LSTOPO_MAX_KINDS);
+                        "XML: more than %d kinds of cores",
+                        MPL_LSTOPO_MAX_KINDS);
     from->kind_names[from->kind_count] = "";
     if (mpl_xml_attribute(&from->xml, "cpuset", text, sizeof text) &&
         mpl_bitmap_read(&from->kind_cpus[from->kind_count], text)) {
@@ -172,4 +174,3 @@ bool mpl_lstopo_finish_kinds(mpl_lstopo *from)
     }
     return true;
 }
-

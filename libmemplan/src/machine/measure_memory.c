@@ -23,7 +23,12 @@
 #include "machine/bitmap.h"
 #include "machine/tree.h"
 
-enum { MAX_THREADS = 256, ROUNDS = 128, WINDOWS = 4, LONG_BITS = 8 * sizeof(long) };
+enum {
+    MAX_THREADS = 256,
+    ROUNDS = 128,
+    WINDOWS = 4,
+    LONG_BITS = 8 * sizeof(long)
+};
 static const uint64_t THREAD_BYTES = UINT64_C(64) << 20;
 static const uint64_t ALL_BYTES = UINT64_C(2) << 30;
 static const uint64_t LEAST_BYTES = UINT64_C(4) << 20; /* a thread */
@@ -106,9 +111,7 @@ static void *run_member(void *given)
 
 static uint64_t faster(uint64_t a, uint64_t b)
 {
-    return a == MEMPLAN_UNKNOWN   ? b
-           : b == MEMPLAN_UNKNOWN ? a
-                                  : mpl_max(a, b);
+    return a == MEMPLAN_UNKNOWN ? b : b == MEMPLAN_UNKNOWN ? a : mpl_max(a, b);
 }
 
 /*
@@ -116,8 +119,7 @@ static uint64_t faster(uint64_t a, uint64_t b)
  * faster: on a machine that is busy with other work the threads hardly ever
  * run at the same time, and what one of them reads is still true.
  */
-static uint64_t best_rate(const member *members, uint32_t count,
-                          uint64_t bytes)
+static uint64_t best_rate(const member *members, uint32_t count, uint64_t bytes)
 {
     uint64_t best = MEMPLAN_UNKNOWN;
     for (uint32_t round = 0; round < members[0].round_count; round++) {
@@ -143,8 +145,8 @@ static void bind_to_node(void *place, uint64_t bytes, uint32_t node)
     if (node >= 16 * LONG_BITS)
         return;
     mask[node / LONG_BITS] = 1UL << (node % LONG_BITS);
-    (void)syscall(SYS_mbind, place, (size_t)bytes, BIND, mask,
-                  16UL * LONG_BITS, 0U);
+    (void)syscall(SYS_mbind, place, (size_t)bytes, BIND, mask, 16UL * LONG_BITS,
+                  0U);
 }
 
 static uint64_t run_team(team *of, member *members, uint32_t count)
@@ -192,18 +194,16 @@ static uint32_t find_cpus(uint32_t node, uint32_t *cpus)
     return count;
 }
 
-uint64_t mpl_measure_node(mpl_arena *arena, uint32_t node,
-                          uint64_t spare_bytes)
+uint64_t mpl_measure_node(mpl_arena *arena, uint32_t node, uint64_t spare_bytes)
 {
     uint32_t cpus[MAX_THREADS];
     const uint32_t count = find_cpus(node, cpus);
-    member *const members =
-        mpl_arena_alloc(arena, count, sizeof *members);
+    member *const members = mpl_arena_alloc(arena, count, sizeof *members);
     if (count == 0 || members == NULL)
         return MEMPLAN_UNKNOWN;
-    team of = {.bytes = mpl_min(
-                   THREAD_BYTES,
-                   mpl_min(ALL_BYTES, spare_bytes / 4) / count / 4096 * 4096)};
+    team of = {.bytes =
+                   mpl_min(THREAD_BYTES, mpl_min(ALL_BYTES, spare_bytes / 4) /
+                                             count / 4096 * 4096)};
     if (of.bytes < LEAST_BYTES)
         return MEMPLAN_UNKNOWN;
     const uint64_t all = of.bytes * count;
@@ -216,8 +216,7 @@ uint64_t mpl_measure_node(mpl_arena *arena, uint32_t node,
         members[at] = (member){.of = &of,
                                .index = at,
                                .cpu = cpus[at],
-                               .words = (uint64_t *)place +
-                                        of.bytes / 8 * at};
+                               .words = (uint64_t *)place + of.bytes / 8 * at};
     const uint64_t rate = run_team(&of, members, count);
     (void)munmap(place, (size_t)all);
     return rate;

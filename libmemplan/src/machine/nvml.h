@@ -48,7 +48,7 @@ typedef struct mpl_nvml_pci {
     char bus_id[32];
 } mpl_nvml_pci;
 
-/*      member            type                    symbols, the newest first */
+/*   member    type    symbols, the newest first */
 #define MPL_NVML_CALLS(CALL)                                                  \
     CALL(init, int (*)(void), "nvmlInit_v2", "nvmlInit")                      \
     CALL(shutdown, int (*)(void), "nvmlShutdown", NULL)                       \
@@ -86,7 +86,8 @@ typedef struct mpl_nvml_pci {
 /* A call that the library does not have is NULL. */
 typedef struct mpl_nvml {
     void *library;
-#define NVML_MEMBER(member_, type_, ...) __extension__ __typeof__(type_) member_;
+#define NVML_MEMBER(member_, type_, ...) \
+    __extension__ __typeof__(type_) member_;
     MPL_NVML_CALLS(NVML_MEMBER)
 #undef NVML_MEMBER
 } mpl_nvml;

@@ -18,13 +18,11 @@
 static bool make_path(const mpl_tree *tree, char *out, const char *path,
                       va_list args)
 {
-    const int root =
-        snprintf(out, MPL_TREE_PATH_BYTES, "%s", tree->root);
+    const int root = snprintf(out, MPL_TREE_PATH_BYTES, "%s", tree->root);
     if (root < 0 || root >= MPL_TREE_PATH_BYTES)
         return false;
-    const int rest = vsnprintf(out + root,
-                               (size_t)(MPL_TREE_PATH_BYTES - root), path,
-                               args);
+    const int rest =
+        vsnprintf(out + root, (size_t)(MPL_TREE_PATH_BYTES - root), path, args);
     return rest >= 0 && rest < MPL_TREE_PATH_BYTES - root;
 }
 
@@ -94,8 +92,8 @@ static bool read_names(DIR *folder, mpl_arena *arena, const char ***names,
     while (*count < MAX_NAMES && (entry = readdir(folder)) != NULL) {
         if (entry->d_name[0] == '.')
             continue;
-        const char **const wider = mpl_arena_grow(arena, *names, *count,
-                                                  &capacity, sizeof *wider);
+        const char **const wider =
+            mpl_arena_grow(arena, *names, *count, &capacity, sizeof *wider);
         const char *const name = mpl_arena_strdup(arena, entry->d_name);
         if (wider == NULL || name == NULL)
             return false;
@@ -111,11 +109,9 @@ bool mpl_tree_list(const mpl_tree *tree, mpl_arena *arena, const char ***out,
     char full[MPL_TREE_PATH_BYTES];
     *out = NULL;
     *out_count = 0;
-    const int length =
-        snprintf(full, sizeof full, "%s%s", tree->root, path);
-    DIR *const folder = length > 0 && length < (int)sizeof full
-                            ? opendir(full)
-                            : NULL;
+    const int length = snprintf(full, sizeof full, "%s%s", tree->root, path);
+    DIR *const folder =
+        length > 0 && length < (int)sizeof full ? opendir(full) : NULL;
     if (folder == NULL)
         return true;
     const bool is_kept = read_names(folder, arena, out, out_count);
@@ -147,8 +143,7 @@ bool mpl_tree_parse(const char *text, uint64_t *out)
     return has_digits;
 }
 
-bool mpl_tree_number(const mpl_tree *tree, uint64_t *out, const char *path,
-                     ...)
+bool mpl_tree_number(const mpl_tree *tree, uint64_t *out, const char *path, ...)
 {
     char full[MPL_TREE_PATH_BYTES];
     char text[64];
@@ -191,7 +186,8 @@ uint64_t mpl_tree_node_bytes(const mpl_tree *tree, uint32_t node,
     const char *const at = strstr(text, key);
     if (at == NULL)
         return 0;
-    const char *const number = at + strlen(key) + strspn(at + strlen(key), ": ");
+    const char *const number =
+        at + strlen(key) + strspn(at + strlen(key), ": ");
     return mpl_tree_parse(number, &kib) && mpl_mul(&bytes, kib, 1024) ? bytes
                                                                       : 0;
 }
