@@ -50,13 +50,26 @@ static memplan_status read_file(memplan_machine *machine,
                     "neither an lstopo XML nor a JSON profile");
 }
 
+/* "60GB/s" is a rate: its slash makes no path. */
+static bool has_path_slash(const char *text)
+{
+    for (const char *at = strchr(text, '/'); at != NULL;
+         at = strchr(at + 1, '/')) {
+        const bool is_rate = at > text && at[-1] == 'B' && at[1] == 's' &&
+                             strchr(", \t", at[2]) != NULL; /* or the end */
+        if (!is_rate)
+            return true;
+    }
+    return false;
+}
+
 /* A path that does not exist is not a description: "node7.xml", "a/b". */
 static bool looks_like_path(const char *text)
 {
     const char *const dot = strrchr(text, '.');
-    return strchr(text, '/') != NULL ||
-           (dot != NULL && (strcmp(dot, ".xml") == 0 ||
-                            strcmp(dot, ".json") == 0));
+    return has_path_slash(text) ||
+           (dot != NULL &&
+            (strcmp(dot, ".xml") == 0 || strcmp(dot, ".json") == 0));
 }
 
 static memplan_status open_file(memplan_machine *machine, const char *path,

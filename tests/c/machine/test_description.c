@@ -201,9 +201,16 @@ Test(open, absent_files)
                  MEMPLAN_E_NOT_FOUND);
     cr_expect_not_null(strstr(error.message, "node7.xml"), "%s",
                        error.message);
-    cr_expect_eq(memplan_machine_open(&machine, "24GB gpu", NULL, &error),
-                 MEMPLAN_OK);
-    memplan_machine_free(machine);
+    cr_expect_eq(memplan_machine_open(&machine, "a/64GB/s", NULL, &error),
+                 MEMPLAN_E_NOT_FOUND);
+    static const char *const WORDS[] = {"24GB gpu", "64GiB ram 60GB/s",
+                                        "64GiB ram 60GB/s, 24GB gpu"};
+    for (size_t at = 0; at < sizeof WORDS / sizeof *WORDS; at++) {
+        machine = NULL;
+        cr_expect_eq(memplan_machine_open(&machine, WORDS[at], NULL, &error),
+                     MEMPLAN_OK, "%s: %s", WORDS[at], error.message);
+        memplan_machine_free(machine);
+    }
 }
 
 /* Every row can be named, and is found by what drivers call it. */
