@@ -13,16 +13,20 @@ typedef struct devices {
     uint32_t count;
 } devices;
 
+static bool is_device(mpl_json_value value)
+{
+    int64_t index = 0;
+    return mpl_json_i64(value, &index) || mpl_json_string(value, NULL) != NULL;
+}
+
+/* As it will be written; NULL: no memory. */
 static const char *text_of(mpl_arena *arena, mpl_json_value value)
 {
     int64_t index = 0;
     if (mpl_json_i64(value, &index))
         return mpl_arena_format(arena, "%lld", (long long)index);
-    const char *name = mpl_json_string(value, NULL);
-    if (name == NULL)
-        return NULL;
     mpl_text quoted = {0};
-    mpl_json_quote(&quoted, name);
+    mpl_json_quote(&quoted, mpl_json_string(value, NULL));
     const char *copy =
         quoted.failed ? NULL : mpl_arena_strdup(arena, quoted.data);
     mpl_text_discard(&quoted);
@@ -49,15 +53,15 @@ static memplan_status read_map(mpl_device_map *map, devices *all,
         return mpl_fail_memory(error);
     mpl_json_walk walk = mpl_json_begin(root);
     while (mpl_json_next(&walk)) {
-        const char *text = text_of(arena, walk.value);
-        const char *name = mpl_arena_strdup(arena, walk.key);
-        if (name == NULL)
-            return mpl_fail_memory(error);
-        if (text == NULL)
+        if (!is_device(walk.value))
             return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
                             "device_map: \"%s\": a device is a number or a "
                             "name",
-                            name);
+                            walk.key);
+        const char *text = text_of(arena, walk.value);
+        const char *name = mpl_arena_strdup(arena, walk.key);
+        if (name == NULL || text == NULL)
+            return mpl_fail_memory(error);
         map->entries[map->count++] =
             (mpl_map_entry){name, number_of(all, text)};
     }
