@@ -143,8 +143,11 @@ static memplan_status read_number(double *out, const char *text, size_t length,
     if (number.end - number.at > MAX_NUMBER || !spell(&number))
         return not_valid(whole, error);
     mpl_json *document = NULL;
-    if (mpl_document_parse(&document, number.text, number.length, NULL) !=
-        MEMPLAN_OK)
+    const memplan_status status =
+        mpl_document_parse(&document, number.text, number.length, NULL);
+    if (status == MEMPLAN_E_NO_MEMORY)
+        return mpl_fail_memory(error);
+    if (status != MEMPLAN_OK)
         return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
                         "\"%s\" is larger than any number", whole);
     (void)mpl_json_real(mpl_json_at(mpl_json_root(document), 0), out);
