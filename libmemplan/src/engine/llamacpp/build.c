@@ -23,6 +23,17 @@ bool mpl_key_is_set(const mpl_build *b, const char *key)
     return found != NULL && mpl_gguf_real(found, 0, &value) && value != 0;
 }
 
+bool mpl_layer_key_is_set(const mpl_build *b, const char *key, int layer)
+{
+    const mpl_gguf_key *const found = mpl_gguf_find_arch(b->h->gguf, key);
+    double value = 0;
+    if (found == NULL || layer < 0)
+        return false;
+    return (mpl_gguf_real(found, (uint64_t)layer, &value) ||
+            mpl_gguf_real(found, 0, &value)) &&
+           value > 0;
+}
+
 uint32_t mpl_key_u32(const mpl_build *b, const char *key, uint32_t otherwise)
 {
     const mpl_gguf_key *const found = mpl_gguf_find_arch(b->h->gguf, key);

@@ -60,6 +60,8 @@ mpl_builder *mpl_builder_of(mpl_llama_arch arch);
 /* A number of the model's metadata ("ARCH." left out) that is neither absent
  * nor zero. */
 bool mpl_key_is_set(const mpl_build *b, const char *key);
+/* The same of a layer's item, or of a scalar for all layers: positive. */
+bool mpl_layer_key_is_set(const mpl_build *b, const char *key, int layer);
 /* A whole number of the metadata, at least 1; `otherwise` where there is none. */
 uint32_t mpl_key_u32(const mpl_build *b, const char *key, uint32_t otherwise);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Kimi Linear: gated delta nets with a gate an element, latent attention
- * without positions every few layers. */
+/* Kimi Linear and Bailing 3: gated delta nets with a gate an element, latent
+ * attention every few layers (Kimi's without positions). */
 #include "engine/llamacpp/build_delta.h"
 #include "engine/llamacpp/builders.h"
 #include "engine/llamacpp/decoder.h"
@@ -17,6 +17,7 @@ typedef struct kda {
     uint64_t heads;
     uint64_t n; /* tokens of a sequence */
     uint64_t s; /* sequences */
+    bool is_bounded; /* Bailing's: gates of full rank, a sigmoid of them */
     mpl_node *kept; /* convolution histories of q, k and v */
 } kda;
 
@@ -79,27 +80,39 @@ static mpl_node *decay(const kda *a, mpl_node *x)
 {
     mpl_build *const b = a->b;
     mpl_node *g = mpl_linear_bare(b, a->layer, "ssm_f_a", x);
-    g = mpl_linear_bare(b, a->layer, "ssm_f_b", g);
+    if (!a->is_bounded)
+        g = mpl_linear_bare(b, a->layer, "ssm_f_b", g);
     g = mpl_plus(b, g, mpl_weight(b, a->layer, "ssm_dt", ".bias"));
-    g = mpl_reshape3(b, mpl_unary(b, g), a->width, a->heads, b->tokens);
+    if (!a->is_bounded)
+        g = mpl_unary(b, g);
+    g = mpl_reshape3(b, g, a->width, a->heads, b->tokens);
     mpl_node *const rate =
         mpl_reshape3(b, mpl_weight(b, a->layer, "ssm_a", ""), 1, a->heads, 1);
     g = mpl_times(b, g, rate);
+    if (a->is_bounded)
+        g = mpl_scale(b, mpl_unary(b, g));
     return mpl_reshape(b->g, g, a->width, a->heads, a->n, a->s);
 }
 
 static mpl_node *gated_output(const kda *a, mpl_node *x, mpl_node *out)
 {
     mpl_build *const b = a->b;
-    mpl_node *const flat = mpl_reshape2(b, x, x->ne[0], a->n * a->s);
-    mpl_node *gate = mpl_linear_bare(b, a->layer, "ssm_g_a", flat);
-    gate = mpl_linear_bare(b, a->layer, "ssm_g_b", gate);
+    if (!a->is_bounded)
+        x = mpl_reshape2(b, x, x->ne[0], a->n * a->s);
+    mpl_node *gate = mpl_linear_bare(b, a->layer, "ssm_g_a", x);
+    if (!a->is_bounded)
+        gate = mpl_linear_bare(b, a->layer, "ssm_g_b", gate);
     gate = mpl_reshape3(b, gate, a->width, a->heads, a->n * a->s);
     out = mpl_reshape3(b, out, a->width, a->heads, a->n * a->s);
     out = norm(b, a->layer, "ssm_norm", out);
     out = mpl_times(b, out, mpl_unary(b, gate));
     out = mpl_cont_as(b->g, out, a->width * a->heads, b->tokens, 1, 1);
     return mpl_linear_bare(b, a->layer, "attn_output", out);
+}
+
+static bool is_bailing(const mpl_build *b)
+{
+    return b->h->arch == MPL_LLAMA_ARCH_BAILINGMOE3;
 }
 
 static mpl_node *attend_linear(mpl_build *b, int layer, mpl_node *x)
@@ -109,13 +122,15 @@ static mpl_node *attend_linear(mpl_build *b, int layer, mpl_node *x)
              .width = b->h->kda_width,
              .heads = b->h->layers[0].head_count,
              .n = b->tokens / b->sequences,
-             .s = b->sequences};
+             .s = b->sequences,
+             .is_bounded = is_bailing(b)};
     a.kept = mpl_read_state(b, layer, 0);
     const mpl_qkv qkv = project(&a, x);
     mpl_node *const gate = decay(&a, x);
     mpl_node *beta = mpl_linear_bare(b, layer, "ssm_beta", x);
     beta = mpl_unary(b, mpl_reshape(b->g, beta, 1, a.heads, a.n, a.s));
-    x = mpl_reshape3(b, x, x->ne[0], a.n, a.s);
+    if (!a.is_bounded)
+        x = mpl_reshape3(b, x, x->ne[0], a.n, a.s);
     mpl_node *const state = mpl_read_state(b, layer, 1);
     const mpl_delta in = {
         .q = mpl_unit_length(b, qkv.q),
@@ -135,19 +150,24 @@ static mpl_node *attend_linear(mpl_build *b, int layer, mpl_node *x)
 }
 
 static mpl_node *attend_absorbed(mpl_build *b, int layer, mpl_node *q,
-                                 mpl_node *latent, mpl_node *k_rest)
+                                 mpl_node *latent, mpl_node *k_rest,
+                                 const char *out_name)
 {
     mpl_graph *const g = b->g;
     const mpl_llama_layer *const l = mpl_layer_of(b, layer);
     const uint64_t rest = l->rope_width;
     const uint64_t head = mpl_row_bytes(q->dtype, b->h->mla_key_width);
     const mpl_attn_options options = {
-        .out = "attn_output",
+        .out = out_name,
         .v_up = mpl_weight(b, layer, "attn_v_b", ".weight"),
     };
     mpl_node *first = mpl_heads_view(b, q, b->h->mla_key_width - rest,
                                      l->head_count, head);
-    mpl_node *const second = mpl_heads_view(b, q, rest, l->head_count, head);
+    mpl_node *second = mpl_heads_view(b, q, rest, l->head_count, head);
+    if (is_bailing(b)) {
+        second = mpl_rope_plain(b, second);
+        k_rest = mpl_rope_plain(b, k_rest);
+    }
     first = mpl_permute(g, first, 0, 2, 1, 3);
     first = mpl_mul_mat(g, mpl_weight(b, layer, "attn_k_b", ".weight"), first);
     first = mpl_permute(g, first, 0, 2, 1, 3);
@@ -196,18 +216,57 @@ static mpl_node *attend(mpl_build *b, int layer, mpl_node *x)
                  both->nb[1], both->nb[2]);
     latent = norm(b, layer, "attn_kv_a_norm", latent);
     return mpl_has(b, layer, "attn_k_b")
-               ? attend_absorbed(b, layer, q, latent, k_rest)
+               ? attend_absorbed(b, layer, q, latent, k_rest, "attn_output")
                : attend_expanded(b, layer, q, latent, k_rest);
+}
+
+/* Each head's outputs times a gate. */
+static mpl_node *attend_gated(mpl_build *b, int layer, mpl_node *x)
+{
+    mpl_graph *const g = b->g;
+    const mpl_llama_layer *const l = mpl_layer_of(b, layer);
+    const uint64_t width = b->h->mla_value_width;
+    const bool has_rank = mpl_has(b, layer, "attn_q_a");
+    mpl_node *q = mpl_linear_bare(b, layer, has_rank ? "attn_q_a" : "attn_q",
+                                  x);
+    if (has_rank)
+        q = mpl_linear_bare(b, layer, "attn_q_b",
+                            norm(b, layer, "attn_q_a_norm", q));
+    mpl_node *const both = mpl_linear_bare(b, layer, "attn_kv_a_mqa", x);
+    mpl_node *const latent =
+        mpl_view_2d(g, both, b->h->kv_rank, b->tokens, both->nb[1]);
+    mpl_node *const k_rest =
+        mpl_view(g, both, l->rope_width, 1, b->tokens, 1, both->nb[1],
+                 both->nb[1], both->nb[2]);
+    mpl_node *out =
+        attend_absorbed(b, layer, q, norm(b, layer, "attn_kv_a_norm", latent),
+                        k_rest, NULL);
+    mpl_node *const gate =
+        mpl_unary(b, mpl_reshape3(b, mpl_linear_bare(b, layer, "attn_gate", x),
+                                  1, l->head_count, b->tokens));
+    out = mpl_times(b, mpl_reshape3(b, out, width, l->head_count, b->tokens),
+                    gate);
+    out = mpl_cont_as(g, out, width * l->head_count, b->tokens, 1, 1);
+    return mpl_linear_bare(b, layer, "attn_output", out);
 }
 
 static mpl_node *feed_forward(mpl_build *b, int layer, mpl_node *x)
 {
-    const mpl_moe moe = {.flags = MPL_MOE_NORM};
+    uint32_t experts = MPL_MOE_NORM;
+    uint32_t dense = MPL_FFN_GATE;
+    if (is_bailing(b)) {
+        experts = MPL_MOE_NORM_MODEL;
+        if (mpl_layer_key_is_set(b, "swiglu_clamp_exp", layer))
+            experts |= MPL_MOE_CLAMPED;
+        if (mpl_layer_key_is_set(b, "swiglu_clamp_shexp", layer))
+            dense |= MPL_FFN_CLAMPED;
+    }
+    const mpl_moe moe = {.flags = experts};
     if ((uint32_t)layer < b->h->dense_lead_count)
-        return mpl_ffn(b, layer, x, MPL_ACT_SILU, MPL_FFN_GATE);
+        return mpl_ffn(b, layer, x, MPL_ACT_SILU, dense);
     return mpl_plus(b, mpl_experts(b, layer, x, &moe),
                     mpl_ffn(b, layer, x, MPL_ACT_SILU,
-                            MPL_FFN_GATE | MPL_FFN_SHARED));
+                            dense | MPL_FFN_SHARED));
 }
 
 void mpl_build_kimi_linear(mpl_build *b)
@@ -231,4 +290,23 @@ void mpl_build_kimi_linear(mpl_build *b)
         input = mpl_plus(b, x, middle);
     }
     mpl_build_end(b, input, MPL_NORM_RMS, MPL_B_NO_OUTPUT_SCALE);
+}
+
+void mpl_build_bailing3(mpl_build *b)
+{
+    mpl_node *input = mpl_embed(b, "token_embd");
+    mpl_open_states(b);
+    mpl_open_attention(b);
+    for (uint32_t i = 0; i < b->h->layer_count; i++) {
+        const int layer = (int)i;
+        mpl_at_layer(b, layer);
+        mpl_node *x = norm(b, layer, "attn_norm", input);
+        x = b->h->layers[i].is_recurrent ? attend_linear(b, layer, x)
+                                         : attend_gated(b, layer, x);
+        mpl_node *const middle = mpl_plus(b, x, input);
+        x = feed_forward(b, layer, norm(b, layer, "ffn_norm", middle));
+        input = mpl_plus(b, x, middle);
+    }
+    mpl_build_end(b, input, MPL_NORM_RMS,
+                  MPL_B_CROP_NORMED | MPL_B_NO_OUTPUT_SCALE);
 }
