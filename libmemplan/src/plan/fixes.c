@@ -20,21 +20,40 @@ typedef struct finder {
     const memplan_model *model;
     const memplan_machine *machine;
     const mpl_request *request;
+    uint64_t lacked_bytes; /* by the plan, in all pools */
 } finder;
 
-/* Whether a changed request or machine fits. A failure counts as no. */
-static bool would_fit(const finder *at, const memplan_machine *machine,
-                      const mpl_request *request)
+static uint64_t sum_of(const uint64_t *bytes, uint32_t count)
+{
+    uint64_t sum = 0;
+    for (uint32_t index = 0; index < count; index++)
+        if (!mpl_add(&sum, sum, bytes[index]))
+            return UINT64_MAX;
+    return sum;
+}
+
+/* Bytes that a changed request or machine lacks in all pools, 0 where it
+ * fits. A failure lacks everything. */
+static uint64_t lacking(const finder *at, const memplan_machine *machine,
+                        const mpl_request *request)
 {
     mpl_arena *const arena = mpl_arena_create();
     if (arena == NULL)
-        return false;
+        return UINT64_MAX;
     mpl_outcome found;
-    const bool fits = mpl_place(&found, arena, at->model, machine, request,
-                                true, NULL, NULL) == MEMPLAN_OK &&
-                      found.fits;
+    const memplan_status status = mpl_place(&found, arena, at->model, machine,
+                                            request, true, NULL, NULL);
+    const uint64_t lacks = status == MEMPLAN_OK
+                               ? sum_of(found.short_bytes, machine->pool_count)
+                               : UINT64_MAX;
     mpl_arena_free(arena);
-    return fits;
+    return lacks;
+}
+
+static bool would_fit(const finder *at, const memplan_machine *machine,
+                      const mpl_request *request)
+{
+    return lacking(at, machine, request) == 0;
 }
 
 static memplan_status add_fix(const finder *at, const char *kind,
@@ -155,39 +174,57 @@ static bool copy_machine(richer *out, mpl_arena *arena,
     return true;
 }
 
-static bool fits_with(const finder *at, richer *trial, uint64_t more_bytes)
+/* What is lacking with that much more. */
+static uint64_t lacking_with(const finder *at, richer *trial, uint64_t gib)
 {
     mpl_pool *const pool = &trial->machine.pools[trial->pool];
     uint64_t *const budget = &trial->machine.budget_bytes[pool->budget];
     const uint64_t capacity = pool->capacity_bytes;
     const uint64_t shared = *budget;
+    uint64_t lacks = UINT64_MAX;
     if (capacity == MEMPLAN_UNKNOWN || shared == MEMPLAN_UNKNOWN)
-        return false;
-    if (!mpl_add(&pool->capacity_bytes, capacity, more_bytes) ||
-        !mpl_add(budget, shared, more_bytes)) {
-        pool->capacity_bytes = capacity;
-        return false;
-    }
-    const bool fits = would_fit(at, &trial->machine, at->request);
+        return lacks;
+    if (mpl_add(&pool->capacity_bytes, capacity, gib * GIB) &&
+        mpl_add(budget, shared, gib * GIB))
+        lacks = lacking(at, &trial->machine, at->request);
     pool->capacity_bytes = capacity;
     *budget = shared;
-    return fits;
+    return lacks;
+}
+
+/* Goes up by what was lacking each time; *low is the last that did not fit.
+ * Memory that does not help at all is recognised by the most of it. */
+static uint64_t find_enough(const finder *at, richer *trial, uint64_t *low)
+{
+    uint64_t lacked = at->lacked_bytes;
+    bool is_possible = false;
+    for (uint64_t gib = 0; gib < GIB_MAX; *low = gib) {
+        const uint64_t more = lacked / GIB + (lacked % GIB != 0);
+        gib = mpl_min(GIB_MAX, mpl_max(2 * gib, gib + more));
+        const uint64_t lacks = lacking_with(at, trial, gib);
+        if (lacks == 0)
+            return gib;
+        if (lacks >= lacked && !is_possible)
+            is_possible = lacking_with(at, trial, GIB_MAX) == 0;
+        if (lacks >= lacked && !is_possible)
+            return 0;
+        lacked = lacks;
+    }
+    return 0;
 }
 
 /* The fewest whole GiB more that make it fit, or 0 where none do. */
 static uint64_t find_gib(const finder *at, richer *trial)
 {
-    uint64_t high = 1;
-    while (high <= GIB_MAX && !fits_with(at, trial, high * GIB))
-        high *= 2;
-    if (high > GIB_MAX)
-        return 0;
-    for (uint64_t low = high / 2 + 1; low < high;) {
-        const uint64_t middle = low + (high - low) / 2;
-        if (fits_with(at, trial, middle * GIB))
-            high = middle;
+    uint64_t low = 0;
+    uint64_t high = find_enough(at, trial, &low);
+    for (uint64_t step = 1; low + 1 < high; step *= 2) {
+        const uint64_t tried =
+            high - low > 2 * step ? high - step : low + (high - low) / 2;
+        if (lacking_with(at, trial, tried) == 0)
+            high = tried;
         else
-            low = middle + 1;
+            low = tried;
     }
     return high;
 }
@@ -241,8 +278,12 @@ memplan_status mpl_fixes_find(memplan_plan *plan, const memplan_model *model,
                               const mpl_request *request,
                               const mpl_terms *terms, memplan_error *error)
 {
-    const finder at = {plan, model, machine, request};
+    finder at = {plan, model, machine, request, 0};
     mpl_arena *const arena = mpl_arena_create();
+    for (uint32_t pool = 0; pool < plan->pool_count; pool++)
+        if (!mpl_add(&at.lacked_bytes, at.lacked_bytes,
+                     plan->pools[pool].short_bytes))
+            at.lacked_bytes = UINT64_MAX;
     plan->fixes = mpl_arena_alloc(plan->arena, FIXES_MAX, sizeof *plan->fixes);
     memplan_status status =
         arena != NULL && plan->fixes != NULL ? MEMPLAN_OK : MEMPLAN_E_NO_MEMORY;
