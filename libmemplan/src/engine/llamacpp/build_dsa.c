@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* DeepSeek 3.2 and GLM with DSA: latent attention to the cells that an indexer
- * picks; in GLM some layers use the choice of the one before. */
+/* DeepSeek 3.2, GLM with DSA, dots 3: latent attention to the cells that an
+ * indexer picks. In GLM some layers use the choice of the one before; in dots
+ * some attend to a window instead, and each head has a gate. */
+#include "base/checked.h"
 #include "engine/llamacpp/build_sparse.h"
 #include "engine/llamacpp/builders.h"
 #include "engine/llamacpp/decoder.h"
@@ -23,49 +25,76 @@ static mpl_node *choose_cells(mpl_build *b, const mpl_indexer *indexer,
     return mpl_index_cells(b, indexer, layer, q, k, x, "indexer.proj");
 }
 
+/* What the cells hold: latent values, and the part of keys that turns. */
+static mpl_node *make_key(mpl_build *b, int layer, mpl_node *x,
+                          mpl_node **out_latent)
+{
+    const uint64_t turned = mpl_layer_of(b, layer)->rope_width;
+    mpl_node *const both = mpl_linear_bare(b, layer, "attn_kv_a_mqa", x);
+    const uint64_t rank = mpl_sub_floor(both->ne[0], turned);
+    mpl_node *latent = mpl_view_2d(b->g, both, rank, b->tokens, both->nb[1]);
+    mpl_node *turning = mpl_view(b->g, both, turned, 1, b->tokens, 1,
+                                 both->nb[1], both->nb[1], both->nb[2]);
+    if (mpl_has(b, layer, "attn_k_norm"))
+        turning = norm(b, layer, "attn_k_norm", turning);
+    latent = norm(b, layer, "attn_kv_a_norm", latent);
+    *out_latent = mpl_reshape3(b, latent, rank, 1, b->tokens);
+    return mpl_concat(b->g, *out_latent, mpl_rope_plain(b, turning), 0);
+}
+
+static mpl_node *make_query(mpl_build *b, int layer, mpl_node *q_latent)
+{
+    mpl_graph *const g = b->g;
+    const mpl_llama_layer *const l = mpl_layer_of(b, layer);
+    mpl_node *const q = mpl_linear_bare(b, layer, "attn_q_b", q_latent);
+    const uint64_t width = q->ne[0] / mpl_max(l->head_count, 1);
+    const uint64_t head = mpl_row_bytes(q->dtype, width);
+    mpl_node *still = mpl_heads_view(
+        b, q, mpl_sub_floor(width, l->rope_width), l->head_count, head);
+    mpl_node *const turning =
+        mpl_heads_view(b, q, l->rope_width, l->head_count, head);
+    still = mpl_permute(g, still, 0, 2, 1, 3);
+    still = mpl_mul_mat(g, mpl_weight(b, layer, "attn_k_b", ".weight"), still);
+    still = mpl_permute(g, still, 0, 2, 1, 3);
+    return mpl_concat(g, still, mpl_rope_plain(b, turning), 0);
+}
+
+/* `cells` NULL: the window. */
 static mpl_node *attend(mpl_build *b, int layer, mpl_node *x,
                         mpl_node *q_latent, mpl_node *cells)
 {
     mpl_graph *const g = b->g;
-    const mpl_llama_layer *const l = mpl_layer_of(b, layer);
-    const uint64_t turned = l->rope_width;
-    const uint64_t width = b->h->mla_key_width;
+    const uint64_t heads = mpl_layer_of(b, layer)->head_count;
+    const bool has_gate = mpl_has(b, layer, "attn_gate");
+    const mpl_attn_inputs *const in = cells == NULL ? &b->swa : &b->full;
     const mpl_attn_options options = {
-        .out = "attn_output",
+        .out = has_gate ? NULL : "attn_output",
         .v_up = mpl_weight(b, layer, "attn_v_b", ".weight"),
     };
-    mpl_node *const q = mpl_linear_bare(b, layer, "attn_q_b", q_latent);
-    const uint64_t head = mpl_row_bytes(q->dtype, width);
-    mpl_node *still =
-        mpl_heads_view(b, q, width - turned, l->head_count, head);
-    mpl_node *const turning = mpl_heads_view(b, q, turned, l->head_count, head);
-    mpl_node *const both = mpl_linear_bare(b, layer, "attn_kv_a_mqa", x);
-    mpl_node *latent =
-        mpl_view_2d(g, both, b->h->kv_rank, b->tokens, both->nb[1]);
-    mpl_node *const k_turning = mpl_view(g, both, turned, 1, b->tokens, 1,
-                                         both->nb[1], both->nb[1],
-                                         both->nb[2]);
-    latent = norm(b, layer, "attn_kv_a_norm", latent);
-    still = mpl_permute(g, still, 0, 2, 1, 3);
-    still = mpl_mul_mat(g, mpl_weight(b, layer, "attn_k_b", ".weight"), still);
-    still = mpl_permute(g, still, 0, 2, 1, 3);
-    latent = mpl_reshape3(b, latent, latent->ne[0], 1, b->tokens);
-    mpl_node *const query =
-        mpl_concat(g, still, mpl_rope_plain(b, turning), 0);
-    mpl_node *const key =
-        mpl_concat(g, latent, mpl_rope_plain(b, k_turning), 0);
+    mpl_node *latent;
+    mpl_node *const query = make_query(b, layer, q_latent);
+    mpl_node *const key = make_key(b, layer, x, &latent);
     mpl_expand(b, query);
     mpl_expand(b, latent);
     mpl_expand(b, key);
-    mpl_expand(b, mpl_store_k(b, &b->full, layer, key));
-    mpl_node *const mask = mpl_mask_but(b, b->full.mask, cells);
-    mpl_node *const keys = mpl_cached_k(b, &b->full, layer);
+    mpl_expand(b, mpl_store_k(b, in, layer, key));
+    mpl_node *const mask =
+        cells == NULL ? in->mask : mpl_mask_but(b, in->mask, cells);
+    mpl_node *const keys = mpl_cached_k(b, in, layer);
     mpl_node *const values =
         mpl_view(g, keys, latent->ne[0], keys->ne[1], keys->ne[2], keys->ne[3],
                  keys->nb[1], keys->nb[2], keys->nb[3]);
-    return mpl_attn_out(
+    mpl_node *out = mpl_attn_out(
         b, layer, mpl_attention_core(b, query, keys, values, mask, &options),
         &options);
+    if (!has_gate)
+        return out;
+    mpl_node *gate = mpl_unary(b, mpl_linear_bare(b, layer, "attn_gate", x));
+    gate = mpl_reshape3(b, gate, 1, heads, b->tokens);
+    const uint64_t width = out->ne[0];
+    out = mpl_reshape3(b, out, width / mpl_max(heads, 1), heads, b->tokens);
+    out = mpl_reshape2(b, mpl_times(b, out, gate), width, b->tokens);
+    return mpl_linear(b, layer, "attn_output", out);
 }
 
 static mpl_node *feed_forward(mpl_build *b, int layer, mpl_node *x)
@@ -82,17 +111,20 @@ static mpl_node *feed_forward(mpl_build *b, int layer, mpl_node *x)
 static mpl_node *one_layer(mpl_build *b, const mpl_indexer *indexer,
                            int layer, mpl_node *input, mpl_node **cells)
 {
-    const bool has_indexer = b->h->arch != MPL_LLAMA_ARCH_GLM_DSA ||
-                             mpl_layer_of(b, layer)->is_indexer_full;
+    const mpl_llama_layer *const l = mpl_layer_of(b, layer);
+    const bool has_window = l->is_swa && b->swa.cache != NULL;
+    const bool has_indexer =
+        !has_window && (b->h->arch != MPL_LLAMA_ARCH_GLM_DSA ||
+                        l->is_indexer_full);
     mpl_at_layer(b, layer);
     mpl_node *x = norm(b, layer, "attn_norm", input);
     mpl_node *q = mpl_linear_bare(b, layer, "attn_q_a", x);
     q = norm(b, layer, "attn_q_a_norm", q);
     if (has_indexer)
         *cells = choose_cells(b, indexer, layer, x, q);
-    if (*cells == NULL)
+    if (*cells == NULL && !has_window)
         return input;
-    x = attend(b, layer, x, q, *cells);
+    x = attend(b, layer, x, q, has_window ? NULL : *cells);
     if ((uint32_t)layer + 1 == b->h->layer_count) {
         x = mpl_crop(b, x);
         input = mpl_crop(b, input);
