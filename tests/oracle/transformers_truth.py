@@ -29,6 +29,7 @@ import torch  # noqa: E402
 import transformers  # noqa: E402
 from transformers import AutoConfig, CONFIG_MAPPING  # noqa: E402
 from transformers.models.auto import modeling_auto as auto  # noqa: E402
+from transformers.quantizers import AutoHfQuantizer  # noqa: E402
 
 from memplan_library import Library, Refused  # noqa: E402
 
@@ -39,7 +40,8 @@ TWINS = {"kimi_k2": "deepseek_v3", "RefinedWeb": "falcon",
 DTYPES = {torch.float64: "fp64", torch.float32: "fp32", torch.float16: "fp16",
           torch.bfloat16: "bf16", torch.int64: "i64", torch.int32: "i32",
           torch.int16: "i16", torch.int8: "i8", torch.uint8: "u8",
-          torch.bool: "bool", torch.complex64: "c64"}
+          torch.bool: "bool", torch.complex64: "c64",
+          torch.float8_e4m3fn: "fp8_e4m3", torch.float8_e8m0fnu: "fp8_e8m0"}
 ROLES = ["MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING",
          "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING",
          "MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING", "MODEL_FOR_CAUSAL_LM_MAPPING",
@@ -83,18 +85,59 @@ def build(values):
         values["model_type"] = model_type = TWINS[model_type]
     if model_type not in CONFIG_MAPPING:
         raise Unbuildable(f"remote code only: {model_type}")
-    values.pop("quantization_config", None)
+    quantization = values.pop("quantization_config", None)
     try:
         config = CONFIG_MAPPING[model_type].from_dict(values)
         model_class = class_for(config, values.get("architectures"))
         dtype = find_dtype(values)
+        if quantization and quantization.get("quant_method") == "mxfp4" and \
+                "dtype" not in values and "torch_dtype" not in values:
+            dtype = torch.bfloat16
         with torch.device("meta"), contextlib.redirect_stdout(None):
             model = model_class._from_config(config, dtype=dtype)
+            if quantization:
+                quantize(model, quantization, dtype)
     except Unbuildable:
         raise
     except Exception as error:
         raise Unbuildable(f"{type(error).__name__}: {error}"[:150]) from error
     return model, dtype
+
+
+def quantize(model, quantization, dtype):
+    """Puts the quantized modules in place that loading would fill; leaves a
+    method alone that this Transformers does not have, or not on a CPU."""
+    model.plain = None
+    if quantization.get("quant_method") != "fp8":
+        model.plain = quantization.get("quant_method") or "unnamed"
+        return
+    quantizer = AutoHfQuantizer.from_config(dict(quantization),
+                                            pre_quantized=True)
+    quantizer.preprocess_model(model=model, dtype=dtype, device_map=None,
+                               checkpoint_files=None, use_kernels=False)
+
+
+def module_bytes(rows):
+    """Bytes of each module's own tensors, shared ones once."""
+    out = {}
+    for name, row in rows.items():
+        if row[4] is None:
+            module = name.rpartition(".")[0]
+            out[module] = out.get(module, 0) + row[2]
+    return out
+
+
+def quantized_difference(model, dtype, tensors):
+    """Stored quantized: names aside, each module has the same bytes."""
+    wanted = module_bytes(describe(model, dtype))
+    given = module_bytes(tensors)
+    for module, total in wanted.items():
+        if given.get(module, 0) != total:
+            return f"{module} has {given.get(module)} bytes, not {total}"
+    for module, total in given.items():
+        if total and module not in wanted:
+            return f"{module} should not be there"
+    return None
 
 
 def find_dtype(values):
@@ -132,10 +175,17 @@ def describe(model, dtype):
 
 def first_difference(model, dtype, info, tensors, units):
     """One sentence, or None where everything is the same."""
+    plain = getattr(model, "plain", "")
+    if plain is None:
+        return quantized_difference(model, dtype, tensors)
     wanted = describe(model, dtype)
     for name, row in wanted.items():
         if name not in tensors:
             return f"{name} is missing"
+        if plain and tensors[name][0] == row[0] and \
+                tensors[name][3:5] == row[3:5] and \
+                tensors[name][1] != row[1]:
+            continue  # its method's bytes are not to be had here
         if tensors[name][:5] != row:
             return f"{name} is {tensors[name][:5]}, and should be {row}"
     for name in tensors:
@@ -145,7 +195,7 @@ def first_difference(model, dtype, info, tensors, units):
     if info["parameter_count"] != parameters:
         return f"{info['parameter_count']} parameters, not {parameters}"
     total = sum(row[2] for row in wanted.values() if row[4] is None)
-    if info["weight_bytes"] != total:
+    if info["weight_bytes"] != total and not plain:
         return f"{info['weight_bytes']} bytes, not {total}"
     return unit_difference(model, wanted, tensors, units)
 

@@ -267,12 +267,20 @@ static memplan_status open_nested(mpl_scope **out, builder *to,
                                   const mpl_node *node, mpl_evaluation *with)
 {
     mpl_arena *const arena = to->model->arena;
-    const mpl_json_value config =
-        mpl_config_path(with->scope->config, node->config);
+    const mpl_json_value outer = with->scope->config;
+    mpl_json_value config = mpl_config_path(outer, node->config);
     const char *model_type =
         mpl_json_string(mpl_json_get(config, "model_type"), NULL);
-    if (model_type == NULL)
+    /* Some files repeat the outer type in a part. */
+    if (model_type == NULL ||
+        strcmp(model_type, with->scope->family->name) == 0)
         model_type = node->fallback;
+    /* Older files have the text model's keys at the root. */
+    if (mpl_json_type_of(config) == MPL_JSON_NONE &&
+        strcmp(node->config, "text_config") == 0 &&
+        mpl_json_type_of(mpl_json_get(outer, "hidden_size")) !=
+            MPL_JSON_NONE)
+        config = outer;
     const char *const path =
         mpl_arena_format(arena, "%s%s.", with->scope->path, node->config);
     if (path == NULL)

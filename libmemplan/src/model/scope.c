@@ -78,13 +78,25 @@ mpl_scope *mpl_scope_create(mpl_arena *arena, const mpl_family *family,
     return scope->slots != NULL ? scope : NULL;
 }
 
+/* A member by its path; older files have the text model's at the root. */
+static mpl_json_value find_path(const mpl_scope *scope, const char *path)
+{
+    static const char TEXT[] = "text_config.";
+    const mpl_json_value value = mpl_config_path(scope->config, path);
+    if (mpl_json_type_of(value) == MPL_JSON_NONE &&
+        strncmp(path, TEXT, sizeof TEXT - 1) == 0 &&
+        mpl_json_type_of(mpl_json_get(scope->config, "text_config")) ==
+            MPL_JSON_NONE)
+        return mpl_config_path(scope->config, path + sizeof TEXT - 1);
+    return value;
+}
+
 /* What the configuration says, by the first spelling that it has. */
 static mpl_json_value find_member(const mpl_scope *scope, const mpl_key *key)
 {
     mpl_json_value found = MPL_JSON_ABSENT;
     for (uint32_t at = 0; at < key->path_count; at++) {
-        const mpl_json_value value =
-            mpl_config_path(scope->config, key->paths[at]);
+        const mpl_json_value value = find_path(scope, key->paths[at]);
         const mpl_json_type type = mpl_json_type_of(value);
         if (type != MPL_JSON_NONE && type != MPL_JSON_NULL)
             return value;

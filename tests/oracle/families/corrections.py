@@ -3,6 +3,7 @@
 
 # (model_type, key) -> (length of a list or None, rule)
 DEFAULTS = {
+    ("minimax_m2", "rotary_dim"): (None, "head_dim"),
     ("nemotron_h", "hybrid_override_pattern"): (None, '"ME*-"'),
     ("nemotron_h", "layers_block_type"): (
         "len(hybrid_override_pattern)",
@@ -26,4 +27,8 @@ _DELTA_NET = [
     ("fixed [4", "fixed [4 * (linear_key_head_dim * "
      "(linear_num_value_heads * linear_value_head_dim))]"),
 ]
-LINES = {"qwen3_5_text": _DELTA_NET, "qwen3_5_moe_text": _DELTA_NET}
+LINES = {"minimax_m2": [
+    ("buffer rotary_emb." + name, f"buffer rotary_emb.{name} "
+     "[(rotary_dim + 1) // 2] fp32 transient")
+    for name in ("inv_freq", "original_inv_freq")],
+    "qwen3_5_text": _DELTA_NET, "qwen3_5_moe_text": _DELTA_NET}
