@@ -59,17 +59,17 @@ static mpl_node *make_query(mpl_build *b, int layer, mpl_node *q_latent)
     return mpl_concat(g, still, mpl_rope_plain(b, turning), 0);
 }
 
-/* `cells` NULL: the window. */
-static mpl_node *attend(mpl_build *b, int layer, mpl_node *x,
-                        mpl_node *q_latent, mpl_node *cells)
+/* `cells` NULL: all that the mask allows. */
+static mpl_node *attend(mpl_build *b, int layer, const mpl_attn_inputs *in,
+                        mpl_node *x, mpl_node *q_latent, mpl_node *cells)
 {
     mpl_graph *const g = b->g;
     const uint64_t heads = mpl_layer_of(b, layer)->head_count;
     const bool has_gate = mpl_has(b, layer, "attn_gate");
-    const mpl_attn_inputs *const in = cells == NULL ? &b->swa : &b->full;
     const mpl_attn_options options = {
         .out = has_gate ? NULL : "attn_output",
         .v_up = mpl_weight(b, layer, "attn_v_b", ".weight"),
+        .sinks = mpl_weight(b, layer, "attn_sinks", ".weight"),
     };
     mpl_node *latent;
     mpl_node *const query = make_query(b, layer, q_latent);
@@ -90,6 +90,9 @@ static mpl_node *attend(mpl_build *b, int layer, mpl_node *x,
     if (!has_gate)
         return out;
     mpl_node *gate = mpl_unary(b, mpl_linear_bare(b, layer, "attn_gate", x));
+    if (gate->ne[0] == out->ne[0])
+        return mpl_linear_bare(b, layer, "attn_output",
+                               mpl_times(b, out, gate));
     gate = mpl_reshape3(b, gate, 1, heads, b->tokens);
     const uint64_t width = out->ne[0];
     out = mpl_reshape3(b, out, width / mpl_max(heads, 1), heads, b->tokens);
@@ -108,23 +111,30 @@ static mpl_node *feed_forward(mpl_build *b, int layer, mpl_node *x)
                             flags | MPL_FFN_SHARED));
 }
 
-static mpl_node *one_layer(mpl_build *b, const mpl_indexer *indexer,
-                           int layer, mpl_node *input, mpl_node **cells)
+mpl_node *mpl_attend_chosen(mpl_build *b, const mpl_indexer *indexer,
+                            int layer, mpl_node *x, mpl_node **cells)
 {
     const mpl_llama_layer *const l = mpl_layer_of(b, layer);
     const bool has_window = l->is_swa && b->swa.cache != NULL;
-    const bool has_indexer =
-        !has_window && (b->h->arch != MPL_LLAMA_ARCH_GLM_DSA ||
-                        l->is_indexer_full);
-    mpl_at_layer(b, layer);
-    mpl_node *x = norm(b, layer, "attn_norm", input);
+    const bool has_cells = !has_window && indexer->inputs.cache != NULL;
+    const bool may_borrow = b->h->arch == MPL_LLAMA_ARCH_GLM_DSA ||
+                            b->h->arch == MPL_LLAMA_ARCH_HY_V4;
     mpl_node *q = mpl_linear_bare(b, layer, "attn_q_a", x);
     q = norm(b, layer, "attn_q_a_norm", q);
-    if (has_indexer)
+    if (has_cells && (!may_borrow || l->is_indexer_full))
         *cells = choose_cells(b, indexer, layer, x, q);
-    if (*cells == NULL && !has_window)
-        return input;
-    x = attend(b, layer, x, q, has_window ? NULL : *cells);
+    if (has_cells && *cells == NULL)
+        return x;
+    return attend(b, layer, has_window ? &b->swa : &b->full, x, q,
+                  has_cells ? *cells : NULL);
+}
+
+static mpl_node *one_layer(mpl_build *b, const mpl_indexer *indexer,
+                           int layer, mpl_node *input, mpl_node **cells)
+{
+    mpl_at_layer(b, layer);
+    mpl_node *x = norm(b, layer, "attn_norm", input);
+    x = mpl_attend_chosen(b, indexer, layer, x, cells);
     if ((uint32_t)layer + 1 == b->h->layer_count) {
         x = mpl_crop(b, x);
         input = mpl_crop(b, input);

@@ -56,8 +56,10 @@ mpl_node *mpl_index_cells(mpl_build *b, const mpl_indexer *indexer, int layer,
 {
     mpl_graph *const g = b->g;
     const mpl_attn_inputs *const in = &indexer->inputs;
-    q = mpl_mul_mat(g, in->k_rotation, q);
-    k = mpl_mul_mat(g, in->k_rotation, k);
+    if (in->k_rotation != NULL) {
+        q = mpl_mul_mat(g, in->k_rotation, q);
+        k = mpl_mul_mat(g, in->k_rotation, k);
+    }
     mpl_expand(b, mpl_store_k(b, in, layer, k));
     mpl_node *w = mpl_linear_bare(b, layer, weights, x);
     mpl_node *const table = mpl_cache_node(b, in->cache, 0, layer);

@@ -25,4 +25,10 @@ mpl_node *mpl_index_cells(mpl_build *b, const mpl_indexer *indexer, int layer,
 /* A mask that lets only chosen cells through. */
 mpl_node *mpl_mask_but(mpl_build *b, mpl_node *mask, mpl_node *cells);
 
+/* Latent attention to chosen cells (build_dsa.c). `*cells`: what the layers
+ * before chose; replaced where this one has an indexer. All cells where the
+ * model has none. */
+mpl_node *mpl_attend_chosen(mpl_build *b, const mpl_indexer *indexer,
+                            int layer, mpl_node *x, mpl_node **cells);
+
 #endif
