@@ -81,13 +81,19 @@ def test_maps_cover_the_module(config):
 
 def test_more_context_leaves_less(folder):
     short = mt.max_memory(folder, "0=2GB,cpu=8GB", context=1024)
-    long = mt.max_memory(folder, "0=2GB,cpu=8GB", context=16384)
+    long = mt.max_memory(folder, "0=2GB,cpu=8GB", context=4096)
     assert 0 < long[0] < short[0] < 2 * 10**9
+
+
+def test_what_the_plan_leaves_alone_gets_nothing(folder):
+    # At this context the cache does not fit on the device: all is on the host.
+    budgets = mt.max_memory(folder, "0=2GB,cpu=8GB", context=16384)
+    assert budgets[0] == 0 and budgets["cpu"] > 0
 
 
 def test_kwargs_are_ready(folder):
     kwargs = mt.from_pretrained_kwargs(
-        folder, "0=1GB,cpu=1.4GB,disk=9GB", context=4096, offload_folder="here"
+        folder, "0=0.9GB,cpu=1.2GB,disk=9GB", context=512, offload_folder="here"
     )
     assert kwargs["dtype"] == "auto"
     assert set(kwargs["device_map"].values()) == {0, "cpu", "disk"}

@@ -146,9 +146,15 @@ def max_memory(
     ``machine`` (None: this one). Raises DoesNotFitError.
     """
     options = dict(dtype=dtype, kv_dtype=kv_dtype, max_memory=budgets, pins=pins)
-    return _fitting(
+    found = _fitting(
         model, machine, context, sequences, {**options, "reserve_bytes": reserve_bytes}
-    ).max_memory
+    )
+    used = {row.pool for row in found.placement}
+    # A device that the plan leaves alone would need room for the cache as well.
+    return {
+        key: amount if str(key) in used or not isinstance(key, int) else 0
+        for key, amount in found.max_memory.items()
+    }
 
 
 def device_map(
