@@ -97,6 +97,22 @@ static bool find_group(const char *groups, const char *controller, char *out,
     return false;
 }
 
+/* Undoes the kernel's escapes in a word: a space is "\040". */
+static void unescape(char *word)
+{
+    char *to = word;
+    for (const char *at = word; *at != '\0'; at++) {
+        const bool is_escape = at[0] == '\\' && at[1] >= '0' && at[1] <= '3' &&
+                               at[2] >= '0' && at[2] <= '7' && at[3] >= '0' &&
+                               at[3] <= '7';
+        *to++ = is_escape ? (char)((at[1] - '0') << 6 | (at[2] - '0') << 3 |
+                                   (at[3] - '0'))
+                          : *at;
+        at += is_escape ? 3 : 0;
+    }
+    *to = '\0';
+}
+
 /* A line of mountinfo: "22 27 0:21 /root /mount options - type source super".
  * A line of mounts: "source /mount type options". */
 static bool read_mount(const char *line, bool is_info, char *root,
@@ -117,9 +133,22 @@ static bool read_mount(const char *line, bool is_info, char *root,
            read_word(line, dash + 3, options, size);
 }
 
-/* Finds where a controller's hierarchy is mounted. A container may see only
- * its own part of it: the mount's root, which our group's name begins with,
- * unless a namespace has cut it off already. */
+/* What is left of a group's name below the mount's root: "/a/b" below "/a" is
+ * "/b". A container may see only its own part of the hierarchy; a name that
+ * does not begin with the root has had it cut off by a namespace already, and
+ * the group is the root itself. */
+static void cut_root(char *group, const char *root)
+{
+    const size_t length = strcmp(root, "/") == 0 ? 0 : strlen(root);
+    const bool is_below = strncmp(group, root, length) == 0 &&
+                          (group[length] == '/' || group[length] == '\0');
+    if (!is_below || strcmp(group + length, "/") == 0)
+        group[0] = '\0';
+    else
+        memmove(group, group + length, strlen(group + length) + 1);
+}
+
+/* Finds where a controller's hierarchy is mounted, and our group below it. */
 static bool find_mount(const char *mounts, bool is_info,
                        const char *controller, hierarchy *out)
 {
@@ -134,14 +163,9 @@ static bool find_mount(const char *mounts, bool is_info,
                  ? strcmp(type, "cgroup2") == 0
                  : strcmp(type, "cgroup") == 0 &&
                        has_item(options, strlen(options), controller))) {
-            const size_t length = strcmp(root, "/") == 0 ? 0 : strlen(root);
-            if (strncmp(out->group, root, length) == 0)
-                memmove(out->group, out->group + length,
-                        strlen(out->group + length) + 1);
-            else
-                out->group[0] = '\0';
-            if (strcmp(out->group, "/") == 0)
-                out->group[0] = '\0';
+            unescape(root);
+            unescape(out->mount);
+            cut_root(out->group, root);
             return true;
         }
         line = next != NULL ? next + 1 : NULL;

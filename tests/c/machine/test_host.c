@@ -35,6 +35,8 @@ static const char HYBRID_MOUNT[] =
     "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
 static const char CONTAINER_MOUNT[] =
     "31 23 0:28 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n";
+static const char SPACE_MOUNT[] =
+    "31 23 0:28 /a\\040b /sys/fs/my\\040groups rw - cgroup2 cgroup2 rw\n";
 
 static const struct {
     const char *name;
@@ -112,6 +114,19 @@ static const struct {
       {"sys/fs/cgroup/memory.max", "1073741824\n"},
       {"sys/fs/cgroup/memory.current", "0\n"}},
      1024, 1024, "cgroup v2 / memory.max", 4096, 8},
+    {"v2, a root that only begins alike", "/docker/abcd is not below /docker/abc",
+     {{"proc/self/cgroup", "0::/docker/abcd\n"},
+      {"proc/self/mountinfo", CONTAINER_MOUNT},
+      {"sys/fs/cgroup/memory.max", "1073741824\n"},
+      {"sys/fs/cgroup/memory.current", "0\n"},
+      {"sys/fs/cgroupd/memory.max", "1048576\n"}},
+     1024, 1024, "cgroup v2 / memory.max", 4096, 8},
+    {"v2, spaces in names", "mountinfo writes them as \\040",
+     {{"proc/self/cgroup", "0::/a b/c\n"},
+      {"proc/self/mountinfo", SPACE_MOUNT},
+      {"sys/fs/my groups/c/memory.max", "1073741824\n"},
+      {"sys/fs/my groups/c/memory.current", "0\n"}},
+     1024, 1024, "cgroup v2 /c memory.max", 4096, 8},
     {"v1", "3072 - (1024 - 512); swap 4096 - 3072; 400 ms of each 200",
      {{"proc/self/cgroup", "4:memory:/a\n2:cpu,cpuacct:/a\n1:name=systemd:/\n"},
       {"proc/self/mountinfo", V1_MOUNT},
@@ -234,7 +249,7 @@ Test(host, limits_of_a_process)
         memplan_machine_free(machine);
         folder_remove(&tree);
     }
-    cr_expect_eq(run, 18);
+    cr_expect_eq(run, 20);
 }
 
 /* A folder where a file should be cannot be read by anybody. */
