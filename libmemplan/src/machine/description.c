@@ -190,6 +190,30 @@ static bool add_to_name(part *of, const char *word)
     return true;
 }
 
+/* "nvme disk" is one kind, "cpu cores" are cores; "gpu memory" is nothing. */
+static memplan_status take_role(part *of, part_role role, memplan_error *error)
+{
+    const bool is_refined =
+        of->role == HOST && (role == CORES || role == THREADS);
+    if (of->role != UNNAMED && of->role != role && !is_refined)
+        return fail_part(of, MEMPLAN_E_ARGUMENT,
+                         "names two kinds of things; commas part them", error);
+    of->role = role;
+    return MEMPLAN_OK;
+}
+
+/* What would be skipped as a part of a name parts nothing. */
+static memplan_status check_letters(const part *of, const char *end,
+                                    memplan_error *error)
+{
+    for (const char *at = of->start; at < end; at++)
+        if (strchr(";|&\"'", *at) != NULL && *at != '\0')
+            return fail_part(of, MEMPLAN_E_ARGUMENT,
+                             "commas part what a machine has, nothing else",
+                             error);
+    return MEMPLAN_OK;
+}
+
 static memplan_status read_part(part *out, const char *text, const char *start,
                                 const char *end, memplan_error *error)
 {
@@ -201,9 +225,10 @@ static memplan_status read_part(part *out, const char *text, const char *start,
                   .count = 1,
                   .bytes = MEMPLAN_UNKNOWN,
                   .rate = MEMPLAN_UNKNOWN};
-    memplan_status status = MEMPLAN_OK;
+    memplan_status status = check_letters(out, end, error);
     for (const char *at = start; status == MEMPLAN_OK;) {
         uint32_t count;
+        part_role role;
         if (next_word(&at, end, word) == 0)
             break;
         if (out->name[0] == '\0' && read_times(word, &count))
@@ -214,7 +239,9 @@ static memplan_status read_part(part *out, const char *text, const char *start,
                                                         "too long", error);
         else if (take_amount(word, &at, end, amount))
             status = set_amount(out, amount, error);
-        else if (!find_role(word, &out->role) && !add_to_name(out, word))
+        else if (find_role(word, &role))
+            status = take_role(out, role, error);
+        else if (!add_to_name(out, word))
             status = fail_part(out, MEMPLAN_E_ARGUMENT, "too long", error);
     }
     if (status == MEMPLAN_OK && (out->count == 0 || out->count > MAX_COUNT))
@@ -233,6 +260,10 @@ static memplan_status find_model(const part *of, const mpl_gpu_model **out,
     *out = mpl_gpu_find(of->name, &near, &is_several);
     if (*out != NULL)
         return MEMPLAN_OK;
+    if (of->name[0] == '\0')
+        return fail_part(of, MEMPLAN_E_ARGUMENT,
+                         "of what? write 64GiB ram, 24GB gpu or 500GB disk",
+                         error);
     return mpl_fail(
         error, MEMPLAN_E_NOT_FOUND, of->offset,
         "machine: \"%.60s\" %s; is it %s%s%s%s%s?", of->name,
@@ -358,19 +389,35 @@ static memplan_status apply_part(memplan_machine *machine, const part *of,
     return MEMPLAN_OK; /* links wait until all GPUs are there */
 }
 
+/* There is one host, one disk, one count of cores: what is said twice would
+ * be kept once. */
+static memplan_status check_once(const part *of, uint32_t *roles,
+                                 memplan_error *error)
+{
+    const uint32_t bit = UINT32_C(1) << of->role;
+    if (of->role != UNNAMED && of->role != GPU && (*roles & bit) != 0)
+        return fail_part(of, MEMPLAN_E_ARGUMENT, "is said twice", error);
+    *roles |= bit;
+    return MEMPLAN_OK;
+}
+
 /* Applies every part, or only the links. */
 static memplan_status apply_parts(memplan_machine *machine, const char *text,
                                   bool only_links, memplan_error *error)
 {
+    uint32_t roles = 0;
     for (const char *at = text;;) {
         const char *const end = at + strcspn(at, ",\n");
         part made;
         memplan_status status = read_part(&made, text, at, end, error);
         const bool is_blank = made.role == UNNAMED && made.name[0] == '\0' &&
-                              made.bytes == MEMPLAN_UNKNOWN;
+                              made.bytes == MEMPLAN_UNKNOWN &&
+                              made.rate == MEMPLAN_UNKNOWN;
         if (status == MEMPLAN_OK && is_blank)
             status =
                 fail_part(&made, MEMPLAN_E_ARGUMENT, "an empty part", error);
+        if (status == MEMPLAN_OK)
+            status = check_once(&made, &roles, error);
         if (status == MEMPLAN_OK && !only_links)
             status = apply_part(machine, &made, error);
         if (status == MEMPLAN_OK && only_links && made.role == LINK)

@@ -61,6 +61,22 @@ Test(description, a_size_that_is_said_wins)
     memplan_machine_free(machine);
 }
 
+/* What is not stated is not known, which is not 0. */
+Test(description, memory_of_the_host_not_stated)
+{
+    memplan_machine *machine = parse("rtx-4090");
+    cr_assert_eq(machine->pool_count, 1);
+    cr_expect_eq(machine->pools[0].kind, MPL_POOL_DEVICE);
+    cr_expect_eq(machine->host.total_bytes.value, MEMPLAN_UNKNOWN);
+    cr_assert_eq(machine->note_count, 1);
+    cr_expect_not_null(strstr(machine->notes[0], "the host"));
+    memplan_machine_free(machine);
+    machine = parse("16 cores");
+    cr_assert_eq(machine->pool_count, 1, "a machine has a pool");
+    cr_expect_eq(machine->pools[0].capacity_bytes, 0);
+    memplan_machine_free(machine);
+}
+
 Test(description, one_memory_for_both)
 {
     memplan_machine *const machine = parse("apple m2 max, 64GiB ram");
@@ -98,6 +114,14 @@ Test(description, refusals_name_the_place)
         {"rtx-4090, pcie 9 x16", MEMPLAN_E_ARGUMENT, 9, "pcie 4.0 x16"},
         {"gb10", MEMPLAN_E_ARGUMENT, 0, "gb10, 64GiB ram"},
         {"rtx-4090 1GB 2GB", MEMPLAN_E_ARGUMENT, 0, "two amounts"},
+        {"rtx-4090; 64GiB", MEMPLAN_E_ARGUMENT, 0, "commas part"},
+        {"64GiB ram, 32GiB ram", MEMPLAN_E_ARGUMENT, 10, "said twice"},
+        {"64GiB ram, pcie 3 x8, pcie 4 x8", MEMPLAN_E_ARGUMENT, 21,
+         "said twice"},
+        {"apple-m4-max, 64GiB", MEMPLAN_E_ARGUMENT, 13,
+         "of what? write 64GiB ram"},
+        {"rtx-4090, 80GB/s", MEMPLAN_E_ARGUMENT, 9, "of what?"},
+        {"24GB gpu memory", MEMPLAN_E_ARGUMENT, 0, "two kinds"},
     };
     for (size_t at = 0; at < sizeof CASES / sizeof *CASES; at++) {
         memplan_machine *machine = NULL;
