@@ -39,11 +39,14 @@ static void paint_memory(mpl_paint *paint, const char *key, uint64_t free_bytes,
     }
     const mpl_slice used = {MPL_INK_USED,
                             mpl_sub_floor(total_bytes, free_bytes)};
-    if (!paint->without_bars)
-        mpl_paint_bar(paint, columns, &used, 1, total_bytes, MEMPLAN_UNKNOWN);
-    mpl_paint_right_bytes(paint, MPL_INK_STRONG, paint->without_bars ? 0 : 11,
-                          free_bytes);
     char amount[32];
+    if (paint->without_bars) {
+        (void)memplan_bytes_format(amount, sizeof amount, free_bytes);
+        mpl_paint_text(paint, MPL_INK_STRONG, amount);
+    } else {
+        mpl_paint_bar(paint, columns, &used, 1, total_bytes, MEMPLAN_UNKNOWN);
+        mpl_paint_right_bytes(paint, MPL_INK_STRONG, 11, free_bytes);
+    }
     (void)memplan_bytes_format(amount, sizeof amount, total_bytes);
     mpl_paint_format(paint, MPL_INK_FAINT, " free of %s", amount);
     mpl_paint_end(paint);
