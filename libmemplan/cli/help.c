@@ -8,7 +8,7 @@
 #include "options.h"
 #include "page.h"
 
-enum { PARAGRAPH_MAX = 4, EXAMPLE_MAX = 4 };
+enum { PARAGRAPH_MAX = 5, EXAMPLE_MAX = 4 };
 
 typedef struct manual {
     unsigned command;
@@ -24,6 +24,15 @@ static const char MODEL_IS[] =
     "Ollama store, or a name of the built-in catalogue. Only headers are read, "
     "and nothing is downloaded.";
 
+static const char MACHINE_IS[] =
+    "--machine takes a profile (memplan machine --json > FILE), an lstopo XML, "
+    "or words between commas: \"2x rtx-4090, 64GiB ram 80GB/s, 16 cores, 500GB "
+    "disk 3GB/s, pcie 4.0 x16\", \"24GB gpu, 32GiB ram\". A rate is optional; "
+    "what is not said and not in the catalogue of GPUs is unknown.";
+static const char BUDGETS_ARE[] =
+    "--max-memory names all that may be used: laid over a machine, a memory "
+    "that it does not name is left out, so cpu=20GiB alone plans without GPUs.";
+
 static const manual MANUALS[] = {
     {COMMAND_MACHINE,
      "memplan machine [OPTIONS]",
@@ -33,7 +42,8 @@ static const manual MANUALS[] = {
       "with the host. Where two sources disagree, a note says which one is "
       "believed and why.",
       "With --json the output is a profile: memplan --machine FILE plans for "
-      "that machine anywhere."},
+      "that machine anywhere.",
+      MACHINE_IS, BUDGETS_ARE},
      {"memplan machine", "memplan machine --json > node7.json",
       "memplan machine --topology node7.xml"}},
     {COMMAND_MODEL,
@@ -48,6 +58,7 @@ static const manual MANUALS[] = {
      {MODEL_IS,
       "Without --machine, --topology or --max-memory it plans for this "
       "machine, and for what is free on it now.",
+      MACHINE_IS, BUDGETS_ARE,
       "A plan that does not fit says what each memory lacks and the cheapest "
       "changes that would make it fit."},
      {"memplan plan llama-2-70b --max-memory 0=20GB,cpu=60GB --dtype int4",
