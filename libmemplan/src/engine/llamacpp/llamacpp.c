@@ -89,14 +89,33 @@ static uint32_t main_dtype(const mpl_job *job)
     return best;
 }
 
+/* Cache types that save memory, the largest first. One that llama.cpp refuses
+ * for a model is dropped when the fix is planned again. */
+static const char *const CACHES[] = {"f16", "q8_0", "q4_0"};
+static const mpl_dtype CACHE_DTYPES[] = {MPL_DTYPE_FP16, MPL_DTYPE_Q8_0,
+                                         MPL_DTYPE_Q4_0};
+enum { CACHE_COUNT = sizeof CACHES / sizeof *CACHES };
+
+/* Bytes of 256 elements: every block divides them. */
+static uint64_t cache_size(uint32_t dtype)
+{
+    return 256 / mpl_dtype_block_elements(dtype) * mpl_dtype_block_bytes(dtype);
+}
+
 static void terms(const mpl_job *job, mpl_terms *out)
 {
+    uint32_t first = 0;
+    while (first < CACHE_COUNT &&
+           cache_size(CACHE_DTYPES[first]) >= cache_size(job->type_k))
+        first++;
     const bool has_cache =
         MPL_LLAMA_ARCHES[job->hparams.arch].memory != MPL_LLAMA_MEMORY_NONE;
-    *out = (mpl_terms){.dtype = mpl_dtype_name(main_dtype(job)),
-                       .kv_dtype =
-                           has_cache ? mpl_dtype_name(job->type_k) : "none",
-                       .context_tokens = job->context_tokens};
+    *out = (mpl_terms){
+        .dtype = mpl_dtype_name(main_dtype(job)),
+        .kv_dtype = has_cache ? mpl_dtype_name(job->type_k) : "none",
+        .context_tokens = job->context_tokens,
+        .smaller_kv_dtypes = CACHES + first,
+        .smaller_kv_dtype_count = has_cache ? CACHE_COUNT - first : 0};
 }
 
 static memplan_status read(mpl_job *job, const char *text, mpl_placement *out,
