@@ -4,13 +4,14 @@
     python transformers_truth.py [DIR] [--defaults] [--families A,B,...]
                                  [--library PATH] [--quiet]
 
-Builds each config.json below DIR (and, with --defaults, the default
+Builds each config.json below DIR (and, with --defaults or --long, the default
 configuration of each model_type that Transformers ships) on the meta device,
 and compares parameters and buffers by name, shape, dtype and bytes; which
 tensors share their bytes; the totals; and the units: no module that
 Transformers keeps whole is split, and a device_map made of units covers every
-tensor. One line a model, and a last line of totals. The exit code is 1 when a
-model differs.
+tensor. One line a model, and a last line of totals: a family that memplan does
+not know is unsupported, and so is a configuration that Transformers cannot
+build; the line says which. The exit code is 1 when a model differs.
 """
 import argparse
 import contextlib
@@ -232,7 +233,11 @@ def judge(library, label, path, values, options):
             verdict = ("exact", f"{info['parameter_count']} parameters") \
                 if difference is None else ("different", difference)
         except Refused as error:
-            verdict = "different", f"refused: {error}"
+            is_closed = "a family that is not known" in str(error) or \
+                "is not described" in str(error) or \
+                "is not known as" in str(error)
+            verdict = ("unsupported" if is_closed else "different",
+                       f"memplan: {error}")
     if not options.quiet or verdict[0] == "different":
         print(f"{label}: {verdict[0]}: {verdict[1]}"[:400], flush=True)
     return verdict[0]
@@ -275,6 +280,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dir", nargs="?")
     parser.add_argument("--defaults", action="store_true")
+    parser.add_argument("--long", action="store_true", dest="defaults")
     parser.add_argument("--families")
     parser.add_argument("--library")
     parser.add_argument("--quiet", action="store_true")

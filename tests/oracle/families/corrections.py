@@ -27,7 +27,10 @@ _DELTA_NET = [
     ("fixed [4", "fixed [4 * (linear_key_head_dim * "
      "(linear_num_value_heads * linear_value_head_dim))]"),
 ]
-LINES = {"minimax_m2": [
+LINES = {
+    "deepseek_v32": [("cache [kv_lora_rank, 64",
+                      "cache [kv_lora_rank, qk_rope_head_dim]")],
+    "minimax_m2": [
     ("buffer rotary_emb." + name, f"buffer rotary_emb.{name} "
      "[(rotary_dim + 1) // 2] fp32 transient")
     for name in ("inv_freq", "original_inv_freq")],
