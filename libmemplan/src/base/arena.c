@@ -24,6 +24,7 @@ typedef struct block {
 
 struct mpl_arena {
     block *newest;
+    block *spare; /* zeroed, in use no more */
     uint64_t next_block_bytes;
     bool has_failed;
 };
@@ -36,16 +37,37 @@ mpl_arena *mpl_arena_create(void)
     return arena;
 }
 
-void mpl_arena_free(mpl_arena *arena)
+static void free_chain(block *at)
 {
-    if (arena == NULL)
-        return;
-    for (block *at = arena->newest; at != NULL;) {
+    while (at != NULL) {
         block *const older = at->older;
         free(at);
         at = older;
     }
+}
+
+void mpl_arena_free(mpl_arena *arena)
+{
+    if (arena == NULL)
+        return;
+    free_chain(arena->newest);
+    free_chain(arena->spare);
     free(arena);
+}
+
+/* The newest blocks, which are the largest, come first when they are needed
+ * again. */
+void mpl_arena_empty(mpl_arena *arena)
+{
+    block **end = &arena->spare;
+    while (*end != NULL)
+        end = &(*end)->older;
+    *end = arena->newest;
+    arena->newest = NULL;
+    for (block *at = *end; at != NULL; at = at->older) {
+        memset(at->data, 0, (size_t)at->used_bytes);
+        at->used_bytes = 0;
+    }
 }
 
 bool mpl_arena_has_failed(const mpl_arena *arena)
@@ -53,8 +75,25 @@ bool mpl_arena_has_failed(const mpl_arena *arena)
     return arena->has_failed;
 }
 
+static block *take_spare(mpl_arena *arena, uint64_t need_bytes)
+{
+    block **link = &arena->spare;
+    while (*link != NULL && (*link)->capacity_bytes < need_bytes)
+        link = &(*link)->older;
+    block *const found = *link;
+    if (found == NULL)
+        return NULL;
+    *link = found->older;
+    found->older = arena->newest;
+    arena->newest = found;
+    return found;
+}
+
 static block *open_block(mpl_arena *arena, uint64_t need_bytes)
 {
+    block *const spare = take_spare(arena, need_bytes);
+    if (spare != NULL)
+        return spare;
     const uint64_t capacity = need_bytes > arena->next_block_bytes
                                   ? need_bytes
                                   : arena->next_block_bytes;

@@ -19,6 +19,10 @@ mpl_arena *mpl_arena_create(void);
 /* Frees all that was allocated. NULL is allowed. */
 void mpl_arena_free(mpl_arena *arena);
 
+/* Takes back all that was allocated and keeps the memory for what comes next,
+ * which spares a loop the host's pages. */
+void mpl_arena_empty(mpl_arena *arena);
+
 /* True once the host has refused this arena memory: for a caller whose steps
  * do not tell a refusal from other failures. */
 bool mpl_arena_has_failed(const mpl_arena *arena);

@@ -41,8 +41,8 @@ static uint64_t lacking(const finder *at, const memplan_machine *machine,
     if (arena == NULL)
         return UINT64_MAX;
     mpl_outcome found;
-    const memplan_status status = mpl_place(&found, arena, at->model, machine,
-                                            request, true, NULL, NULL);
+    const memplan_status status =
+        mpl_place(&found, arena, at->model, machine, request, true, NULL, NULL);
     const uint64_t lacks = status == MEMPLAN_OK
                                ? sum_of(found.short_bytes, machine->pool_count)
                                : UINT64_MAX;

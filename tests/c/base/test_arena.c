@@ -23,6 +23,24 @@ Test(arena, items_are_zeroed_aligned_and_apart)
     mpl_arena_free(arena);
 }
 
+Test(arena, an_emptied_one_hands_out_zeroes_again)
+{
+    mpl_arena *const arena = mpl_arena_create();
+    for (uint64_t round = 0; round < 4; round++) {
+        for (uint64_t size = 1; size < UINT64_C(1) << 20; size *= 3) {
+            unsigned char *const items = mpl_arena_alloc(arena, size, 1);
+            cr_assert(items != NULL);
+            cr_expect(items[0] == 0 && items[size / 2] == 0 &&
+                          items[size - 1] == 0,
+                      "round %llu, %llu bytes", (unsigned long long)round,
+                      (unsigned long long)size);
+            memset(items, 0xff, size);
+        }
+        mpl_arena_empty(arena);
+    }
+    mpl_arena_free(arena);
+}
+
 Test(arena, a_product_past_64_bits_is_refused)
 {
     mpl_arena *const arena = mpl_arena_create();

@@ -81,7 +81,8 @@ static void apply_masks(mpl_llama_fitting *fit, mpl_llama_override *room)
     fit->now.override_count = count;
 }
 
-static bool add_used(mpl_llama_fitting *fit, const mpl_llama_price *price)
+/* Weights and context by device; compute comes later. */
+static bool add_stored(mpl_llama_fitting *fit, const mpl_llama_price *price)
 {
     const mpl_llama_setup *setup = &price->setup;
     memset(fit->used, 0, sizeof fit->used);
@@ -93,46 +94,100 @@ static bool add_used(mpl_llama_fitting *fit, const mpl_llama_price *price)
         if (!mpl_add(sum, *sum, price->weights.bytes[i]) ||
             !mpl_add(sum, *sum, price->weights.touched[i]) ||
             !mpl_add(sum, *sum, price->context.cache[i]) ||
-            !mpl_add(sum, *sum, price->context.state[i]) ||
-            !mpl_add(sum, *sum, price->compute.bytes[i]))
+            !mpl_add(sum, *sum, price->context.state[i]))
             return false;
     }
     return true;
+}
+
+static bool add_compute(mpl_llama_fitting *fit, const mpl_llama_price *price)
+{
+    const mpl_llama_setup *setup = &price->setup;
+    memset(fit->compute, 0, sizeof fit->compute);
+    for (uint32_t i = 0; i < setup->buffer_count; i++) {
+        const uint32_t device = setup->buffers[i].device;
+        uint64_t *sum =
+            device == MPL_LLAMA_HOST ? &fit->host_used : &fit->used[device];
+        if (!mpl_add(sum, *sum, price->compute.bytes[i]))
+            return false;
+        if (device != MPL_LLAMA_HOST)
+            fit->compute[device] += price->compute.bytes[i];
+    }
+    return true;
+}
+
+/* Whether weights and context alone settle what the caller looks at. */
+static bool is_over(const mpl_llama_fitting *fit)
+{
+    for (uint32_t i = 0; i < fit->device_count; i++)
+        if ((fit->watched == MPL_NO_INDEX || fit->watched == i) &&
+            fit->used[i] > fit->room[i])
+            return true;
+    return false;
+}
+
+static memplan_status price_stored(mpl_llama_fitting *fit, mpl_arena *scratch,
+                                   mpl_llama_price *price, memplan_error *error)
+{
+    mpl_llama_override *room =
+        mpl_arena_alloc(scratch, 2 * (uint64_t)fit->places, sizeof *room);
+    if (room == NULL)
+        return mpl_fail_memory(error);
+    if (fit->has_own_masks || fit->has_no_copies)
+        apply_masks(fit, room);
+    const memplan_status status =
+        mpl_llama_price_stored(price, scratch, fit->job, &fit->now, error);
+    fit->now.overrides = fit->asked.overrides;
+    fit->now.override_count = fit->asked.override_count;
+    return status;
+}
+
+static void judge(mpl_llama_fitting *fit, bool is_summed)
+{
+    fit->fits = is_summed;
+    for (uint32_t i = 0; i < fit->device_count; i++)
+        fit->fits = fit->fits && fit->used[i] <= fit->room[i];
+}
+
+static memplan_status price_roughly(mpl_llama_fitting *fit, bool is_summed)
+{
+    for (uint32_t i = 0; i < fit->device_count; i++)
+        is_summed =
+            is_summed && mpl_add(&fit->used[i], fit->used[i], fit->compute[i]);
+    judge(fit, is_summed);
+    return MEMPLAN_OK;
 }
 
 static memplan_status price_in(mpl_llama_fitting *fit, mpl_arena *scratch,
                                memplan_error *error)
 {
     mpl_llama_price *price = mpl_arena_alloc(scratch, 1, sizeof *price);
-    mpl_llama_override *room =
-        mpl_arena_alloc(scratch, 2 * (uint64_t)fit->places, sizeof *room);
-    if (price == NULL || room == NULL)
+    if (price == NULL)
         return mpl_fail_memory(error);
-    if (fit->has_own_masks || fit->has_no_copies)
-        apply_masks(fit, room);
-    memplan_status status =
-        mpl_llama_price_params(price, scratch, fit->job, &fit->now, error);
-    fit->now.overrides = fit->asked.overrides;
-    fit->now.override_count = fit->asked.override_count;
+    memplan_status status = price_stored(fit, scratch, price, error);
     fit->fits = false;
+    fit->is_partial = true;
+    const bool is_summed = status == MEMPLAN_OK && add_stored(fit, price);
+    if (is_summed && fit->stops_early && is_over(fit))
+        return MEMPLAN_OK;
+    if (status == MEMPLAN_OK && fit->is_rough)
+        return price_roughly(fit, is_summed);
+    if (is_summed)
+        status = mpl_llama_price_compute(price, error);
     if (status == MEMPLAN_E_UNSUPPORTED) {
         memset(fit->used, 0xff, sizeof fit->used);
         return MEMPLAN_OK;
     }
     if (status != MEMPLAN_OK)
         return status;
-    fit->fits = add_used(fit, price);
-    for (uint32_t i = 0; i < fit->device_count; i++)
-        fit->fits = fit->fits && fit->used[i] <= fit->room[i];
+    fit->is_partial = false;
+    judge(fit, add_stored(fit, price) && add_compute(fit, price));
     return MEMPLAN_OK;
 }
 
 memplan_status mpl_fit_price(mpl_llama_fitting *fit, uint32_t ngl,
                              memplan_error *error)
 {
-    mpl_arena *scratch = mpl_arena_create();
-    if (scratch == NULL)
-        return mpl_fail_memory(error);
     if (!fit->asked.has_ngl)
         fit->now.ngl = (int32_t)ngl;
     if (!fit->asked.has_split && fit->device_count > 1) {
@@ -140,8 +195,8 @@ memplan_status mpl_fit_price(mpl_llama_fitting *fit, uint32_t ngl,
         for (uint32_t i = 0; i < fit->device_count; i++)
             fit->now.splits[i] = (float)fit->counts[i];
     }
-    const memplan_status status = price_in(fit, scratch, error);
-    mpl_arena_free(scratch);
+    const memplan_status status = price_in(fit, fit->scratch, error);
+    mpl_arena_empty(fit->scratch);
     return status;
 }
 
@@ -170,6 +225,7 @@ static memplan_status share_by_price(mpl_llama_fitting *fit, uint32_t ngl,
     for (uint32_t i = 0; i + 1 < fit->device_count; i++) {
         uint32_t low = 0;
         uint32_t high = left;
+        fit->watched = i;
         while (low < high) {
             const uint32_t middle = low + (high - low + 1) / 2;
             fit->counts[i] = middle;
@@ -186,18 +242,34 @@ static memplan_status share_by_price(mpl_llama_fitting *fit, uint32_t ngl,
         left -= low;
     }
     fit->counts[fit->device_count - 1] = left;
+    fit->watched = MPL_NO_INDEX;
     return mpl_fit_price(fit, ngl, error);
+}
+
+/* However it is shared out: weights and context have no room. */
+static bool is_hopeless(const mpl_llama_fitting *fit)
+{
+    mpl_u128 used = 0;
+    mpl_u128 room = 0;
+    for (uint32_t i = 0; i < fit->device_count; i++) {
+        used += fit->used[i];
+        room += fit->room[i];
+    }
+    return fit->is_partial && used > room;
 }
 
 memplan_status mpl_fit_spread(mpl_llama_fitting *fit, uint32_t ngl,
                               memplan_error *error)
 {
     share_by_room(fit, ngl);
-    const memplan_status status = mpl_fit_price(fit, ngl, error);
-    if (status != MEMPLAN_OK || fit->fits || fit->asked.has_split ||
-        fit->device_count < 2)
-        return status;
-    return share_by_price(fit, ngl, error);
+    fit->stops_early = true;
+    fit->watched = MPL_NO_INDEX;
+    memplan_status status = mpl_fit_price(fit, ngl, error);
+    if (status == MEMPLAN_OK && !fit->fits && !fit->asked.has_split &&
+        fit->device_count > 1 && !is_hopeless(fit))
+        status = share_by_price(fit, ngl, error);
+    fit->stops_early = false;
+    return status;
 }
 
 /* ---- Layers ------------------------------------------------------------ */
@@ -372,28 +444,41 @@ static memplan_status start(mpl_llama_fitting *fit, mpl_job *job,
     return MEMPLAN_OK;
 }
 
+static memplan_status find_fit(const char **out, mpl_llama_fitting *fit,
+                               memplan_error *error)
+{
+    memplan_status status = MEMPLAN_OK;
+    uint32_t ngl = 0;
+    bool fits = false;
+    if (fit->device_count > 0) {
+        ngl = fit->places;
+        if (fit->asked.n_ctx == 0) {
+            status = fit_context(fit, &fits, error);
+        } else {
+            status = mpl_fit_spread(fit, ngl, error);
+            fits = fit->fits;
+        }
+        if (status == MEMPLAN_OK && !fits)
+            status = fit_rest(fit, &ngl, error);
+    }
+    if (status == MEMPLAN_OK && (fit->device_count == 0 || fit->is_partial))
+        status = mpl_fit_price(fit, ngl, error);
+    if (status != MEMPLAN_OK)
+        return status;
+    *out = spare_host(fit, write_text(fit, ngl));
+    return *out != NULL ? MEMPLAN_OK : mpl_fail_memory(error);
+}
+
 memplan_status mpl_llama_fit(const char **out, mpl_job *job,
                              memplan_error *error)
 {
     mpl_llama_fitting fit;
-    uint32_t ngl = 0;
-    bool fits = false;
     memplan_status status = start(&fit, job, error);
-    if (status == MEMPLAN_OK && fit.device_count > 0) {
-        ngl = fit.places;
-        if (fit.asked.n_ctx == 0) {
-            status = fit_context(&fit, &fits, error);
-        } else {
-            status = mpl_fit_spread(&fit, ngl, error);
-            fits = fit.fits;
-        }
-        if (status == MEMPLAN_OK && !fits)
-            status = fit_rest(&fit, &ngl, error);
-    } else if (status == MEMPLAN_OK) {
-        status = mpl_fit_price(&fit, 0, error);
-    }
     if (status != MEMPLAN_OK)
         return status;
-    *out = spare_host(&fit, write_text(&fit, ngl));
-    return *out != NULL ? MEMPLAN_OK : mpl_fail_memory(error);
+    fit.scratch = mpl_arena_create();
+    status = fit.scratch != NULL ? find_fit(out, &fit, error)
+                                 : mpl_fail_memory(error);
+    mpl_arena_free(fit.scratch);
+    return status;
 }

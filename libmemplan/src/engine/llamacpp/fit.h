@@ -15,7 +15,8 @@ enum {
 
 typedef struct mpl_llama_fitting {
     mpl_job *job;
-    mpl_arena *arena; /* of what is kept between prices */
+    mpl_arena *arena;   /* of what is kept between prices */
+    mpl_arena *scratch; /* of one price */
     mpl_llama_params asked;
     mpl_llama_params now;
     uint32_t device_count;
@@ -32,6 +33,12 @@ typedef struct mpl_llama_fitting {
     bool has_own_masks; /* masks are in use */
     bool has_no_copies; /* an override keeps pipeline copies off */
     bool fits;          /* as priced last: all devices */
+    bool is_partial;    /* as priced last: used lacks compute */
+    bool stops_early;   /* a price ends where weights and context already
+                           pass the room of `watched` */
+    bool is_rough;      /* a price takes compute to be as it was last */
+    uint32_t watched;   /* a device, or MPL_NO_INDEX: any */
+    uint64_t compute[MPL_LLAMA_MAX_DEVICES]; /* as known last, in used */
 } mpl_llama_fitting;
 
 /* Prices `now` with ngl layers, counts and masks as they are. A setting that
@@ -39,7 +46,8 @@ typedef struct mpl_llama_fitting {
 memplan_status mpl_fit_price(mpl_llama_fitting *fit, uint32_t ngl,
                              memplan_error *error);
 
-/* Spreads ngl layers over the devices so that each has room; sets fits. */
+/* Spreads ngl layers over the devices so that each has room; sets fits. Where
+ * they do not fit, `used` may lack compute. */
 memplan_status mpl_fit_spread(mpl_llama_fitting *fit, uint32_t ngl,
                               memplan_error *error);
 

@@ -59,9 +59,9 @@ static void range_of(const mpl_llama_fitting *fit, uint32_t device,
 }
 
 /* Of the parts of layers [first, end), the selection with the most bytes that
- * `room` holds becomes the device's. */
-static void choose_parts(mpl_llama_fitting *fit, const experts *all,
-                         uint32_t first, uint32_t end, uint64_t room)
+ * `room` holds becomes the device's. Returns them. */
+static uint64_t choose_parts(mpl_llama_fitting *fit, const experts *all,
+                             uint32_t first, uint32_t end, uint64_t room)
 {
     const uint32_t bits = (end - first) * PARTS_A_LAYER;
     uint32_t best = 0;
@@ -80,12 +80,14 @@ static void choose_parts(mpl_llama_fitting *fit, const experts *all,
     for (uint32_t i = first; i < end; i++)
         fit->masks[i] =
             MPL_FIT_ALL & (uint8_t) ~(best >> (i - first) * PARTS_A_LAYER);
+    return all->sums[best];
 }
 
 /* The device takes whole layers from one end on while they fit, gives one
- * back, and chooses among the parts of that one and those after it. */
-static void fill_device(mpl_llama_fitting *fit, const experts *all,
-                        uint32_t device, bool from_front)
+ * back, and chooses among the parts of that one and those after it. Returns
+ * the bytes taken. */
+static uint64_t fill_device(mpl_llama_fitting *fit, const experts *all,
+                            uint32_t device, bool from_front)
 {
     uint32_t first;
     uint32_t end;
@@ -103,7 +105,7 @@ static void fill_device(mpl_llama_fitting *fit, const experts *all,
         fit->masks[at] = 0;
     }
     if (taken == count)
-        return;
+        return all->wanted[device] - room;
     if (taken > 0) {
         taken--;
         room += mask_bytes(all, from_front ? first + taken : end - 1 - taken,
@@ -111,7 +113,8 @@ static void fill_device(mpl_llama_fitting *fit, const experts *all,
     }
     const uint32_t chosen = (uint32_t)mpl_min(CHOSEN_LAYERS, count - taken);
     const uint32_t from = from_front ? first + taken : end - taken - chosen;
-    choose_parts(fit, all, from, from + chosen, room);
+    room -= choose_parts(fit, all, from, from + chosen, room);
+    return all->wanted[device] - room;
 }
 
 static uint64_t device_sum(const mpl_llama_fitting *fit)
@@ -132,7 +135,7 @@ static memplan_status try_fill(mpl_llama_fitting *fit, experts *all,
     fit->fits = false;
     for (uint32_t round = 0; round < ROUNDS && !fit->fits; round++) {
         for (uint32_t i = 0; i < filled; i++)
-            fill_device(fit, all, i, from_front);
+            (void)fill_device(fit, all, i, from_front);
         status = mpl_fit_price(fit, fit->places, error);
         if (status != MEMPLAN_OK)
             return status;
@@ -167,6 +170,31 @@ static memplan_status try_counts(mpl_llama_fitting *fit, experts *all,
     return status;
 }
 
+/* Whether the present counts may hold more than the best ones do: what would
+ * be left of the room, were compute as it was last. */
+static memplan_status is_promising(bool *out, mpl_llama_fitting *fit,
+                                   experts *all, memplan_error *error)
+{
+    const uint32_t layers = fit->job->hparams.layer_count_all;
+    const uint32_t filled = fit->asked.has_split ? 1 : fit->device_count;
+    *out = false;
+    memset(fit->masks, MPL_FIT_ALL, layers);
+    fit->is_rough = true;
+    const memplan_status status = mpl_fit_price(fit, fit->places, error);
+    fit->is_rough = false;
+    if (status != MEMPLAN_OK || !fit->fits)
+        return status;
+    for (uint32_t end = 0; end < 2; end++) {
+        uint64_t used = device_sum(fit);
+        for (uint32_t i = 0; i < filled; i++) {
+            all->wanted[i] = fit->room[i] - fit->used[i];
+            used += fill_device(fit, all, i, end == 1);
+        }
+        *out = *out || used > all->best_used;
+    }
+    return MEMPLAN_OK;
+}
+
 /* Moves `shift` layers over the boundary after `device`; false: not there. */
 static bool shift_boundary(mpl_llama_fitting *fit, uint32_t device, int shift)
 {
@@ -191,7 +219,10 @@ static memplan_status try_shifts(mpl_llama_fitting *fit, experts *all,
             memcpy(fit->counts, start, sizeof start);
             if (shift == 0 || !shift_boundary(fit, d, shift))
                 continue;
-            status = try_counts(fit, all, error);
+            bool is_worth_it = false;
+            status = is_promising(&is_worth_it, fit, all, error);
+            if (status == MEMPLAN_OK && is_worth_it)
+                status = try_counts(fit, all, error);
             if (status != MEMPLAN_OK)
                 return status;
         }

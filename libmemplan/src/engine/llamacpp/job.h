@@ -42,6 +42,15 @@ memplan_status mpl_llama_price_params(mpl_llama_price *out, mpl_arena *arena,
                                       const mpl_llama_params *params,
                                       memplan_error *error);
 
+/* The same in two steps: weights and context, which cost little to tell, then
+ * compute, which takes its graphs, and the context of MTP layers. */
+memplan_status mpl_llama_price_stored(mpl_llama_price *out, mpl_arena *arena,
+                                      const mpl_job *job,
+                                      const mpl_llama_params *params,
+                                      memplan_error *error);
+memplan_status mpl_llama_price_compute(mpl_llama_price *out,
+                                       memplan_error *error);
+
 /* rows.c: the ledger of a price. */
 memplan_status mpl_llama_rows_add(mpl_ledger *ledger, const mpl_job *job,
                                   const mpl_llama_price *price,

@@ -47,7 +47,7 @@ static memplan_status add_mtp(mpl_llama_price *out, memplan_error *error)
     return MEMPLAN_OK;
 }
 
-memplan_status mpl_llama_price_params(mpl_llama_price *out, mpl_arena *arena,
+memplan_status mpl_llama_price_stored(mpl_llama_price *out, mpl_arena *arena,
                                       const mpl_job *job,
                                       const mpl_llama_params *params,
                                       memplan_error *error)
@@ -60,23 +60,38 @@ memplan_status mpl_llama_price_params(mpl_llama_price *out, mpl_arena *arena,
         status =
             mpl_llama_resolve(&out->setup, arena, &job->hparams, &job->weights,
                               &out->devices, &out->params, error);
-    if (status == MEMPLAN_OK)
-        status = settle_flash(&out->setup, error);
     if (status != MEMPLAN_OK)
         return status;
-    const bool is_load = out->params.measure == MPL_MEASURE_LOAD;
-    out->uses_mmap =
-        is_load && mpl_llama_uses_mmap(&out->devices, &out->params);
+    out->uses_mmap = out->params.measure == MPL_MEASURE_LOAD &&
+                     mpl_llama_uses_mmap(&out->devices, &out->params);
     status = mpl_llama_weights_sum(&out->weights, &out->setup, out->uses_mmap,
                                    error);
-    if (status == MEMPLAN_OK)
-        status = mpl_llama_context_sum(&out->context, &out->setup, error);
+    return status == MEMPLAN_OK
+               ? mpl_llama_context_sum(&out->context, &out->setup, error)
+               : status;
+}
+
+memplan_status mpl_llama_price_compute(mpl_llama_price *out,
+                                       memplan_error *error)
+{
+    const bool is_load = out->params.measure == MPL_MEASURE_LOAD;
+    memplan_status status = settle_flash(&out->setup, error);
     if (status == MEMPLAN_OK)
         status =
             mpl_llama_compute(&out->compute, &out->setup,
                               is_load ? MPL_LLAMA_REAL : MPL_LLAMA_DRY, error);
     return status == MEMPLAN_OK && out->params.mtp ? add_mtp(out, error)
                                                    : status;
+}
+
+memplan_status mpl_llama_price_params(mpl_llama_price *out, mpl_arena *arena,
+                                      const mpl_job *job,
+                                      const mpl_llama_params *params,
+                                      memplan_error *error)
+{
+    const memplan_status status =
+        mpl_llama_price_stored(out, arena, job, params, error);
+    return status == MEMPLAN_OK ? mpl_llama_price_compute(out, error) : status;
 }
 
 memplan_status mpl_llama_price_make(mpl_llama_price *out, mpl_arena *arena,
