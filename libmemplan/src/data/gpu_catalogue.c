@@ -157,7 +157,8 @@ const mpl_gpu_model *mpl_gpu_match(uint32_t vendor_id, uint32_t device_id,
     for (uint32_t at = 0; at < MODEL_COUNT; at++) {
         const mpl_gpu_model *const model = &MODELS[at];
         if ((vendor_id != 0 && model->vendor_id != vendor_id) ||
-            !is_near(model->memory_bytes, memory_bytes))
+            (model->memory != MPL_GPU_UNIFIED &&
+             !is_near(model->memory_bytes, memory_bytes)))
             continue;
         word_list wanted;
         split(&wanted, model->words);

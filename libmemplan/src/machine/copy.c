@@ -91,6 +91,7 @@ static void copy_device(copier *to, mpl_device *device)
         &device->free_bytes,
         &device->reserved_bytes,
         &device->carve_out_bytes,
+        &device->host_mapped_bytes,
         &device->bandwidth_bytes_per_second,
         &device->link_bytes_per_second,
         &device->fp16_flops_per_second,

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Unified memory: the device's memory is the host's, so its size is that of
- * the host's node beside it (on a machine with several) or of all of it, plus
- * what firmware carved out for it. What drivers call its "VRAM" is the same
- * memory again.
+ * the host's node beside it (on a machine with several) or of all of it, parted
+ * among the devices that have it in common, plus what firmware carved out for
+ * it. What drivers call its "VRAM" is the same memory again.
+ *
+ * Shares of one memory never sum to more than it. So a plan that keeps every
+ * device to its share, and all of them and the host to the host's total, can
+ * be had: what the host takes finds room on nodes that are not full.
  */
 #include "machine/devices.h"
 
@@ -21,16 +25,45 @@ static const mpl_numa_node *find_node(const memplan_machine *machine,
     return NULL;
 }
 
+/* The node whose memory is a unified device's own; NULL: all of the host's. */
+static const mpl_numa_node *own_node(const memplan_machine *machine,
+                                     const mpl_device *device)
+{
+    const mpl_numa_node *const node = find_node(machine, device->numa_index);
+    return machine->node_count > 1 && node != NULL &&
+                   node->kind != MPL_MEMORY_DEVICE &&
+                   node->total_bytes != MEMPLAN_UNKNOWN
+               ? node
+               : NULL;
+}
+
+/* Unified devices that a plan may use, on one node. */
+static uint64_t count_sharers(const memplan_machine *machine,
+                              const mpl_numa_node *node)
+{
+    uint64_t count = 0;
+    for (uint32_t at = 0; at < machine->device_count; at++) {
+        const mpl_device *const device = &machine->devices[at];
+        count += device->is_unified && device->model[0] != '\0' &&
+                 !device->is_gone && own_node(machine, device) == node;
+    }
+    return count;
+}
+
 /* Memory of the host that a unified device may use, and who says so. */
 static mpl_figure shared_memory(const memplan_machine *machine,
                                 const mpl_device *device)
 {
-    const mpl_numa_node *const node = find_node(machine, device->numa_index);
-    if (machine->node_count > 1 && node != NULL &&
-        node->kind != MPL_MEMORY_DEVICE &&
-        node->total_bytes != MEMPLAN_UNKNOWN)
-        return (mpl_figure){node->total_bytes, "hwloc"};
-    return machine->host.total_bytes;
+    const mpl_numa_node *const node = own_node(machine, device);
+    const uint64_t sharers = mpl_max(1, count_sharers(machine, node));
+    mpl_figure shared = node != NULL
+                            ? (mpl_figure){node->total_bytes, "hwloc"}
+                            : machine->host.total_bytes;
+    if (shared.value != MEMPLAN_UNKNOWN)
+        shared.value /= sharers;
+    return device->host_mapped_bytes.value < shared.value
+               ? device->host_mapped_bytes
+               : shared;
 }
 
 /* Metal lets one process use two thirds of the memory of a small machine and
@@ -45,13 +78,11 @@ static uint64_t metal_working_set(uint64_t total_bytes)
  * out for it; the driver's own total is that carve-out's size. */
 static void settle_unified(const memplan_machine *machine, mpl_device *device)
 {
-    mpl_figure shared = shared_memory(machine, device);
+    const mpl_figure shared = shared_memory(machine, device);
     const uint64_t available = machine->host.available_bytes.value;
     const bool is_carved = device->carve_out_bytes.value != MEMPLAN_UNKNOWN;
     const uint64_t carved = is_carved ? device->total_bytes.value : 0;
     const uint64_t carved_free = is_carved ? device->carve_out_bytes.value : 0;
-    if (is_carved && device->host_mapped_bytes < shared.value)
-        shared = (mpl_figure){device->host_mapped_bytes, "amdgpu"};
     device->free_bytes = MPL_FIGURE_UNKNOWN;
     device->total_bytes = shared;
     if (shared.value != MEMPLAN_UNKNOWN)
@@ -69,7 +100,7 @@ static void settle_unified(const memplan_machine *machine, mpl_device *device)
     if (device->bandwidth_bytes_per_second.value != MEMPLAN_UNKNOWN) {
         device->link_bytes_per_second = (mpl_figure){
             device->bandwidth_bytes_per_second.value / 2,
-            device->bandwidth_bytes_per_second.source};
+            "assumed: half of the memory's rate"};
         device->link = "one memory";
     }
 }

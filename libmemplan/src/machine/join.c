@@ -110,8 +110,8 @@ static void take_report(mpl_device *device, const mpl_report *report)
                       report->source);
     (void)take_figure(&device->carve_out_bytes, report->carve_out_bytes,
                       report->source);
-    if (device->host_mapped_bytes == MEMPLAN_UNKNOWN)
-        device->host_mapped_bytes = report->host_mapped_bytes;
+    (void)take_figure(&device->host_mapped_bytes, report->host_mapped_bytes,
+                      report->source);
     (void)take_figure(&device->bandwidth_bytes_per_second,
                       report->bandwidth_bytes_per_second, report->source);
     (void)take_figure(&device->link_bytes_per_second,
@@ -144,6 +144,9 @@ void mpl_device_take_model(mpl_device *device, const mpl_gpu_model *model)
     device->is_unified |= model->memory == MPL_GPU_UNIFIED;
     if (!device->is_unified)
         (void)take_figure(&device->total_bytes, model->memory_bytes, CATALOGUE);
+    else if (model->memory_bytes < device->host_mapped_bytes.value)
+        device->host_mapped_bytes =
+            (mpl_figure){model->memory_bytes, CATALOGUE};
     (void)take_figure(&device->bandwidth_bytes_per_second,
                       model->bandwidth_bytes_per_second, CATALOGUE);
     (void)take_figure(&device->fp16_flops_per_second,

@@ -62,7 +62,7 @@ mpl_device mpl_device_blank(uint32_t index)
                         .free_bytes = MPL_FIGURE_UNKNOWN,
                         .reserved_bytes = MPL_FIGURE_UNKNOWN,
                         .carve_out_bytes = MPL_FIGURE_UNKNOWN,
-                        .host_mapped_bytes = MEMPLAN_UNKNOWN,
+                        .host_mapped_bytes = MPL_FIGURE_UNKNOWN,
                         .bandwidth_bytes_per_second = MPL_FIGURE_UNKNOWN,
                         .link_bytes_per_second = MPL_FIGURE_UNKNOWN,
                         .fp16_flops_per_second = MPL_FIGURE_UNKNOWN};

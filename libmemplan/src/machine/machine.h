@@ -60,7 +60,7 @@ typedef struct mpl_device {
     mpl_figure reserved_bytes; /* by driver and firmware, never to be had */
     mpl_figure carve_out_bytes; /* unified: of free, what firmware took from
                                    the host for it alone */
-    uint64_t host_mapped_bytes; /* of the host's, the most that it may map */
+    mpl_figure host_mapped_bytes; /* of the host's, the most that it may use */
     mpl_figure bandwidth_bytes_per_second;
     mpl_figure link_bytes_per_second; /* to and from the host */
     mpl_figure fp16_flops_per_second;

@@ -130,8 +130,16 @@ Test(corpus, unified_memory_is_spent_once)
             NULL, NULL),
         MEMPLAN_OK);
     cr_assert_eq(machine->pool_count, 5);
+    uint64_t sum = 0;
     for (uint32_t pool = 0; pool < machine->pool_count; pool++)
         cr_expect_eq(machine->pools[pool].budget, 0);
+    for (uint32_t device = 0; device < 4; device++) {
+        cr_expect_eq(machine->pools[device].capacity_bytes,
+                     machine->nodes[device].total_bytes,
+                     "each APU has the node beside it");
+        sum += machine->pools[device].capacity_bytes;
+    }
+    cr_expect_eq(sum, machine->budget_bytes[0], "and together they have all");
     cr_expect_eq(machine->budget_bytes[0], machine->host.total_bytes.value);
     memplan_machine_free(machine);
 }
