@@ -190,9 +190,18 @@ static void add_make(mpl_text *facts, const mpl_device *device)
     add_speed(facts, "link", device->link_bytes_per_second);
 }
 
+/* What is free is the host's, or less of it: then somebody says why. */
+static void add_share(mpl_text *facts, const mpl_device *device,
+                      const mpl_host *host)
+{
+    if (device->is_unified && device->free_bytes.value != MEMPLAN_UNKNOWN &&
+        strcmp(device->free_bytes.source, host->available_bytes.source) != 0)
+        mpl_text_format(facts, ", free by %s", device->free_bytes.source);
+}
+
 /* `first` is one above that is like this one, or NULL: it is said once. */
-static void paint_device(mpl_paint *paint, const mpl_device *device,
-                         const mpl_device *first)
+static void paint_device(mpl_paint *paint, const mpl_host *host,
+                         const mpl_device *device, const mpl_device *first)
 {
     mpl_text facts = {0};
     char key[24];
@@ -203,6 +212,8 @@ static void paint_device(mpl_paint *paint, const mpl_device *device,
         mpl_text_format(&facts, "as GPU %u", first->index);
     else
         add_make(&facts, device);
+    if (first == NULL)
+        add_share(&facts, device, host);
     if (device->is_left_out)
         add_fact(&facts, "not planned on");
     if (device->numa_index != UINT32_MAX) {
@@ -219,10 +230,10 @@ static void paint_devices(mpl_paint *paint, const memplan_machine *machine)
         const mpl_device *const device = &machine->devices[at];
         if (first == NULL || device->name[0] == '\0' ||
             !is_alike(device, first)) {
-            paint_device(paint, device, NULL);
+            paint_device(paint, &machine->host, device, NULL);
             first = device;
         } else {
-            paint_device(paint, device, first);
+            paint_device(paint, &machine->host, device, first);
         }
     }
     if (machine->device_count > 0)

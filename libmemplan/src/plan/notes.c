@@ -48,18 +48,42 @@ static memplan_status note_gap(memplan_plan *plan)
                          (unsigned long long)plan->gap_parts_per_million));
 }
 
-static memplan_status note_sharing(memplan_plan *plan)
+static bool is_shared(const memplan_plan *plan, const mpl_plan_pool *pool)
 {
     for (uint32_t at = 0; at < plan->pool_count; at++)
-        for (uint32_t other = 0; other < at; other++)
-            if (plan->pools[at].budget == plan->pools[other].budget)
-                return add(plan,
-                           mpl_arena_format(
-                               plan->arena,
-                               "\"%s\" and \"%s\" are one memory: what "
-                               "one takes the other lacks",
-                               plan->pools[other].key, plan->pools[at].key));
-    return MEMPLAN_OK;
+        if (&plan->pools[at] != pool && plan->pools[at].budget == pool->budget)
+            return true;
+    return false;
+}
+
+/* Devices each have their part of what they share with the host: only with
+ * the host are they one. */
+static memplan_status note_sharing(memplan_plan *plan)
+{
+    const mpl_plan_pool *first = NULL;
+    const mpl_plan_pool *last = NULL; /* of the devices */
+    const mpl_plan_pool *host = NULL;
+    for (uint32_t at = 0; at < plan->pool_count; at++) {
+        const mpl_plan_pool *const pool = &plan->pools[at];
+        if (!is_shared(plan, pool))
+            continue;
+        host = pool->kind == MPL_POOL_HOST ? pool : host;
+        last = pool->kind == MPL_POOL_DEVICE ? pool : last;
+        first = first == NULL ? pool : first;
+    }
+    if (last == NULL)
+        return MEMPLAN_OK;
+    if (first == last)
+        return add(plan, mpl_arena_format(plan->arena,
+                                          "\"%s\" and \"%s\" are one memory: "
+                                          "what one takes the other lacks",
+                                          first->key, host->key));
+    return add(plan,
+               mpl_arena_format(
+                   plan->arena, "\"%s\" to \"%s\" are parts of the host's "
+                                "memory%s",
+                   first->key, last->key,
+                   host != NULL ? ": what they take \"cpu\" lacks" : ""));
 }
 
 memplan_status mpl_notes_write(memplan_plan *plan, const mpl_ledger *ledger)
