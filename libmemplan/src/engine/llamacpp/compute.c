@@ -19,6 +19,7 @@
 #include "engine/llamacpp/compute_bound.h"
 #include "engine/llamacpp/compute_run.h"
 #include "engine/llamacpp/sched.h"
+#include "engine/llamacpp/shorten.h"
 
 enum { PIN_TOKENS = 32 };
 
@@ -85,17 +86,12 @@ memplan_status mpl_run_schedule(mpl_run *run)
     const memplan_status status = mpl_sched_run(&scheduled, graph, &run->options);
     if (status != MEMPLAN_OK)
         return status;
-    run->node_count = (uint32_t)graph->node_count;
-    run->split_count = scheduled.split_count;
     run->schedule = scheduled.schedule;
     return MEMPLAN_OK;
 }
 
-memplan_status mpl_run_graph(mpl_run *run, const mpl_watch *watch)
+memplan_status mpl_run_allocate(mpl_run *run, const mpl_watch *watch)
 {
-    const memplan_status status = mpl_run_schedule(run);
-    if (status != MEMPLAN_OK)
-        return status;
     for (uint32_t i = 0; i < run->options.backend_count; i++) {
         const mpl_llama_buffer_type *const buffer =
             &run->setup->buffers[run->options.buffer[i]];
@@ -104,6 +100,12 @@ memplan_status mpl_run_graph(mpl_run *run, const mpl_watch *watch)
     }
     return mpl_galloc_run(&run->schedule, run->spaces,
                           run->options.backend_count, allocated, run, watch);
+}
+
+memplan_status mpl_run_graph(mpl_run *run, const mpl_watch *watch)
+{
+    const memplan_status status = mpl_run_schedule(run);
+    return status == MEMPLAN_OK ? mpl_run_allocate(run, watch) : status;
 }
 
 static void keep_largest(mpl_llama_compute_result *out, const mpl_run *run)
@@ -130,21 +132,29 @@ void mpl_run_open(mpl_run *run, mpl_arena *arena, const mpl_llama_setup *setup,
     mpl_sched_options_of(&run->options, setup);
 }
 
+/* What a load or a fit reserves; `brief` is NULL where the graph is built
+ * whole. */
+typedef struct reserving {
+    const mpl_llama_setup *setup;
+    const mpl_llama_short *brief;
+    mpl_llama_mode mode;
+    mpl_run *run;
+} reserving;
+
 static memplan_status reserve(mpl_llama_compute_result *out,
-                              const mpl_llama_setup *setup,
-                              mpl_llama_mode mode, mpl_reservation reservation,
-                              mpl_run *run)
+                              const reserving *r, mpl_reservation reservation)
 {
-    mpl_run_open(run, setup->arena, setup, mode, reservation);
-    const memplan_status status = mpl_run_graph(run, NULL);
-    if (status != MEMPLAN_OK)
-        return status;
-    keep_largest(out, run);
-    if (reservation == MPL_RESERVE_PROMPT) {
-        out->node_count = run->node_count;
-        out->split_count = run->split_count;
+    memplan_status status = MEMPLAN_OK;
+    if (r->brief != NULL)
+        mpl_run_open(r->run, r->setup->arena, &r->brief->setup, r->mode,
+                     reservation);
+    if (r->brief == NULL || !mpl_short_allocate(r->brief, r->run)) {
+        mpl_run_open(r->run, r->setup->arena, r->setup, r->mode, reservation);
+        status = mpl_run_graph(r->run, NULL);
     }
-    return MEMPLAN_OK;
+    if (status == MEMPLAN_OK)
+        keep_largest(out, r->run);
+    return status;
 }
 
 /* The third reservation differs from the first only where an architecture
@@ -211,11 +221,17 @@ memplan_status mpl_llama_flash_stays(bool *out, const mpl_llama_setup *setup,
         return mpl_fail_memory(error);
     *probe = *setup;
     probe->flash_attn = true;
-    mpl_run_open(run, setup->arena, probe, MPL_LLAMA_REAL,
-                 MPL_RESERVE_GENERATION);
-    const memplan_status status = mpl_run_schedule(run);
-    if (status != MEMPLAN_OK)
-        return explain_failure(status, setup, error);
+    const mpl_llama_short *const brief = mpl_shorten(probe);
+    if (brief != NULL)
+        mpl_run_open(run, setup->arena, &brief->setup, MPL_LLAMA_REAL,
+                     MPL_RESERVE_GENERATION);
+    if (brief == NULL || !mpl_short_schedule(brief, run)) {
+        mpl_run_open(run, setup->arena, probe, MPL_LLAMA_REAL,
+                     MPL_RESERVE_GENERATION);
+        const memplan_status status = mpl_run_schedule(run);
+        if (status != MEMPLAN_OK)
+            return explain_failure(status, setup, error);
+    }
     *out = !is_misplaced(run);
     return MEMPLAN_OK;
 }
@@ -232,12 +248,12 @@ memplan_status mpl_llama_compute(mpl_llama_compute_result *out,
     mpl_run *const run = mpl_arena_alloc(setup->arena, 1, sizeof *run);
     if (run == NULL)
         return mpl_fail_memory(error);
-    memplan_status status =
-        reserve(out, setup, mode, MPL_RESERVE_PROMPT, run);
+    const reserving r = {setup, mpl_shorten(setup), mode, run};
+    memplan_status status = reserve(out, &r, MPL_RESERVE_PROMPT);
     if (status == MEMPLAN_OK && mode == MPL_LLAMA_REAL)
-        status = reserve(out, setup, mode, MPL_RESERVE_GENERATION, run);
+        status = reserve(out, &r, MPL_RESERVE_GENERATION);
     if (status == MEMPLAN_OK && mode == MPL_LLAMA_REAL && is_repeated(setup))
-        status = reserve(out, setup, mode, MPL_RESERVE_AGAIN, run);
+        status = reserve(out, &r, MPL_RESERVE_AGAIN);
     if (status != MEMPLAN_OK)
         return explain_failure(status, setup, error);
     out->certainty = is_exact(setup) ? MPL_EXACT : MPL_ESTIMATE;

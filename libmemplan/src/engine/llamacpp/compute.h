@@ -17,8 +17,6 @@ typedef struct mpl_llama_compute_result {
     uint64_t bytes[MPL_LLAMA_BUFFER_MAX]; /* by buffer type */
     mpl_certainty certainty;
     const char *rule; /* a sentence: how the figure came about */
-    uint32_t node_count; /* of the prompt graph */
-    uint32_t split_count;
 } mpl_llama_compute_result;
 
 /*

@@ -30,8 +30,6 @@ typedef struct mpl_run {
     mpl_sched_options options;
     mpl_space spaces[MPL_SCHED_BACKENDS];
     mpl_schedule schedule;
-    uint32_t node_count;
-    uint32_t split_count;
 } mpl_run;
 
 void mpl_run_open(mpl_run *run, mpl_arena *arena, const mpl_llama_setup *setup,
@@ -39,6 +37,9 @@ void mpl_run_open(mpl_run *run, mpl_arena *arena, const mpl_llama_setup *setup,
 
 /* Builds and schedules. */
 memplan_status mpl_run_schedule(mpl_run *run);
+
+/* Allocates what is scheduled; the spaces then hold the result. */
+memplan_status mpl_run_allocate(mpl_run *run, const mpl_watch *watch);
 
 /* Builds, schedules and allocates; the spaces then hold the result. */
 memplan_status mpl_run_graph(mpl_run *run, const mpl_watch *watch);

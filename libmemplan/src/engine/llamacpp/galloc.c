@@ -130,13 +130,17 @@ memplan_status mpl_galloc_run(const mpl_schedule *schedule, mpl_space *spaces,
                               uint32_t space_count, mpl_size_rule *rule,
                               const void *context, const mpl_watch *watch)
 {
-    const run r = {spaces, rule, context, watch};
+    const run r = {spaces, rule, context,
+                   watch != NULL && watch->took != NULL ? watch : NULL};
+    const bool is_stepped = watch != NULL && watch->before != NULL;
     for (uint64_t i = 0; i < schedule->leaf_count; i++)
         allocate(&r, schedule->leafs[i], schedule->leaf_space[i]);
     count_uses(&r, schedule);
     for (uint64_t i = 0; i < schedule->node_count; i++) {
         mpl_node *const node = schedule->nodes[i];
         const uint8_t home = schedule->node_space[i];
+        if (is_stepped)
+            watch->before(watch->context, i);
         for (int j = 0; j < MPL_NODE_SOURCES; j++)
             if (node->src[j] != NULL)
                 allocate(&r, node->src[j], home);

@@ -69,11 +69,13 @@ typedef struct mpl_schedule {
     uint64_t leaf_space_capacity;
 } mpl_schedule;
 
-/* Who watches storage come and go; both may be NULL. */
+/* Who watches storage come and go: `took` and `gave`, both or neither, and
+ * `before` each node, or NULL. */
 typedef struct mpl_watch {
     void *context;
     void (*took)(void *context, const mpl_node *node, uint64_t bytes);
     void (*gave)(void *context, const mpl_node *node);
+    void (*before)(void *context, uint64_t index);
 } mpl_watch;
 
 /* Runs the allocator over a schedule. MEMPLAN_OK, or the spaces' status. */

@@ -152,6 +152,7 @@ typedef struct mpl_llama_setup {
     bool is_split_layer; /* split mode layer: pipeline copies are possible */
     bool loads_mtp;      /* the MTP layers are loaded too */
     bool is_mtp;         /* the MTP layers' own context */
+    bool builds_all_layers; /* graphs are never shortened: to compare */
 
     /* Where. */
     const mpl_llama_device *devices;
@@ -160,6 +161,8 @@ typedef struct mpl_llama_setup {
     const uint32_t *layer_device; /* layer_count_all + 1 entries; the last is
                                      the output's; a position or
                                      MPL_LLAMA_HOST */
+    const uint32_t *layer_source; /* of a shortened setup: the model's number
+                                     of each layer; NULL: the same */
     const mpl_llama_buffer_type *buffers; /* MPL_LLAMA_BUFFER_DEVICE +
                                              device_count entries */
     uint32_t buffer_count;

@@ -288,13 +288,55 @@ memplan_status mpl_llama_weights_read(mpl_llama_weights *out, mpl_arena *arena,
                                            : mpl_fail_memory(error);
 }
 
+static bool is_at_home(const mpl_llama_setup *setup, uint32_t layer,
+                       uint32_t buffer)
+{
+    return buffer >= MPL_LLAMA_BUFFER_DEVICE &&
+           buffer - MPL_LLAMA_BUFFER_DEVICE == setup->layer_device[layer];
+}
+
+static bool is_quantized(uint32_t dtype)
+{
+    return mpl_dtype_block_elements(dtype) > 1;
+}
+
+bool mpl_llama_weights_alike(const mpl_llama_setup *setup, uint32_t a,
+                             uint32_t b)
+{
+    const struct mpl_llama_weight_index *index = setup->index;
+    const uint64_t parts = index->parts.count;
+    for (uint64_t part = 0; part < parts; part++) {
+        const uint32_t *const row =
+            &index->weights[part * index->column_count];
+        const bool has = row[a] != MPL_NO_INDEX;
+        if (has != (row[b] != MPL_NO_INDEX))
+            return false;
+        if (!has)
+            continue;
+        const mpl_llama_weight *const x = &setup->weights[row[a]];
+        const mpl_llama_weight *const y = &setup->weights[row[b]];
+        const uint16_t buffer = setup->weight_buffer[row[a]];
+        const bool is_any = is_at_home(setup, a, buffer) &&
+                            is_quantized(x->dtype) && is_quantized(y->dtype);
+        if (buffer != setup->weight_buffer[row[b]] ||
+            memcmp(x->ne, y->ne, sizeof x->ne) != 0 ||
+            (x->dtype != y->dtype && !is_any))
+            return false;
+    }
+    return true;
+}
+
 const mpl_llama_weight *mpl_llama_find_weight(const mpl_llama_setup *setup,
                                               uint32_t layer, const char *part)
 {
     const struct mpl_llama_weight_index *index = setup->index;
     const uint64_t row = mpl_name_index_find(&index->parts, part);
-    const uint32_t column =
-        layer == MPL_NO_INDEX ? index->column_count - 1 : layer;
+    uint32_t column = layer;
+    if (layer == MPL_NO_INDEX)
+        column = index->column_count - 1;
+    else if (setup->layer_source != NULL &&
+             layer < setup->hparams->layer_count_all)
+        column = setup->layer_source[layer];
     if (row == MEMPLAN_UNKNOWN || column >= index->column_count)
         return NULL;
     const uint32_t at = index->weights[row * index->column_count + column];

@@ -23,6 +23,12 @@ memplan_status mpl_llama_weights_read(mpl_llama_weights *out, mpl_arena *arena,
                                       const mpl_gguf *gguf,
                                       memplan_error *error);
 
+/* Whether two layers have the same weights as far as a graph can tell: of a
+ * quantized weight on its layer's own device, which is never copied, the type
+ * does not matter. */
+bool mpl_llama_weights_alike(const mpl_llama_setup *setup, uint32_t a,
+                             uint32_t b);
+
 /* What the processor can do with packed weights. */
 typedef struct mpl_llama_cpu {
     bool has_avx2;
