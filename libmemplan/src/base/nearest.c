@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/nearest.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "memplan.h"
@@ -48,10 +50,24 @@ uint32_t mpl_edit_distance(const char *a, const char *b)
     return rows[a_length % 3][b_length];
 }
 
-void mpl_nearest_offer(mpl_nearest *nearest, const char *wanted,
-                       const char *word)
+/* A distance at which a word may still have been meant. */
+static uint32_t farthest(const char *wanted)
 {
-    const uint32_t distance = mpl_edit_distance(wanted, word);
+    return word_length(wanted) / 3 + 1;
+}
+
+/* "mixtral" for "mixtral-8x7b": cut short, not misspelled. */
+static bool is_beginning(const char *wanted, const char *word)
+{
+    enum { LEAST = 3 };
+    uint32_t at = 0;
+    while (wanted[at] != '\0' && lower(wanted[at]) == lower(word[at]))
+        at++;
+    return at >= LEAST && wanted[at] == '\0';
+}
+
+static void insert(mpl_nearest *nearest, const char *word, uint32_t distance)
+{
     uint32_t place = nearest->count;
     while (place > 0 && nearest->distances[place - 1] > distance)
         place--;
@@ -67,11 +83,46 @@ void mpl_nearest_offer(mpl_nearest *nearest, const char *wanted,
     nearest->distances[place] = distance;
 }
 
+void mpl_nearest_rank(mpl_nearest *nearest, const char *wanted,
+                      const char *word)
+{
+    insert(nearest, word, mpl_edit_distance(wanted, word));
+}
+
+void mpl_nearest_offer(mpl_nearest *nearest, const char *wanted,
+                       const char *word)
+{
+    const uint32_t distance = mpl_edit_distance(wanted, word);
+    if (distance <= farthest(wanted) || is_beginning(wanted, word))
+        insert(nearest, word, distance);
+}
+
+const char *mpl_words_join(char out[MPL_WORDS_SIZE], const char *const *words,
+                           uint32_t count, const char *quote, const char *last)
+{
+    size_t length = 0;
+    out[0] = '\0';
+    for (uint32_t at = 0; at < count; at++) {
+        const bool is_last = at + 1 == count;
+        const int more = snprintf(
+            out + length, MPL_WORDS_SIZE - length, "%s%s%s%s%s%s",
+            at == 0   ? ""
+            : is_last ? " "
+                      : ", ",
+            at > 0 && is_last ? last : "", at > 0 && is_last ? " " : "", quote,
+            words[at], quote);
+        if (more < 0 || (size_t)more >= MPL_WORDS_SIZE - length)
+            break;
+        length += (size_t)more;
+    }
+    return out;
+}
+
 const char *memplan_word_nearest(const char *wanted, const char *const *words,
                                  uint64_t word_count)
 {
     const char *best = NULL;
-    uint32_t best_distance = word_length(wanted) / 3 + 1;
+    uint32_t best_distance = farthest(wanted);
     for (uint64_t at = 0; at < word_count; at++) {
         const uint32_t distance = mpl_edit_distance(wanted, words[at]);
         if (distance <= best_distance &&

@@ -225,8 +225,11 @@ const mpl_gpu_model *mpl_gpu_find(const char *wanted, mpl_nearest *near,
     }
     if (best != NULL && !*out_several)
         return best;
-    for (uint32_t at = 0; at < MODEL_COUNT; at++)
-        if (!*out_several || count_unsaid(&MODELS[at], &words) == best_unsaid)
+    for (uint32_t at = 0; at < MODEL_COUNT; at++) {
+        if (!*out_several)
             mpl_nearest_offer(near, wanted, MODELS[at].key);
+        else if (count_unsaid(&MODELS[at], &words) == best_unsaid)
+            mpl_nearest_rank(near, wanted, MODELS[at].key);
+    }
     return NULL;
 }

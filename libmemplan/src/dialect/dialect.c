@@ -87,12 +87,18 @@ mpl_paint mpl_style_paint(const mpl_style *style, mpl_text *text)
                        style->use_unicode, style->without_bars};
 }
 
+/* Names the nearest dialect, or all where none is near. */
 static memplan_status fail_name(memplan_error *error, const char *what,
-                                const char *name, const mpl_nearest *nearest)
+                                const char *name, const char *const *names,
+                                uint32_t count)
 {
+    char list[MPL_WORDS_SIZE];
+    const char *const near = memplan_word_nearest(name, names, count);
     return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
-                    "\"%.40s\" is no dialect of a %s; the nearest is \"%s\"",
-                    name, what, nearest->words[0]);
+                    "\"%.40s\" is no dialect of a %s; %s %s", name, what,
+                    near != NULL ? "the nearest is" : "there are",
+                    mpl_words_join(list, near != NULL ? &near : names,
+                                   near != NULL ? 1 : count, "\"", "and"));
 }
 
 /* Hands the text over, or gives it up where the writer failed. */
@@ -112,7 +118,7 @@ memplan_status memplan_model_render(char **out, const memplan_model *model,
 {
     mpl_style style;
     mpl_text text = {0};
-    mpl_nearest nearest = {0};
+    const char *names[MODEL_DIALECT_COUNT];
     memplan_status status = read_style(&style, options, error);
     if (status != MEMPLAN_OK)
         return status;
@@ -122,9 +128,9 @@ memplan_status memplan_model_render(char **out, const memplan_model *model,
             status = row->write(&text, model, &style, error);
             return finish(status, &text, out, error);
         }
-        mpl_nearest_offer(&nearest, dialect, row->name);
+        names[at] = row->name;
     }
-    return fail_name(error, "model", dialect, &nearest);
+    return fail_name(error, "model", dialect, names, MODEL_DIALECT_COUNT);
 }
 
 memplan_status memplan_machine_render(char **out,
@@ -135,7 +141,7 @@ memplan_status memplan_machine_render(char **out,
 {
     mpl_style style;
     mpl_text text = {0};
-    mpl_nearest nearest = {0};
+    const char *names[MACHINE_DIALECT_COUNT];
     memplan_status status = read_style(&style, options, error);
     if (status != MEMPLAN_OK)
         return status;
@@ -145,9 +151,9 @@ memplan_status memplan_machine_render(char **out,
             status = row->write(&text, machine, &style, error);
             return finish(status, &text, out, error);
         }
-        mpl_nearest_offer(&nearest, dialect, row->name);
+        names[at] = row->name;
     }
-    return fail_name(error, "machine", dialect, &nearest);
+    return fail_name(error, "machine", dialect, names, MACHINE_DIALECT_COUNT);
 }
 
 memplan_status memplan_plan_render(char **out, const memplan_plan *plan,
@@ -157,7 +163,7 @@ memplan_status memplan_plan_render(char **out, const memplan_plan *plan,
 {
     mpl_style style;
     mpl_text text = {0};
-    mpl_nearest nearest = {0};
+    const char *names[PLAN_DIALECT_COUNT];
     memplan_status status = read_style(&style, options, error);
     if (status != MEMPLAN_OK)
         return status;
@@ -167,9 +173,9 @@ memplan_status memplan_plan_render(char **out, const memplan_plan *plan,
             status = row->write(&text, plan, &style, error);
             return finish(status, &text, out, error);
         }
-        mpl_nearest_offer(&nearest, dialect, row->name);
+        names[at] = row->name;
     }
-    return fail_name(error, "plan", dialect, &nearest);
+    return fail_name(error, "plan", dialect, names, PLAN_DIALECT_COUNT);
 }
 
 const char *memplan_dialect_name(uint64_t index)

@@ -264,14 +264,18 @@ static memplan_status find_model(const part *of, const mpl_gpu_model **out,
         return fail_part(of, MEMPLAN_E_ARGUMENT,
                          "of what? write 64GiB ram, 24GB gpu or 500GB disk",
                          error);
+    if (near.count == 0)
+        return mpl_fail(error, MEMPLAN_E_NOT_FOUND, of->offset,
+                        "machine: \"%.60s\" is no GPU of the catalogue; a GPU "
+                        "may be its memory: 24GB gpu",
+                        of->name);
+    char names[MPL_WORDS_SIZE];
     return mpl_fail(
         error, MEMPLAN_E_NOT_FOUND, of->offset,
-        "machine: \"%.60s\" %s; is it %s%s%s%s%s?", of->name,
+        "machine: \"%.60s\" %s; is it %s?", of->name,
         is_several ? "is the name of several GPUs"
                    : "is no GPU of the catalogue",
-        near.count > 0 ? near.words[0] : "24GB gpu", near.count > 1 ? ", " : "",
-        near.count > 1 ? near.words[1] : "", near.count > 2 ? " or " : "",
-        near.count > 2 ? near.words[2] : "");
+        mpl_words_join(names, near.words, near.count, "", "or"));
 }
 
 static memplan_status add_gpus(memplan_machine *machine, const part *of,

@@ -101,10 +101,14 @@ static memplan_status fail_unknown(const char *name, memplan_error *error)
     for (size_t at = 0; at < ROW_COUNT; at++)
         mpl_nearest_offer(&nearest, slash != NULL ? slash + 1 : name,
                           ROWS[at].name);
-    return mpl_fail(error, MEMPLAN_E_NOT_FOUND, MPL_NOWHERE,
-                    "%.80s: no such file, and no model is known by that "
-                    "name; the nearest are \"%s\", \"%s\" and \"%s\"",
-                    name, nearest.words[0], nearest.words[1], nearest.words[2]);
+    char names[MPL_WORDS_SIZE];
+    return mpl_fail(
+        error, MEMPLAN_E_NOT_FOUND, MPL_NOWHERE,
+        "%.80s: no such file, and no model is known by that name%s%s", name,
+        nearest.count == 0   ? ""
+        : nearest.count == 1 ? "; the nearest is "
+                             : "; the nearest are ",
+        mpl_words_join(names, nearest.words, nearest.count, "\"", "and"));
 }
 
 const mpl_catalogue_row *mpl_catalogue_at(uint64_t index)

@@ -141,10 +141,12 @@ static memplan_status unknown_family(const char *model_type, const char *path,
                         path, model_type);
     mpl_families_offer(&nearest, arena, model_type);
     return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
-                    "\"%smodel_type\" is \"%s\", a family that is not known; "
-                    "the nearest is \"%s\"",
+                    "\"%smodel_type\" is \"%s\", a family that is not known"
+                    "%s%s%s",
                     path, model_type,
-                    nearest.count > 0 ? nearest.words[0] : "");
+                    nearest.count > 0 ? "; the nearest is \"" : "",
+                    nearest.count > 0 ? nearest.words[0] : "",
+                    nearest.count > 0 ? "\"" : "");
 }
 
 memplan_status mpl_family_require(const mpl_family **out, mpl_arena *arena,

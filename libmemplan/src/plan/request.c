@@ -15,6 +15,24 @@ enum { DEFAULT_CONTEXT_TOKENS = 4096 };
 #define TOKENS_MAX    (UINT64_C(1) << 40)
 #define SEQUENCES_MAX (UINT64_C(1) << 24)
 
+/* Names the nearest, or all where none is near. */
+static memplan_status fail_engine(const char *name, memplan_error *error)
+{
+    enum { MOST = 8 };
+    const char *names[MOST];
+    uint32_t count = 0;
+    char list[MPL_WORDS_SIZE];
+    for (; count < MOST && mpl_engine_at(count) != NULL; count++)
+        names[count] = mpl_engine_at(count)->name;
+    const char *const near = memplan_word_nearest(name, names, count);
+    return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                    "no engine \"%.40s\"; %s %s", name,
+                    near != NULL ? "the nearest is" : "there are",
+                    near != NULL ? near
+                                 : mpl_words_join(list, names, count, "",
+                                                  "and"));
+}
+
 static memplan_status find_engine(const mpl_engine **out,
                                   const memplan_model *model, const char *name,
                                   memplan_error *error)
@@ -29,12 +47,7 @@ static memplan_status find_engine(const mpl_engine **out,
         return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
                         "%.80s: no engine here runs the format \"%.20s\"",
                         model->source, model->format);
-    mpl_nearest nearest = {0};
-    for (uint32_t at = 0; mpl_engine_at(at) != NULL; at++)
-        mpl_nearest_offer(&nearest, name, mpl_engine_at(at)->name);
-    return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
-                    "no engine \"%.40s\"; the nearest is %s", name,
-                    nearest.words[0]);
+    return fail_engine(name, error);
 }
 
 memplan_status mpl_request_resolve(mpl_request *out, const memplan_model *model,

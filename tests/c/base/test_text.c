@@ -89,6 +89,28 @@ Test(nearest, the_best_three_in_order)
     cr_expect_eq(mpl_edit_distance("", "abc"), 3);
 }
 
+Test(nearest, far_words_are_not_taken)
+{
+    mpl_nearest nearest = {0};
+    char out[MPL_WORDS_SIZE];
+    mpl_nearest_offer(&nearest, "nosuch", "phi-4");
+    mpl_nearest_offer(&nearest, "vllm", "llama.cpp");
+    mpl_nearest_offer(&nearest, "glm_moe_dsa", "gemma");
+    mpl_nearest_offer(&nearest, "mi", "mixtral-8x7b");
+    cr_expect_eq(nearest.count, 0);
+    mpl_nearest_offer(&nearest, "mixtral", "mixtral-8x7b");
+    cr_expect_eq(nearest.count, 1, "its beginning");
+    nearest.count = 0;
+    mpl_nearest_rank(&nearest, "vllm", "llama.cpp");
+    cr_expect_eq(nearest.count, 1);
+    const char *const words[] = {"a", "b", "c"};
+    cr_expect_str_eq(mpl_words_join(out, words, 0, "", "or"), "");
+    cr_expect_str_eq(mpl_words_join(out, words, 1, "\"", "or"), "\"a\"");
+    cr_expect_str_eq(mpl_words_join(out, words, 2, "", "or"), "a or b");
+    cr_expect_str_eq(mpl_words_join(out, words, 3, "\"", "and"),
+                     "\"a\", \"b\" and \"c\"");
+}
+
 Test(nearest, none_is_better_than_a_far_one)
 {
     static const char *const WORDS[] = {"context", "sequences", "dtype"};
