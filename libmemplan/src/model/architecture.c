@@ -106,8 +106,8 @@ static memplan_status add_tensor(builder *to, const mpl_node *node,
     mpl_tensor *const tensors =
         mpl_arena_grow(model->arena, model->tensors, model->tensor_count,
                        &to->tensor_capacity, sizeof *tensors);
-    uint64_t *const shape = mpl_arena_alloc(
-        model->arena, node->argument_count, sizeof *shape);
+    uint64_t *const shape =
+        mpl_arena_alloc(model->arena, node->argument_count, sizeof *shape);
     if (tensors == NULL || shape == NULL)
         return mpl_fail_memory(with->error);
     model->tensors = tensors;
@@ -131,8 +131,7 @@ static memplan_status add_tensor(builder *to, const mpl_node *node,
         shape[at] = mpl_expression_count(node->arguments[at], MAX_SIZE, with);
         if (with->status != MEMPLAN_OK)
             return with->status;
-        if (!mpl_mul(&tensor->element_count, tensor->element_count,
-                     shape[at]))
+        if (!mpl_mul(&tensor->element_count, tensor->element_count, shape[at]))
             return too_large(with, "elements in one tensor");
     }
     if (!mpl_dtype_bytes(&tensor->bytes, tensor->dtype, tensor->element_count))
@@ -149,8 +148,7 @@ static memplan_status add_state(builder *to, const mpl_node *node,
     if (to->block == NULL || !to->is_trunk)
         return MEMPLAN_OK;
     for (uint32_t at = 0; at < node->argument_count && at < 3; at++) {
-        const mpl_value value =
-            mpl_expression_value(node->arguments[at], with);
+        const mpl_value value = mpl_expression_value(node->arguments[at], with);
         if (at == 2 && value.kind == MPL_VALUE_NONE)
             break; /* a null window is none */
         values[at] = mpl_expression_count(node->arguments[at], MAX_SIZE, with);
@@ -262,6 +260,22 @@ static memplan_status add_tie(builder *to, const mpl_node *node,
                : mpl_fail_memory(with->error);
 }
 
+/* A part whose family the file does not name: that of the whole implies it. */
+static memplan_status require_implied(const mpl_family **out, mpl_arena *arena,
+                                      const mpl_node *node,
+                                      const mpl_evaluation *with)
+{
+    const memplan_status status =
+        mpl_family_open(out, arena, node->fallback, with->error);
+    if (status != MEMPLAN_OK || *out != NULL)
+        return status;
+    return mpl_fail(with->error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                    "\"%smodel_type\" is \"%s\", whose %s is of a family "
+                    "that is not known: \"%s\"",
+                    with->scope->path, with->scope->family->name, node->config,
+                    node->fallback);
+}
+
 /* The scope of a nested configuration, with the family it names. */
 static memplan_status open_nested(mpl_scope **out, builder *to,
                                   const mpl_node *node, mpl_evaluation *with)
@@ -274,27 +288,29 @@ static memplan_status open_nested(mpl_scope **out, builder *to,
     /* Some files repeat the outer type in a part. */
     if (model_type == NULL ||
         strcmp(model_type, with->scope->family->name) == 0)
-        model_type = node->fallback;
+        model_type = NULL;
+    const bool is_named = model_type != NULL;
     /* Older files have the text model's keys at the root. */
     if (mpl_json_type_of(config) == MPL_JSON_NONE &&
         strcmp(node->config, "text_config") == 0 &&
-        mpl_json_type_of(mpl_json_get(outer, "hidden_size")) !=
-            MPL_JSON_NONE)
+        mpl_json_type_of(mpl_json_get(outer, "hidden_size")) != MPL_JSON_NONE)
         config = outer;
     const char *const path =
         mpl_arena_format(arena, "%s%s.", with->scope->path, node->config);
     if (path == NULL)
         return mpl_fail_memory(with->error);
-    if (model_type == NULL)
+    if (!is_named && node->fallback == NULL)
         return mpl_fail(with->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
                         "\"%smodel_type\" is missing", path);
     const mpl_family *family;
     const memplan_status status =
-        mpl_family_require(&family, arena, model_type, path, with->error);
+        is_named
+            ? mpl_family_require(&family, arena, model_type, path, with->error)
+            : require_implied(&family, arena, node, with);
     if (status != MEMPLAN_OK)
         return status;
-    *out = mpl_scope_create(arena, family, config, path,
-                            with->scope->dtype_bytes);
+    *out =
+        mpl_scope_create(arena, family, config, path, with->scope->dtype_bytes);
     return *out != NULL ? MEMPLAN_OK : mpl_fail_memory(with->error);
 }
 
@@ -389,8 +405,7 @@ memplan_status mpl_architecture_build(mpl_architecture *out,
                                       const char *class_name, uint32_t dtype,
                                       memplan_error *error)
 {
-    builder to = {.model = model, .out = out, .dtype = dtype,
-                  .is_trunk = true};
+    builder to = {.model = model, .out = out, .dtype = dtype, .is_trunk = true};
     *out = (mpl_architecture){
         .root = mpl_scope_create(model->arena, family, config, "",
                                  mpl_dtype_block_bytes(dtype)),

@@ -29,7 +29,7 @@ memplan_status mpl_gguf_fail_short(const mpl_gguf_reader *reader,
                         " bytes, the most that is read",
                         input->cap_bytes);
     return mpl_fail(reader->error, MEMPLAN_E_CORRUPT, at,
-                    "the file ends inside %s that begins at byte %" PRIu64,
+                    "the file ends inside %s at byte %" PRIu64,
                     what, at);
 }
 
