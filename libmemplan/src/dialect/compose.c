@@ -12,6 +12,69 @@
 
 enum { MIB = 1 << 20 };
 
+/* How a container gets the GPUs of a vendor. */
+typedef struct vendor_row {
+    const char *vendor;
+    const char *image;
+    const char *before; /* the indices */
+    const char *after;
+    const char *quote; /* around each index */
+} vendor_row;
+
+static const vendor_row VENDORS[] = {
+    {"nvidia", "server-cuda",
+     "    deploy:\n"
+     "      resources:\n"
+     "        reservations:\n"
+     "          devices:\n"
+     "            - driver: nvidia\n"
+     "              capabilities: [gpu]\n"
+     "              device_ids: [",
+     "]\n", "\""},
+    {"amd", "server-rocm",
+     "    devices:\n"
+     "      - /dev/kfd\n"
+     "      - /dev/dri\n"
+     "    group_add: [video, render]\n"
+     "    environment:\n"
+     "      HIP_VISIBLE_DEVICES: \"",
+     "\"\n", ""},
+    {"intel", "server-intel",
+     "    devices:\n"
+     "      - /dev/dri\n"
+     "    group_add: [video, render]\n"
+     "    environment:\n"
+     "      ONEAPI_DEVICE_SELECTOR: \"level_zero:",
+     "\"\n", ""},
+};
+enum { VENDOR_COUNT = sizeof VENDORS / sizeof *VENDORS };
+static const vendor_row NO_DEVICE = {.image = "server"};
+
+static bool is_in_use(const mpl_plan_pool *pool)
+{
+    return pool->kind == MPL_POOL_DEVICE && pool->used_bytes > 0;
+}
+
+/* NULL: devices of several vendors, or of one that is not known. */
+static const vendor_row *vendor_of(const memplan_plan *plan)
+{
+    const char *vendor = NULL;
+    for (uint32_t at = 0; at < plan->pool_count; at++) {
+        const mpl_plan_pool *const pool = &plan->pools[at];
+        if (!is_in_use(pool))
+            continue;
+        if (vendor != NULL && strcmp(vendor, pool->vendor) != 0)
+            return NULL;
+        vendor = pool->vendor;
+    }
+    if (vendor == NULL)
+        return &NO_DEVICE;
+    for (uint32_t at = 0; at < VENDOR_COUNT; at++)
+        if (strcmp(VENDORS[at].vendor, vendor) == 0)
+            return &VENDORS[at];
+    return NULL;
+}
+
 /* Whole mebibytes that hold what the plan needs of the host. */
 static uint64_t host_mib(const memplan_plan *plan)
 {
@@ -22,7 +85,8 @@ static uint64_t host_mib(const memplan_plan *plan)
     return 0;
 }
 
-static void add_command(mpl_text *text, const memplan_plan *plan)
+static void add_command(mpl_text *text, const memplan_plan *plan,
+                        const vendor_row *vendor)
 {
     const char *const slash = strrchr(plan->model_source, '/');
     const char *const file = slash != NULL ? slash + 1 : plan->model_source;
@@ -35,8 +99,13 @@ static void add_command(mpl_text *text, const memplan_plan *plan)
                     slash != NULL ? (int)(slash - plan->model_source) : 1,
                     slash != NULL ? plan->model_source : ".");
     text->failed |= model.failed || command.failed || volume.failed;
-    mpl_text_add(text, "    image: ghcr.io/ggml-org/llama.cpp:server-cuda\n"
-                       "    command: ");
+    if (vendor != NULL)
+        mpl_text_format(text, "    image: ghcr.io/ggml-org/llama.cpp:%s\n",
+                        vendor->image);
+    else
+        mpl_text_add(text, "    # image: the one of llama.cpp for these GPUs, "
+                           "which are not of one known vendor\n");
+    mpl_text_add(text, "    command: ");
     mpl_json_quote(text, command.data != NULL ? command.data + 1 : "");
     mpl_text_add(text, "\n    volumes:\n      - ");
     mpl_json_quote(text, volume.data != NULL ? volume.data : "");
@@ -46,38 +115,47 @@ static void add_command(mpl_text *text, const memplan_plan *plan)
     mpl_text_discard(&volume);
 }
 
-static void add_devices(mpl_text *text, const memplan_plan *plan)
+static void add_devices(mpl_text *text, const memplan_plan *plan,
+                        const vendor_row *vendor)
 {
-    const char *between = "    deploy:\n"
-                          "      resources:\n"
-                          "        reservations:\n"
-                          "          devices:\n"
-                          "            - driver: nvidia\n"
-                          "              capabilities: [gpu]\n"
-                          "              device_ids: [";
     bool is_any = false;
     for (uint32_t at = 0; at < plan->pool_count; at++) {
-        const mpl_plan_pool *const pool = &plan->pools[at];
-        if (pool->kind != MPL_POOL_DEVICE || pool->used_bytes == 0)
+        if (!is_in_use(&plan->pools[at]))
             continue;
-        mpl_text_format(text, "%s\"%u\"", between, pool->device_index);
-        between = ", ";
+        const char *const comma = *vendor->quote != '\0' ? ", " : ",";
+        mpl_text_format(text, "%s%s%u%s", is_any ? comma : vendor->before,
+                        vendor->quote, plan->pools[at].device_index,
+                        vendor->quote);
         is_any = true;
     }
     if (is_any)
-        mpl_text_add(text, "]\n");
+        mpl_text_add(text, vendor->after);
+}
+
+/* For a reader who knows what the machine is. */
+static void add_remark(mpl_text *text, const memplan_plan *plan)
+{
+    mpl_text_add(text, "    # pass these devices to it:");
+    for (uint32_t at = 0; at < plan->pool_count; at++)
+        if (is_in_use(&plan->pools[at]))
+            mpl_text_format(text, " %s", plan->pools[at].key);
+    mpl_text_add(text, "\n");
 }
 
 MPL_PLAN_WRITER(mpl_plan_write_compose)
 {
     (void)style;
     (void)error;
+    const vendor_row *const vendor = vendor_of(plan);
     mpl_text_add(text, "services:\n  model:\n");
     if (mpl_plan_has_flags(plan))
-        add_command(text, plan);
+        add_command(text, plan, vendor);
     if (host_mib(plan) > 0)
         mpl_text_format(text, "    mem_limit: %llum\n",
                         (unsigned long long)host_mib(plan));
-    add_devices(text, plan);
+    if (vendor != NULL)
+        add_devices(text, plan, vendor);
+    else
+        add_remark(text, plan);
     return MEMPLAN_OK;
 }

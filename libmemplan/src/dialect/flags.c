@@ -195,20 +195,18 @@ uint64_t mpl_plan_cells(const memplan_plan *plan)
     return cells;
 }
 
-/* The cache's type where the request says it. A plan knows that of keys;
- * values are the same unless settings tell them apart. */
-static void add_cache_types(mpl_text *text, const memplan_plan *plan,
-                            const char *between)
+/* A cache type that no setting says: the request did. llama.cpp's own default
+ * needs no flag. */
+static void add_cache_type(mpl_text *text, const memplan_plan *plan,
+                           const char *setting, const char *type,
+                           const char *between)
 {
-    const char *const type =
-        strcmp(plan->kv_dtype, "fp32") == 0 ? "f32" : plan->kv_dtype;
     mpl_setting found;
     if (strcmp(type, "fp16") == 0 || strcmp(type, "none") == 0 ||
-        mpl_setting_find(&found, plan, "ctk"))
-        return; /* llama.cpp's own default, or said below */
-    mpl_text_format(text, "%s-ctk %s", between, type);
-    if (!mpl_setting_find(&found, plan, "ctv"))
-        mpl_text_format(text, "%s-ctv %s", between, type);
+        mpl_setting_find(&found, plan, setting))
+        return;
+    mpl_text_format(text, "%s-%s %s", between, setting,
+                    strcmp(type, "fp32") == 0 ? "f32" : type);
 }
 
 void mpl_text_flags(mpl_text *text, const memplan_plan *plan, const char *model,
@@ -222,7 +220,8 @@ void mpl_text_flags(mpl_text *text, const memplan_plan *plan, const char *model,
         add_number(text, between, "-c", mpl_plan_cells(plan));
     if (!mpl_setting_find(&found, plan, "np"))
         add_number(text, between, "-np", plan->sequences);
-    add_cache_types(text, plan, between);
+    add_cache_type(text, plan, "ctk", plan->kv_dtype, between);
+    add_cache_type(text, plan, "ctv", plan->value_dtype, between);
     for (bool is = mpl_setting_first(&at, plan); is;
          is = mpl_setting_next(&at)) {
         char flag[40];

@@ -58,6 +58,11 @@ MPL_PLAN_WRITER(mpl_plan_write_ollama)
                             "Ollama cannot be told \"%s\"; use llama.cpp, or "
                             "a smaller model or context",
                             found.name);
+    if (strcmp(plan->kv_dtype, plan->value_dtype) != 0)
+        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                        "Ollama keeps keys and values in one type, not in %s "
+                        "and %s",
+                        plan->kv_dtype, plan->value_dtype);
     mpl_text_format(text, "FROM %s\nPARAMETER num_ctx %llu\n",
                     plan->model_source,
                     (unsigned long long)plan->context_tokens);

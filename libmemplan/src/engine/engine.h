@@ -100,6 +100,7 @@ typedef struct mpl_job mpl_job; /* each engine defines its own */
 typedef struct mpl_terms {
     const char *dtype;    /* of weights, as planned: "fp16", "q4_k" */
     const char *kv_dtype; /* "none" where the model has no cache */
+    const char *value_dtype; /* of the cache's values; NULL: as kv_dtype */
     uint64_t context_tokens;
     const char *const *smaller_dtypes; /* the largest first */
     const char *const *smaller_kv_dtypes;

@@ -41,7 +41,10 @@ static bool copy_facts(memplan_plan *plan, const memplan_model *model,
            copy_text(plan, &plan->machine_name, machine->name) &&
            copy_text(plan, &plan->settings, found->placement.settings) &&
            copy_text(plan, &plan->dtype, found->terms.dtype) &&
-           copy_text(plan, &plan->kv_dtype, found->terms.kv_dtype);
+           copy_text(plan, &plan->kv_dtype, found->terms.kv_dtype) &&
+           copy_text(plan, &plan->value_dtype,
+                     found->terms.value_dtype != NULL ? found->terms.value_dtype
+                                                      : found->terms.kv_dtype);
 }
 
 /* A pool's rows in the order of categories; equal ones as they came. */
@@ -89,7 +92,11 @@ static bool copy_pools(memplan_plan *plan, const memplan_machine *machine,
         into->link_bytes_per_second = from->link_bytes_per_second;
         into->used_bytes = found->used_bytes[at];
         into->short_bytes = found->short_bytes[at];
+        const bool is_device = from->kind == MPL_POOL_DEVICE;
         if (!copy_text(plan, &into->key, from->key) ||
+            !copy_text(plan, &into->vendor,
+                       is_device ? machine->devices[from->device].vendor
+                                 : "") ||
             !copy_text(plan, &into->name, from->name) ||
             !copy_rows(plan, into, &found->ledger, at))
             return false;

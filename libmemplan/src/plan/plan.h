@@ -20,9 +20,10 @@ typedef struct mpl_plan_pool {
     const char *key;  /* "0", "cpu", "disk" */
     const char *name; /* for people */
     mpl_pool_kind kind;
-    uint32_t device_index;   /* as the engine numbers it, or MPL_NO_INDEX */
-    uint32_t budget;         /* pools with one number share one memory */
-    uint64_t capacity_bytes; /* MEMPLAN_UNKNOWN: no limit known */
+    uint32_t device_index; /* as the engine numbers it, or MPL_NO_INDEX */
+    const char *vendor;    /* of a device, as mpl_device has it; "": unknown */
+    uint32_t budget;       /* pools with one number share one memory */
+    uint64_t capacity_bytes;             /* MEMPLAN_UNKNOWN: no limit known */
     uint64_t bandwidth_bytes_per_second; /* as mpl_pool has it */
     uint64_t link_bytes_per_second;
     uint64_t used_bytes;
@@ -62,6 +63,7 @@ struct memplan_plan {
     const char *settings; /* in the engine's words, or "" */
     const char *dtype;
     const char *kv_dtype;
+    const char *value_dtype; /* of the cache's values: most often kv_dtype */
     uint64_t context_tokens;
     uint64_t sequences;
     bool was_searched; /* false: priced as given */

@@ -57,10 +57,15 @@ Test(flags, the_cache_is_told_once)
     mpl_text text = {0};
     make_plan(&sample, "c=8\nnp=1\n");
     sample.plan.kv_dtype = "q8_0";
+    sample.plan.value_dtype = "q8_0";
     mpl_text_flags(&text, &sample.plan, "m", " ");
     cr_expect_str_eq(text.data, " -m m -ctk q8_0 -ctv q8_0 -c 8 -np 1");
     mpl_text_discard(&text);
     sample.plan.settings = "c=8\nnp=1\nctk=q8_0\n";
+    mpl_text_flags(&text, &sample.plan, "m", " ");
+    cr_expect_str_eq(text.data, " -m m -ctv q8_0 -c 8 -np 1 -ctk q8_0");
+    mpl_text_discard(&text);
+    sample.plan.value_dtype = "fp16";
     mpl_text_flags(&text, &sample.plan, "m", " ");
     cr_expect_str_eq(text.data, " -m m -c 8 -np 1 -ctk q8_0");
     mpl_text_discard(&text);
@@ -114,6 +119,68 @@ Test(flags, a_service_names_its_devices)
                 "            - driver: nvidia\n"
                 "              capabilities: [gpu]\n"
                 "              device_ids: [\"0\", \"1\"]\n");
+}
+
+static void expect_service(const char *first, const char *second,
+                           const char *part)
+{
+    sample_plan sample;
+    memplan_error error;
+    char *text = NULL;
+    make_plan(&sample, "c=8\nnp=1\n");
+    sample.pools[0].vendor = first;
+    sample.pools[1].vendor = second;
+    cr_assert_eq(
+        memplan_plan_render(&text, &sample.plan, "compose", NULL, &error),
+        MEMPLAN_OK, "%s", error.message);
+    cr_expect(strstr(text, part) != NULL, "%s", text);
+    cr_expect_eq(strstr(text, "nvidia"), NULL, "%s", text);
+    memplan_text_free(text);
+}
+
+Test(flags, a_service_is_for_its_vendor)
+{
+    expect_service("amd", "amd", "llama.cpp:server-rocm\n");
+    expect_service("amd", "amd", "      - /dev/kfd\n");
+    expect_service("amd", "amd", "HIP_VISIBLE_DEVICES: \"0,1\"\n");
+    expect_service("intel", "intel", "llama.cpp:server-intel\n");
+    expect_service("intel", "intel", "SELECTOR: \"level_zero:0,1\"\n");
+    expect_service("", "", "    # image: ");
+    expect_service("amd", "intel", "    # pass these devices to it: 0 1\n");
+}
+
+Test(flags, a_service_without_devices_is_for_the_host)
+{
+    sample_plan sample;
+    memplan_error error;
+    char *text = NULL;
+    make_plan(&sample, "c=8\nnp=1\n");
+    sample.pools[0].used_bytes = 0;
+    sample.pools[1].used_bytes = 0;
+    cr_assert_eq(
+        memplan_plan_render(&text, &sample.plan, "compose", NULL, &error),
+        MEMPLAN_OK, "%s", error.message);
+    cr_expect_str_eq(text,
+                     "services:\n"
+                     "  model:\n"
+                     "    image: ghcr.io/ggml-org/llama.cpp:server\n"
+                     "    command: \"-m '/models/my model.gguf' -c 8 -np 1\"\n"
+                     "    volumes:\n"
+                     "      - \"/models:/models:ro\"\n");
+    memplan_text_free(text);
+}
+
+Test(flags, ollama_keeps_one_cache_type)
+{
+    sample_plan sample;
+    memplan_error error;
+    char *text = NULL;
+    make_plan(&sample, "ngl=20\n");
+    sample.plan.kv_dtype = "q8_0";
+    cr_expect_eq(
+        memplan_plan_render(&text, &sample.plan, "ollama", NULL, &error),
+        MEMPLAN_E_UNSUPPORTED);
+    cr_expect(strstr(error.message, "in q8_0 and fp16") != NULL);
 }
 
 /* The last one counts, as it does for llama.cpp. */

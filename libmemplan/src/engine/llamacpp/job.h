@@ -18,6 +18,7 @@ struct mpl_job {
     uint32_t host_pool;
     uint32_t context_tokens; /* of a sequence, as priced last */
     uint32_t type_k;
+    uint32_t type_v;
 };
 
 /* One configuration, priced. Lives in the arena it was made in. */

@@ -64,7 +64,8 @@ static memplan_status open_job(mpl_job **out, mpl_arena *arena,
                      .host_pool = find_host(machine),
                      .context_tokens =
                          (uint32_t)mpl_min(request->context_tokens, UINT32_MAX),
-                     .type_k = MPL_DTYPE_FP16};
+                     .type_k = MPL_DTYPE_FP16,
+                     .type_v = MPL_DTYPE_FP16};
     if (job->host_pool == MPL_NO_INDEX)
         return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
                         "%s: llama.cpp needs host memory, and the machine has "
@@ -113,6 +114,7 @@ static void terms(const mpl_job *job, mpl_terms *out)
     *out = (mpl_terms){
         .dtype = mpl_dtype_name(main_dtype(job)),
         .kv_dtype = has_cache ? mpl_dtype_name(job->type_k) : "none",
+        .value_dtype = has_cache ? mpl_dtype_name(job->type_v) : NULL,
         .context_tokens = job->context_tokens,
         .smaller_kv_dtypes = CACHES + first,
         .smaller_kv_dtype_count = has_cache ? CACHE_COUNT - first : 0};
@@ -258,6 +260,7 @@ static memplan_status price_into(mpl_job *job, mpl_arena *scratch,
     estimate_time(job, price, timing);
     job->context_tokens = price->setup.n_ctx_seq;
     job->type_k = price->setup.type_k;
+    job->type_v = price->setup.type_v;
     return add_notes(ledger, job, price) == MEMPLAN_OK ? MEMPLAN_OK
                                                        : mpl_fail_memory(error);
 }
