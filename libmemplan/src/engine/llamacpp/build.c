@@ -34,6 +34,11 @@ bool mpl_layer_key_is_set(const mpl_build *b, const char *key, int layer)
            value > 0;
 }
 
+bool mpl_key_exists(const mpl_build *b, const char *key)
+{
+    return mpl_gguf_find_arch(b->h->gguf, key) != NULL;
+}
+
 uint32_t mpl_key_u32(const mpl_build *b, const char *key, uint32_t otherwise)
 {
     const mpl_gguf_key *const found = mpl_gguf_find_arch(b->h->gguf, key);

@@ -60,6 +60,7 @@ mpl_builder *mpl_builder_of(mpl_llama_arch arch);
 /* A number of the model's metadata ("ARCH." left out) that is neither absent
  * nor zero. */
 bool mpl_key_is_set(const mpl_build *b, const char *key);
+bool mpl_key_exists(const mpl_build *b, const char *key);
 /* The same of a layer's item, or of a scalar for all layers: positive. */
 bool mpl_layer_key_is_set(const mpl_build *b, const char *key, int layer);
 /* A whole number of the metadata, at least 1; `otherwise` where there is none. */
@@ -200,6 +201,10 @@ enum {
     MPL_FFN_CLAMPED = 1 << 4,    /* both factors of the gate are limited */
     MPL_FFN_NO_BIAS = 1 << 5     /* biases in the file are not used */
 };
+
+/* beta tanh(gate / beta) sigmoid(gate), times `up`, limited the same way where
+ * the model says so. */
+mpl_node *mpl_situ(mpl_build *b, mpl_node *gate, mpl_node *up);
 
 mpl_node *mpl_ffn(mpl_build *b, int layer, mpl_node *x,
                   mpl_activation activation, uint32_t flags);

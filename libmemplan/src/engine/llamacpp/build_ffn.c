@@ -34,6 +34,24 @@ static mpl_node *clamped_product(mpl_build *b, mpl_node *gate, mpl_node *up)
     return mpl_times(b, gate, up);
 }
 
+mpl_node *mpl_situ(mpl_build *b, mpl_node *gate, mpl_node *up)
+{
+    mpl_node *act = mpl_softcap(b, gate);
+    act = mpl_times(b, act, mpl_unary(b, gate));
+    if (mpl_key_is_set(b, "activation.situ_linear_beta"))
+        up = mpl_softcap(b, up);
+    return mpl_times(b, act, up);
+}
+
+static mpl_node *gated(mpl_build *b, mpl_activation activation, uint32_t flags,
+                       mpl_node *gate, mpl_node *up)
+{
+    if (activation == MPL_ACT_SITU)
+        return mpl_situ(b, gate, up);
+    return flags & MPL_FFN_CLAMPED ? clamped_product(b, gate, up)
+                                   : mpl_glu(b->g, gate, up);
+}
+
 static mpl_node *activate(mpl_build *b, mpl_activation activation, mpl_node *x)
 {
     if (activation == MPL_ACT_SWIGLU)
@@ -55,8 +73,7 @@ mpl_node *mpl_ffn(mpl_build *b, int layer, mpl_node *x,
         mpl_node *const gate =
             extras(b, layer, names->gate,
                    mpl_linear_bare(b, layer, names->gate, x), flags);
-        out = flags & MPL_FFN_CLAMPED ? clamped_product(b, gate, up)
-                                      : mpl_glu(b->g, gate, up);
+        out = gated(b, activation, flags, gate, up);
     } else {
         out = activate(b, activation, up);
         mpl_node *const divisor = mpl_weight(b, layer, "ffn.act", ".scales");

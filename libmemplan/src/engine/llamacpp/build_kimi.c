@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Kimi Linear and Bailing 3: gated delta nets with a gate an element, latent
  * attention every few layers (Kimi's without positions). */
+#include "engine/llamacpp/build_kimi.h"
 #include "engine/llamacpp/build_delta.h"
 #include "engine/llamacpp/builders.h"
 #include "engine/llamacpp/decoder.h"
@@ -17,7 +18,7 @@ typedef struct kda {
     uint64_t heads;
     uint64_t n; /* tokens of a sequence */
     uint64_t s; /* sequences */
-    bool is_bounded; /* Bailing's: gates of full rank, a sigmoid of them */
+    bool is_bounded; /* decay is a sigmoid, not a softplus */
     mpl_node *kept; /* convolution histories of q, k and v */
 } kda;
 
@@ -76,11 +77,21 @@ static mpl_qkv project(const kda *a, mpl_node *x)
     return out;
 }
 
+static bool is_bailing(const mpl_build *b)
+{
+    return b->h->arch == MPL_LLAMA_ARCH_BAILINGMOE3;
+}
+
+static bool is_k3(const mpl_build *b)
+{
+    return b->h->arch == MPL_LLAMA_ARCH_KIMI_K3;
+}
+
 static mpl_node *decay(const kda *a, mpl_node *x)
 {
     mpl_build *const b = a->b;
     mpl_node *g = mpl_linear_bare(b, a->layer, "ssm_f_a", x);
-    if (!a->is_bounded)
+    if (!is_bailing(b))
         g = mpl_linear_bare(b, a->layer, "ssm_f_b", g);
     g = mpl_plus(b, g, mpl_weight(b, a->layer, "ssm_dt", ".bias"));
     if (!a->is_bounded)
@@ -89,6 +100,8 @@ static mpl_node *decay(const kda *a, mpl_node *x)
     mpl_node *const rate =
         mpl_reshape3(b, mpl_weight(b, a->layer, "ssm_a", ""), 1, a->heads, 1);
     g = mpl_times(b, g, rate);
+    if (a->is_bounded && is_k3(b))
+        g = mpl_scale(b, g);
     if (a->is_bounded)
         g = mpl_scale(b, mpl_unary(b, g));
     return mpl_reshape(b->g, g, a->width, a->heads, a->n, a->s);
@@ -97,10 +110,11 @@ static mpl_node *decay(const kda *a, mpl_node *x)
 static mpl_node *gated_output(const kda *a, mpl_node *x, mpl_node *out)
 {
     mpl_build *const b = a->b;
-    if (!a->is_bounded)
+    if (!is_bailing(b))
         x = mpl_reshape2(b, x, x->ne[0], a->n * a->s);
-    mpl_node *gate = mpl_linear_bare(b, a->layer, "ssm_g_a", x);
-    if (!a->is_bounded)
+    mpl_node *gate =
+        mpl_linear_bare(b, a->layer, is_k3(b) ? "ssm_g" : "ssm_g_a", x);
+    if (!is_bailing(b) && !is_k3(b))
         gate = mpl_linear_bare(b, a->layer, "ssm_g_b", gate);
     gate = mpl_reshape3(b, gate, a->width, a->heads, a->n * a->s);
     out = mpl_reshape3(b, out, a->width, a->heads, a->n * a->s);
@@ -110,12 +124,7 @@ static mpl_node *gated_output(const kda *a, mpl_node *x, mpl_node *out)
     return mpl_linear_bare(b, a->layer, "attn_output", out);
 }
 
-static bool is_bailing(const mpl_build *b)
-{
-    return b->h->arch == MPL_LLAMA_ARCH_BAILINGMOE3;
-}
-
-static mpl_node *attend_linear(mpl_build *b, int layer, mpl_node *x)
+mpl_node *mpl_attend_kda(mpl_build *b, int layer, mpl_node *x)
 {
     kda a = {.b = b,
              .layer = layer,
@@ -123,13 +132,15 @@ static mpl_node *attend_linear(mpl_build *b, int layer, mpl_node *x)
              .heads = b->h->layers[0].head_count,
              .n = b->tokens / b->sequences,
              .s = b->sequences,
-             .is_bounded = is_bailing(b)};
+             .is_bounded = is_bailing(b) ||
+                           (is_k3(b) &&
+                            mpl_key_exists(b, "kda.gate_lower_bound"))};
     a.kept = mpl_read_state(b, layer, 0);
     const mpl_qkv qkv = project(&a, x);
     mpl_node *const gate = decay(&a, x);
     mpl_node *beta = mpl_linear_bare(b, layer, "ssm_beta", x);
     beta = mpl_unary(b, mpl_reshape(b->g, beta, 1, a.heads, a.n, a.s));
-    if (!a.is_bounded)
+    if (!is_bailing(b))
         x = mpl_reshape3(b, x, x->ne[0], a.n, a.s);
     mpl_node *const state = mpl_read_state(b, layer, 1);
     const mpl_delta in = {
@@ -178,7 +189,8 @@ static mpl_node *attend_absorbed(mpl_build *b, int layer, mpl_node *q,
 }
 
 static mpl_node *attend_expanded(mpl_build *b, int layer, mpl_node *q,
-                                 mpl_node *latent, mpl_node *k_rest)
+                                 mpl_node *latent, mpl_node *k_rest,
+                                 const char *out_name)
 {
     mpl_graph *const g = b->g;
     const mpl_llama_layer *const l = mpl_layer_of(b, layer);
@@ -187,7 +199,7 @@ static mpl_node *attend_expanded(mpl_build *b, int layer, mpl_node *q,
     const uint64_t v_width =
         b->h->is_mla ? b->h->mla_value_width : l->value_width;
     const uint64_t rest = l->rope_width;
-    const mpl_attn_options options = {.out = "attn_output"};
+    const mpl_attn_options options = {.out = out_name};
     q = mpl_reshape3(b, q, width, l->head_count, b->tokens);
     mpl_node *const kv = mpl_linear_bare(b, layer, "attn_kv_b", latent);
     const uint64_t head = mpl_row_bytes(kv->dtype, width - rest + v_width);
@@ -203,11 +215,17 @@ static mpl_node *attend_expanded(mpl_build *b, int layer, mpl_node *q,
     return mpl_attend(b, layer, x, &options);
 }
 
-static mpl_node *attend(mpl_build *b, int layer, mpl_node *x)
+mpl_node *mpl_attend_kimi(mpl_build *b, int layer, mpl_node *x,
+                          const char *out_name)
 {
     mpl_graph *const g = b->g;
     const mpl_llama_layer *const l = mpl_layer_of(b, layer);
-    mpl_node *const q = mpl_linear_bare(b, layer, "attn_q", x);
+    const bool has_rank = is_k3(b) && mpl_has(b, layer, "attn_q_a");
+    mpl_node *q = mpl_linear_bare(b, layer, has_rank ? "attn_q_a" : "attn_q",
+                                  x);
+    if (has_rank)
+        q = mpl_linear_bare(b, layer, "attn_q_b",
+                            norm(b, layer, "attn_q_a_norm", q));
     mpl_node *const both = mpl_linear_bare(b, layer, "attn_kv_a_mqa", x);
     mpl_node *latent =
         mpl_view_2d(g, both, b->h->kv_rank, b->tokens, both->nb[1]);
@@ -216,8 +234,8 @@ static mpl_node *attend(mpl_build *b, int layer, mpl_node *x)
                  both->nb[1], both->nb[2]);
     latent = norm(b, layer, "attn_kv_a_norm", latent);
     return mpl_has(b, layer, "attn_k_b")
-               ? attend_absorbed(b, layer, q, latent, k_rest, "attn_output")
-               : attend_expanded(b, layer, q, latent, k_rest);
+               ? attend_absorbed(b, layer, q, latent, k_rest, out_name)
+               : attend_expanded(b, layer, q, latent, k_rest, out_name);
 }
 
 /* Each head's outputs times a gate. */
@@ -279,8 +297,9 @@ void mpl_build_kimi_linear(mpl_build *b)
         mpl_at_layer(b, layer);
         mpl_node *x = norm(b, layer, "attn_norm", input);
         mpl_expand(b, x);
-        x = b->h->layers[i].is_recurrent ? attend_linear(b, layer, x)
-                                         : attend(b, layer, x);
+        x = b->h->layers[i].is_recurrent ? mpl_attend_kda(b, layer, x)
+                                         : mpl_attend_kimi(b, layer, x,
+                                                           "attn_output");
         if (i + 1 == b->h->layer_count) {
             x = mpl_crop(b, x);
             input = mpl_crop(b, input);
@@ -301,7 +320,7 @@ void mpl_build_bailing3(mpl_build *b)
         const int layer = (int)i;
         mpl_at_layer(b, layer);
         mpl_node *x = norm(b, layer, "attn_norm", input);
-        x = b->h->layers[i].is_recurrent ? attend_linear(b, layer, x)
+        x = b->h->layers[i].is_recurrent ? mpl_attend_kda(b, layer, x)
                                          : attend_gated(b, layer, x);
         mpl_node *const middle = mpl_plus(b, x, input);
         x = feed_forward(b, layer, norm(b, layer, "ffn_norm", middle));

@@ -168,19 +168,10 @@ static mpl_node *product(const moe *m, const char *base, mpl_node *x)
                         : mpl_op3(g, MPL_OP_ADD_ID, out, bias, m->chosen);
 }
 
-static mpl_node *situ(const moe *m, mpl_node *gate, mpl_node *up)
-{
-    mpl_node *act = mpl_softcap(m->b, gate);
-    act = mpl_times(m->b, act, mpl_unary(m->b, gate));
-    if (mpl_key_is_set(m->b, "activation.situ_linear_beta"))
-        up = mpl_softcap(m->b, up);
-    return mpl_times(m->b, act, up);
-}
-
 static mpl_node *gated(const moe *m, mpl_node *gate, mpl_node *up)
 {
     if (m->options->activation == MPL_ACT_SITU)
-        return situ(m, gate, up);
+        return mpl_situ(m->b, gate, up);
     if ((m->options->flags & MPL_MOE_CLAMPED) == 0)
         return mpl_glu(m->b->g, gate, up);
     up = mpl_op1(m->b->g, MPL_OP_CLAMP, up);
