@@ -478,7 +478,10 @@ typedef struct memplan_request {
     uint64_t sequences;      /**< At once. 0: 1. */
     uint64_t prompt_tokens;  /**< Read in one step. 0: the engine's default. */
     const char *dtype;       /**< Of weights: "fp32", "fp16", "bf16", "int8",
-                                  "int4", "nf4". NULL: the file's. */
+                                  "int4" (torchao's), "nf4", or a quantizer's
+                                  full name as "bnb-int8", "nf4-double",
+                                  "torchao-int4", "quanto-int8", "hqq-int4".
+                                  NULL: the file's. */
     const char *kv_dtype;    /**< Of the cache. NULL: the engine's default. */
     const char *settings;    /**< The engine's own parameters, see below:
                                   "ngl=20,ub=512". NULL: none. */

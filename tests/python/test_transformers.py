@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Maps for loader scripts, from folders, configurations and live modules."""
 
+from pathlib import Path
+
 import pytest
 from conftest import needs
 
-torch, _ = needs("torch", "transformers")
+torch, transformers = needs("torch", "transformers")
 
 from families import FAMILIES, config_of, model_of, type_of  # noqa: E402
 
 import memplan  # noqa: E402
 import memplan.transformers as mt  # noqa: E402
 
+SOURCES = Path(__file__).resolve().parents[2] / "libmemplan" / "src"
 BIG = dict(num_hidden_layers=16, hidden_size=1024, intermediate_size=4096)
 
 
@@ -102,11 +105,54 @@ def test_kwargs_are_ready(folder):
     assert kwargs["dtype"] == "bfloat16"
 
 
-def test_quantization_is_passed_on(folder):
-    kwargs = mt.from_pretrained_kwargs(folder, "0=2GB,cpu=8GB", context=64, dtype="nf4")
-    settings = kwargs["quantization_config"]
-    assert settings.load_in_4bit and settings.bnb_4bit_quant_type == "nf4"
-    assert "dtype" not in kwargs
+def schemes():
+    """The quantizers of the table, by name."""
+    rows = (SOURCES / "model" / "schemes.def").read_text().split("SCHEME(")[2:]
+    rows = [[cell.strip() for cell in row.split(",")] for row in rows]
+    return [row[1].strip('"') for row in rows if row[3] != "0"]
+
+
+def shown_config(text):
+    """The configuration that a plan tells to type, made."""
+    shown = text[text.index("quantization_config=") :].split("\n        device_map")[0]
+    shown = shown[: shown.rindex("),") + 1].split("=", 1)[1]
+    import transformers
+
+    names = dict(vars(transformers))
+    if "TorchAo" in shown:
+        names.update(vars(pytest.importorskip("torchao.quantization")))
+    return eval(shown, names)
+
+
+@pytest.mark.parametrize("scheme", schemes())
+@pytest.mark.parametrize("where", ["0=8GB,cpu=8GB", "0=1.2GB,cpu=8GB"])
+def test_what_is_counted_is_configured(folder, scheme, where):
+    # One configuration, whether typed as the plan shows it or passed on.
+    if scheme.startswith("hqq"):
+        pytest.importorskip("hqq")
+    options = dict(context=64, dtype=scheme)
+    try:
+        kwargs = mt.from_pretrained_kwargs(folder, where, **options)
+    except mt.DoesNotFitError:
+        assert scheme.startswith(("hqq", "quanto")) and "1.2GB" in where
+        return
+    if scheme.startswith("torchao"):
+        pytest.importorskip("torchao")
+    made = kwargs["quantization_config"]
+    plan = memplan.plan(folder, where, engine="transformers", **options)
+    text = plan.render("table")
+    assert plan.dtype == scheme
+    assert shown_config(text).to_dict() == made.to_dict()
+    offloads = {0, "cpu"} == set(plan.device_map.values())
+    if isinstance(made, transformers.BitsAndBytesConfig):
+        assert made.llm_int8_enable_fp32_cpu_offload is offloads
+    assert kwargs.get("dtype") == ("bfloat16" if scheme == "torchao-int4" else None)
+
+
+def test_short_names_are_torchaos(folder):
+    for name in ("int8", "int4"):
+        found = memplan.plan(folder, "0=8GB,cpu=8GB", engine="transformers", dtype=name)
+        assert found.dtype == f"torchao-{name}"
 
 
 def test_what_does_not_fit_raises(folder):

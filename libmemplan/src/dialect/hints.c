@@ -8,21 +8,41 @@
 
 enum { INDENT = 4, MAP_INLINE_MAX = 4 };
 
-/* How from_pretrained() is told the dtype of weights. */
+/* How from_pretrained() is told what was counted: a dtype, a quantizer's
+ * configuration, and what bitsandbytes asks for beside it where something is
+ * offloaded, whatever the bits. */
 typedef struct dtype_argument {
-    const char *dtype;
-    const char *argument;
+    const char *dtype; /* as the plan names it */
+    const char *plain;
+    const char *config; /* NULL: none */
+    const char *settings;
+    const char *offload; /* one more setting, or NULL */
 } dtype_argument;
 
+#define BNB_OFFLOAD    "llm_int8_enable_fp32_cpu_offload=True"
+#define BNB_4BIT(type) "load_in_4bit=True, bnb_4bit_quant_type=\"" type "\""
+#define BNB_DOUBLE     ", bnb_4bit_use_double_quant=True"
+
 static const dtype_argument DTYPES[] = {
-    {"fp32", "dtype=torch.float32,"},
-    {"fp16", "dtype=torch.float16,"},
-    {"bf16", "dtype=torch.bfloat16,"},
-    {"int8", "quantization_config=TorchAoConfig(Int8WeightOnlyConfig()),"},
-    {"int4", "quantization_config=TorchAoConfig(\n"
-             "            Int4WeightOnlyConfig(group_size=64)),"},
-    {"nf4", "quantization_config=BitsAndBytesConfig(\n"
-            "            load_in_4bit=True, bnb_4bit_quant_type=\"nf4\"),"},
+    {"fp32", "float32", NULL, NULL, NULL},
+    {"fp16", "float16", NULL, NULL, NULL},
+    {"bf16", "bfloat16", NULL, NULL, NULL},
+    {"bnb-int8", NULL, "BitsAndBytesConfig", "load_in_8bit=True", BNB_OFFLOAD},
+    {"nf4", NULL, "BitsAndBytesConfig", BNB_4BIT("nf4"), BNB_OFFLOAD},
+    {"fp4", NULL, "BitsAndBytesConfig", BNB_4BIT("fp4"), BNB_OFFLOAD},
+    {"nf4-double", NULL, "BitsAndBytesConfig", BNB_4BIT("nf4") BNB_DOUBLE,
+     BNB_OFFLOAD},
+    {"fp4-double", NULL, "BitsAndBytesConfig", BNB_4BIT("fp4") BNB_DOUBLE,
+     BNB_OFFLOAD},
+    {"torchao-int8", NULL, "TorchAoConfig", "Int8WeightOnlyConfig()", NULL},
+    {"torchao-int4", "bfloat16", "TorchAoConfig",
+     "Int4WeightOnlyConfig(int4_packing_format=\"tile_packed_to_4d\")", NULL},
+    {"quanto-int8", NULL, "QuantoConfig", "weights=\"int8\"", NULL},
+    {"quanto-float8", NULL, "QuantoConfig", "weights=\"float8\"", NULL},
+    {"quanto-int4", NULL, "QuantoConfig", "weights=\"int4\"", NULL},
+    {"quanto-int2", NULL, "QuantoConfig", "weights=\"int2\"", NULL},
+    {"hqq-int8", NULL, "HqqConfig", "nbits=8, group_size=64", NULL},
+    {"hqq-int4", NULL, "HqqConfig", "nbits=4, group_size=64", NULL},
 };
 enum { DTYPE_COUNT = sizeof DTYPES / sizeof *DTYPES };
 
@@ -92,21 +112,40 @@ static void paint_argument(mpl_paint *paint, const char *argument)
     mpl_paint_end(paint);
 }
 
+/* The configuration, a setting a line. */
+static void paint_config(mpl_paint *paint, const dtype_argument *row,
+                         bool is_away)
+{
+    const char *const more = is_away ? row->offload : NULL;
+    mpl_paint_gap(paint, (uint64_t)2 * INDENT);
+    mpl_paint_format(paint, MPL_INK_PLAIN, "quantization_config=%s(",
+                     row->config);
+    mpl_paint_end(paint);
+    mpl_paint_gap(paint, (uint64_t)3 * INDENT);
+    mpl_paint_format(paint, MPL_INK_PLAIN, "%s%s", row->settings,
+                     more != NULL ? "," : "),");
+    mpl_paint_end(paint);
+    if (more == NULL)
+        return;
+    mpl_paint_gap(paint, (uint64_t)3 * INDENT);
+    mpl_paint_format(paint, MPL_INK_PLAIN, "%s),", more);
+    mpl_paint_end(paint);
+}
+
 static void paint_dtype(mpl_paint *paint, const memplan_plan *plan)
 {
-    const bool is_nf4 = strcmp(plan->dtype, "nf4") == 0;
-    if (is_nf4 && is_offloaded(plan)) {
-        /* bitsandbytes asks for this leave, whatever the bits. */
-        paint_argument(paint, "quantization_config=BitsAndBytesConfig(\n"
-                              "            load_in_4bit=True, "
-                              "bnb_4bit_quant_type=\"nf4\",\n"
-                              "            "
-                              "llm_int8_enable_fp32_cpu_offload=True),");
-        return;
+    for (uint32_t at = 0; at < DTYPE_COUNT; at++) {
+        if (strcmp(DTYPES[at].dtype, plan->dtype) != 0)
+            continue;
+        if (DTYPES[at].plain != NULL) {
+            mpl_paint_gap(paint, (uint64_t)2 * INDENT);
+            mpl_paint_format(paint, MPL_INK_PLAIN, "dtype=torch.%s,",
+                             DTYPES[at].plain);
+            mpl_paint_end(paint);
+        }
+        if (DTYPES[at].config != NULL)
+            paint_config(paint, &DTYPES[at], is_offloaded(plan));
     }
-    for (uint32_t at = 0; at < DTYPE_COUNT; at++)
-        if (strcmp(DTYPES[at].dtype, plan->dtype) == 0)
-            paint_argument(paint, DTYPES[at].argument);
 }
 
 /* What from_pretrained() takes: the repository of a catalogue's model, else

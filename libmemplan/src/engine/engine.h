@@ -2,14 +2,14 @@
 /*
  * An engine: the rules by which one runtime spends memory and time.
  *
- * It says which placements it can express and prices one of them; it never
- * searches. There are two kinds of placement space, and an engine offers one:
+ * It says which placements it can express and prices one of them. There are
+ * two kinds of placement space, and an engine offers one:
  *
  *   units      each unit goes to a pool (mpl_problem). plan/search solves it
  *              exactly: transformers.
- *   settings   the engine's own parameters ("ngl=20,ncmoe=4"), each an ordered
- *              list of values (mpl_knob). plan/ walks them, pricing as it
- *              goes: llama.cpp.
+ *   settings   the engine's own parameters ("ngl=20,ncmoe=4"), which depend on
+ *              each other: the engine proposes one set of them, by its own
+ *              pricing: llama.cpp.
  *
  * A job is one engine looking at one model, machine and request; it lives in
  * the arena it was opened in.
@@ -62,7 +62,7 @@ typedef struct mpl_timing {
  */
 enum { MPL_PROBLEM_POOLS_MAX = 64 };
 #define MPL_TIME_FORBIDDEN UINT64_MAX
-#define MPL_TIME_MAX_PS (UINT64_C(1) << 50) /* 18 minutes a unit */
+#define MPL_TIME_MAX_PS    (UINT64_C(1) << 50) /* 18 minutes a unit */
 
 typedef struct mpl_problem {
     uint32_t unit_count;
@@ -74,24 +74,17 @@ typedef struct mpl_problem {
     const uint64_t *home_bytes;
     const uint64_t *staging_bytes;
     const uint64_t *relay_bytes;
-    uint64_t *time_ps; /* MPL_TIME_FORBIDDEN: not allowed there */
-    const uint64_t *open_bytes;   /* pool_count */
-    const uint32_t *home;         /* pool_count: itself where it executes */
-    const uint32_t *relay;        /* pool_count; MPL_NO_INDEX: none */
-    const uint64_t *crossing_ps;  /* pool_count * pool_count; 0 within a home */
+    uint64_t *time_ps;           /* MPL_TIME_FORBIDDEN: not allowed there */
+    const uint64_t *open_bytes;  /* pool_count */
+    const uint32_t *home;        /* pool_count: itself where it executes */
+    const uint32_t *relay;       /* pool_count; MPL_NO_INDEX: none */
+    const uint64_t *crossing_ps; /* pool_count * pool_count; 0 within a home */
     const uint64_t *capacity_bytes; /* pool_count; MEMPLAN_UNKNOWN: no limit */
     const uint32_t *budget;         /* pool_count: an index below */
     const uint64_t *budget_bytes;   /* budget_count: of shared memories */
     const uint32_t *tied_to; /* unit_count: an earlier unit whose pool it must
                                 share, or MPL_NO_INDEX */
 } mpl_problem;
-
-/* One parameter of a settings space: values from the best to the cheapest. */
-typedef struct mpl_knob {
-    const char *name;
-    const uint64_t *values;
-    uint32_t value_count;
-} mpl_knob;
 
 typedef struct mpl_job mpl_job; /* each engine defines its own */
 
@@ -131,13 +124,9 @@ typedef struct mpl_engine {
                               uint32_t *out_count, bool *out_is_fallback,
                               memplan_error *error);
 
-    /* The settings space, or NULL. */
-    memplan_status (*knobs)(mpl_job *job, const mpl_knob **out,
-                            uint32_t *out_count, memplan_error *error);
-
-    /* Or NULL. The settings space where parameters depend on each other: sets
-     * placement->settings to what fits best by the engine's own pricing, the
-     * request's settings left as they are. */
+    /* The settings space, where there is no units space: sets
+     * placement->settings to what fits best, the request's settings left as
+     * they are. */
     memplan_status (*propose)(mpl_job *job, mpl_placement *out,
                               memplan_error *error);
 

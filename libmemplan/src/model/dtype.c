@@ -133,6 +133,12 @@ mpl_dtype mpl_dtype_from_ggml(uint32_t id)
                                                        : MPL_DTYPE_COUNT;
 }
 
+bool mpl_dtype_is_float(uint32_t dtype)
+{
+    return dtype == MPL_DTYPE_FP64 || dtype == MPL_DTYPE_FP32 ||
+           dtype == MPL_DTYPE_FP16 || dtype == MPL_DTYPE_BF16;
+}
+
 bool mpl_dtype_bytes(uint64_t *out, uint32_t dtype, uint64_t elements)
 {
     const dtype_row *const row = &ROWS[dtype];

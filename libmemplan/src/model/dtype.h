@@ -34,6 +34,9 @@ mpl_dtype mpl_dtype_from_safetensors(const char *name);
 /* By GGUF type id 0-42; MPL_DTYPE_COUNT for a removed or unknown one. */
 mpl_dtype mpl_dtype_from_ggml(uint32_t id);
 
+/* fp64, fp32, fp16 or bf16: what models compute in and loaders cast. */
+bool mpl_dtype_is_float(uint32_t dtype);
+
 /* Bytes of `elements` in rows of whole blocks; false when they pass 64 bits or
  * are no whole number of blocks. */
 bool mpl_dtype_bytes(uint64_t *out, uint32_t dtype, uint64_t elements);

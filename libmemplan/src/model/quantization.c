@@ -2,6 +2,7 @@
 /*
  * Quantization while loading: what a linear layer's weight becomes.
  *
+ *     elements outputs * inputs, both padded to the scheme's multiples
  *     packed   elements * bits / 8
  *     scales   groups * (scale + zero), groups = elements / group
  *     extra    codes and offsets, once a weight
@@ -19,27 +20,29 @@
 
 #include "base/checked.h"
 
-#define OWN UINT32_MAX
+#define OWN   UINT32_MAX
+#define WHOLE UINT32_MAX
 
-typedef struct scheme_row {
-    const char *name;
-    uint32_t dtype;
-    uint32_t bits;
-    uint32_t group_elements;
-    uint32_t least_group;
-    uint32_t scale_bytes;
-    uint32_t zero_bytes;
-    uint32_t extra_bytes;
-    uint32_t second_scales;
-} scheme_row;
-
-static const scheme_row ROWS[] = {
+static const mpl_scheme_row ROWS[] = {
 #define SCHEME(id, ...) {__VA_ARGS__},
 #include "model/schemes.def"
 #undef SCHEME
 };
 
 enum { FP32_BYTES = 4, GROUP_STEP = 32 };
+
+static const struct short_name {
+    const char *name;
+    mpl_scheme scheme;
+} SHORT_NAMES[] = {
+    {"int8", MPL_SCHEME_TORCHAO_INT8},
+    {"int4", MPL_SCHEME_TORCHAO_INT4},
+};
+
+const mpl_scheme_row *mpl_scheme_at(mpl_scheme scheme)
+{
+    return &ROWS[scheme];
+}
 
 const char *mpl_scheme_name(uint32_t scheme)
 {
@@ -50,8 +53,9 @@ mpl_scheme mpl_scheme_from_name(const char *name)
 {
     if (name == NULL)
         return MPL_SCHEME_AUTO;
-    if (strcmp(name, "int4") == 0)
-        return MPL_SCHEME_NF4;
+    for (size_t at = 0; at < sizeof SHORT_NAMES / sizeof *SHORT_NAMES; at++)
+        if (strcmp(name, SHORT_NAMES[at].name) == 0)
+            return SHORT_NAMES[at].scheme;
     for (uint32_t row = 0; row < MPL_SCHEME_COUNT; row++)
         if (strcmp(name, ROWS[row].name) == 0)
             return (mpl_scheme)row;
@@ -63,18 +67,12 @@ static uint64_t ceil_divide(uint64_t value, uint64_t divisor)
     return value / divisor + (value % divisor != 0);
 }
 
-static bool is_float(uint32_t dtype)
-{
-    return dtype == MPL_DTYPE_FP64 || dtype == MPL_DTYPE_FP32 ||
-           dtype == MPL_DTYPE_FP16 || dtype == MPL_DTYPE_BF16;
-}
-
 /* Parameters follow the dtype that is asked for; buffers that the model makes
  * by itself, in fp32 or in integers, do not. */
-static bool plain_bytes(uint64_t *out, const mpl_tensor *tensor,
-                        uint32_t dtype)
+static bool plain_bytes(uint64_t *out, const mpl_tensor *tensor, uint32_t dtype)
 {
-    const bool follows = dtype != MPL_DTYPE_COUNT && is_float(tensor->dtype) &&
+    const bool follows = dtype != MPL_DTYPE_COUNT &&
+                         mpl_dtype_is_float(tensor->dtype) &&
                          (tensor->flags & MPL_TENSOR_TRANSIENT) == 0;
     if (!follows) {
         *out = tensor->bytes;
@@ -99,18 +97,18 @@ bool mpl_is_quantized(const memplan_model *model, uint32_t index)
     const mpl_tensor *const tensor = &model->tensors[index];
     return (tensor->flags & MPL_TENSOR_LINEAR) != 0 &&
            tensor->dimension_count == 2 && tensor->tied_to == MPL_NO_INDEX &&
-           is_float(tensor->dtype) &&
+           mpl_dtype_is_float(tensor->dtype) &&
            model->units[tensor->unit_index].kind != MPL_UNIT_HEAD &&
            !is_last(model, tensor);
 }
 
 /* Elements that share a scale, by what divides the input features. */
-static uint64_t group_elements(const scheme_row *row, uint64_t inputs)
+static uint64_t group_elements(const mpl_scheme_row *row, uint64_t inputs)
 {
     uint64_t group = row->group_elements;
     if (group == 0)
         return inputs;
-    if (row->least_group == 0)
+    if (row->least_group == 0 || row->least_group == WHOLE)
         return group;
     if (inputs <= group)
         return inputs;
@@ -124,32 +122,48 @@ static uint64_t width_of(uint32_t bytes, const mpl_tensor *tensor)
     return bytes == OWN ? mpl_dtype_block_bytes(tensor->dtype) : bytes;
 }
 
+/* `value` up to the next multiple; false past 64 bits. */
+static bool pad(uint64_t *out, uint64_t value, uint32_t multiple)
+{
+    return mpl_mul(out, ceil_divide(value, multiple), multiple);
+}
+
+static bool packed_bytes(uint64_t *out, const mpl_tensor *tensor,
+                         const mpl_scheme_row *row, uint64_t inputs)
+{
+    uint64_t elements;
+    uint64_t outputs = tensor->element_count / inputs;
+    if (!pad(&inputs, inputs, row->input_multiple) ||
+        !pad(&outputs, outputs, row->output_multiple) ||
+        !mpl_mul(&elements, inputs, outputs))
+        return false;
+    const uint64_t groups = ceil_divide(elements, group_elements(row, inputs));
+    const uint64_t second =
+        row->second_scales == 0
+            ? 0
+            : ceil_divide(groups, row->second_scales) * FP32_BYTES;
+    uint64_t bits;
+    uint64_t scales;
+    return mpl_mul(&bits, elements, row->bits) &&
+           mpl_mul(&scales, groups,
+                   width_of(row->scale_bytes, tensor) +
+                       width_of(row->zero_bytes, tensor)) &&
+           mpl_add(&scales, scales, second) &&
+           mpl_add(&scales, scales, row->extra_bytes) &&
+           mpl_add(out, ceil_divide(bits, 8), scales);
+}
+
 bool mpl_quantized_bytes(uint64_t *out, const memplan_model *model,
                          uint32_t index, mpl_scheme scheme)
 {
-    const scheme_row *const row = &ROWS[scheme];
+    const mpl_scheme_row *const row = &ROWS[scheme];
     const mpl_tensor *const tensor = &model->tensors[index];
     if (row->bits == 0 || !mpl_is_quantized(model, index))
         return plain_bytes(out, tensor, row->dtype);
     const bool is_transposed = (tensor->flags & MPL_TENSOR_TRANSPOSED) != 0;
     const uint64_t inputs = tensor->shape[is_transposed ? 0 : 1];
-    if (inputs == 0)
+    if (inputs == 0 ||
+        (row->least_group == WHOLE && inputs % row->group_elements != 0))
         return plain_bytes(out, tensor, row->dtype);
-    const uint64_t elements = tensor->element_count;
-    const uint64_t groups =
-        ceil_divide(elements, group_elements(row, inputs));
-    uint64_t bits;
-    uint64_t scales;
-    if (!mpl_mul(&bits, elements, row->bits) ||
-        !mpl_mul(&scales, groups,
-                 width_of(row->scale_bytes, tensor) +
-                     width_of(row->zero_bytes, tensor)))
-        return false;
-    const uint64_t second =
-        row->second_scales == 0
-            ? 0
-            : ceil_divide(groups, row->second_scales) * FP32_BYTES;
-    return mpl_add(&scales, scales, second) &&
-           mpl_add(&scales, scales, row->extra_bytes) &&
-           mpl_add(out, ceil_divide(bits, 8), scales);
+    return packed_bytes(out, tensor, row, inputs);
 }

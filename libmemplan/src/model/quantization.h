@@ -23,11 +23,40 @@ typedef enum mpl_scheme {
     MPL_SCHEME_COUNT
 } mpl_scheme;
 
-/* "int8", "nf4", "torchao-int4", ... A static string; NULL past the table. */
+/* What a loader does with units beside the device that executes them. */
+enum {
+    MPL_AWAY_HOST = 1 << 0,  /* they may rest on the host */
+    MPL_AWAY_DISK = 1 << 1,  /* and on a disk */
+    MPL_AWAY_ALONE = 1 << 2, /* the host may execute all of the model */
+    MPL_AWAY_PLAIN = 1 << 3  /* they are not quantized there */
+};
+
+/* The columns of schemes.def. */
+typedef struct mpl_scheme_row {
+    const char *name;
+    uint32_t dtype;
+    uint32_t bits;
+    uint32_t group_elements;
+    uint32_t least_group;
+    uint32_t scale_bytes;
+    uint32_t zero_bytes;
+    uint32_t extra_bytes;
+    uint32_t second_scales;
+    uint32_t input_multiple;
+    uint32_t output_multiple;
+    uint32_t unpacked_copies;
+    uint32_t away;
+    const char *rule;
+} mpl_scheme_row;
+
+/* A static row; `scheme` is below MPL_SCHEME_COUNT. */
+const mpl_scheme_row *mpl_scheme_at(mpl_scheme scheme);
+
+/* "nf4", "torchao-int4", ... A static string; NULL past the table. */
 const char *mpl_scheme_name(uint32_t scheme);
 
 /* By name; NULL is the model's own ("auto"). MPL_SCHEME_COUNT where unknown.
- * "int4" is nf4 without double quantization. */
+ * "int8" and "int4" are torchao's, which quantizes what is offloaded too. */
 mpl_scheme mpl_scheme_from_name(const char *name);
 
 /* True for a weight that a quantizer of this kind would change. */

@@ -49,9 +49,7 @@ static memplan_status find_placement(mpl_outcome *out, mpl_arena *arena,
 {
     if (request->engine->problem != NULL)
         return mpl_place_units(out, arena, job, model, machine, request, error);
-    if (request->engine->propose != NULL)
-        return request->engine->propose(job, &out->placement, error);
-    return mpl_place_settings(out, arena, job, machine, request, error);
+    return request->engine->propose(job, &out->placement, error);
 }
 
 memplan_status mpl_place(mpl_outcome *out, mpl_arena *arena,

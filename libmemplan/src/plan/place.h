@@ -29,16 +29,12 @@ memplan_status mpl_place(mpl_outcome *out, mpl_arena *arena,
                          const mpl_request *request, bool is_search,
                          const char *text, memplan_error *error);
 
-/* The two spaces: each fills the placement and the claims about it. */
+/* Searches the units space: fills the placement and the claims about it. */
 memplan_status mpl_place_units(mpl_outcome *out, mpl_arena *arena, mpl_job *job,
                                const memplan_model *model,
                                const memplan_machine *machine,
                                const mpl_request *request,
                                memplan_error *error);
-memplan_status mpl_place_settings(mpl_outcome *out, mpl_arena *arena,
-                                  mpl_job *job, const memplan_machine *machine,
-                                  const mpl_request *request,
-                                  memplan_error *error);
 
 /* Sums the ledger into used_bytes and short_bytes, and says whether it
  * fits. */

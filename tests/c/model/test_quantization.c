@@ -45,7 +45,7 @@ Test(quantization, vectors)
 Test(quantization, names)
 {
     cr_expect_eq(mpl_scheme_from_name(NULL), MPL_SCHEME_AUTO);
-    cr_expect_eq(mpl_scheme_from_name("int4"), MPL_SCHEME_NF4);
+    cr_expect_eq(mpl_scheme_from_name("int4"), MPL_SCHEME_TORCHAO_INT4);
     cr_expect_eq(mpl_scheme_from_name("int5"), MPL_SCHEME_COUNT);
     for (uint32_t row = 0; row < MPL_SCHEME_COUNT; row++)
         cr_expect_eq(mpl_scheme_from_name(mpl_scheme_name(row)), row);

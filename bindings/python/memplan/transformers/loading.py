@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple, Union
 
 from memplan import _library
 from memplan.machine import Budgets, Machine
@@ -43,23 +43,36 @@ __all__ = [
 #: Plain dtypes, as from_pretrained(dtype=...) takes them.
 _DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "fp64": "float64"}
 
-#: Quantized on the way in, as BitsAndBytesConfig takes them.
-_BITSANDBYTES: Dict[str, Dict[str, Any]] = {
-    "int8": {"load_in_8bit": True},
-    "nf4": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
-    "int4": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
-    "fp4": {"load_in_4bit": True, "bnb_4bit_quant_type": "fp4"},
-    "nf4-double": {
-        "load_in_4bit": True,
-        "bnb_4bit_quant_type": "nf4",
-        "bnb_4bit_use_double_quant": True,
+#: Quantized on the way in: the configuration's class and what it takes, by the
+#: name that a plan gives its dtype.
+_QUANTIZERS: Dict[str, Tuple[str, Dict[str, Any]]] = {
+    "bnb-int8": ("BitsAndBytesConfig", {"load_in_8bit": True}),
+    "torchao-int8": ("TorchAoConfig", {"quant_type": "Int8WeightOnlyConfig"}),
+    "torchao-int4": (
+        "TorchAoConfig",
+        {
+            "quant_type": "Int4WeightOnlyConfig",
+            "int4_packing_format": "tile_packed_to_4d",
+        },
+    ),
+    "hqq-int8": ("HqqConfig", {"nbits": 8, "group_size": 64}),
+    "hqq-int4": ("HqqConfig", {"nbits": 4, "group_size": 64}),
+    **{
+        f"quanto-{kind}": ("QuantoConfig", {"weights": kind})
+        for kind in ("int8", "float8", "int4", "int2")
     },
-    "fp4-double": {
-        "load_in_4bit": True,
-        "bnb_4bit_quant_type": "fp4",
-        "bnb_4bit_use_double_quant": True,
+    **{
+        kind + suffix: (
+            "BitsAndBytesConfig",
+            {"load_in_4bit": True, "bnb_4bit_quant_type": kind, **more},
+        )
+        for kind in ("nf4", "fp4")
+        for suffix, more in (("", {}), ("-double", {"bnb_4bit_use_double_quant": True}))
     },
 }
+
+#: The dtype of the rest, where a quantizer's kernels compute in no other.
+_COMPUTED = {"torchao-int4": "bfloat16"}
 
 
 class DoesNotFitError(MemoryError):
@@ -181,12 +194,20 @@ def device_map(
 
 
 def _quantization(dtype: str, offloads: bool) -> Any:
-    from transformers import BitsAndBytesConfig
+    """The configuration of what was counted."""
+    import transformers
 
-    settings = dict(_BITSANDBYTES[dtype])
-    if offloads and "load_in_8bit" in settings:
+    kind, settings = _QUANTIZERS[dtype]
+    settings = dict(settings)
+    if kind == "BitsAndBytesConfig" and offloads:
+        # Asked for whatever the bits.
         settings["llm_int8_enable_fp32_cpu_offload"] = True
-    return BitsAndBytesConfig(**settings)  # type: ignore[no-untyped-call, unused-ignore]
+    if kind == "TorchAoConfig":
+        import torchao.quantization  # type: ignore[import-not-found, import-untyped, unused-ignore]
+
+        chosen = getattr(torchao.quantization, settings.pop("quant_type"))
+        settings = {"quant_type": chosen(**settings)}
+    return getattr(transformers, kind)(**settings)
 
 
 def from_pretrained_kwargs(
@@ -208,8 +229,8 @@ def from_pretrained_kwargs(
         >>> model = AutoModelForCausalLM.from_pretrained("./llama", **kwargs)
 
     ``device_map``, ``max_memory`` and ``dtype``; ``offload_folder`` where units
-    go to disk; ``quantization_config`` for "int8", "nf4", "fp4" and "int4".
-    Raises DoesNotFitError.
+    go to disk; ``quantization_config`` for "int8", "int4", "nf4" and the other
+    quantizers. Raises DoesNotFitError.
     """
     options = dict(dtype=dtype, kv_dtype=kv_dtype, max_memory=max_memory, pins=pins)
     found = _fitting(
@@ -217,9 +238,12 @@ def from_pretrained_kwargs(
     )
     placed = found.device_map
     kwargs: Dict[str, Any] = {"device_map": placed, "max_memory": found.max_memory}
-    if dtype in _BITSANDBYTES:
-        offloads = any(device in ("cpu", "disk") for device in placed.values())
-        kwargs["quantization_config"] = _quantization(dtype, offloads)
+    if dtype and found.dtype in _QUANTIZERS:
+        away = {device for device in placed.values() if device in ("cpu", "disk")}
+        offloads = bool(away) and away != set(placed.values())
+        kwargs["quantization_config"] = _quantization(found.dtype, offloads)
+        if found.dtype in _COMPUTED:
+            kwargs["dtype"] = _COMPUTED[found.dtype]
     else:
         kwargs["dtype"] = _DTYPES.get(found.dtype, "auto") if dtype else "auto"
     if "disk" in placed.values():

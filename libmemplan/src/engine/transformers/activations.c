@@ -25,11 +25,14 @@
  *   cache      one layer's keys and values: a step copies them to append
  *              (three times for a quantized cache: unpacked, joined, packed)
  *
- *   bytes = max(norm, attention + scores, FFN + experts, head) + masks
- *         + rotary + cache
+ *   unpacked   copies * e * elements of the largest quantized weight, where a
+ *              kernel multiplies with an unpacked one
  *
- * Layers with recurrent states have kernels of their own, of many widths:
- * there the same sum is an estimate.
+ *   bytes = max(norm, attention + scores, FFN + experts, head) + masks
+ *         + rotary + cache + unpacked
+ *
+ * Layers with recurrent states and quantized weights have kernels of their
+ * own: there the same sum is an estimate.
  */
 #include <stddef.h>
 #include <string.h>
@@ -117,6 +120,17 @@ static uint64_t widest_cache(const mpl_job *job)
     return is_quantized ? mul(widest, 3) : widest;
 }
 
+static uint64_t unpacked(const mpl_job *job, uint64_t e)
+{
+    uint64_t widest = 0;
+    if (job->loading->unpacked_copies == 0)
+        return 0;
+    for (uint32_t at = 0; at < job->model->tensor_count; at++)
+        if (mpl_is_quantized(job->model, at))
+            widest = mpl_max(widest, job->model->tensors[at].element_count);
+    return mul(mul(widest, e), job->loading->unpacked_copies);
+}
+
 static uint64_t bound(const mpl_job *job, const widths *wide,
                       mpl_pool_kind kind)
 {
@@ -144,7 +158,8 @@ static uint64_t bound(const mpl_job *job, const widths *wide,
     const uint64_t rotary = mul(tokens, mul(4 * (8 + e), wide->head));
     const uint64_t peak =
         mpl_max(mpl_max(norm, add(attention, scores)), mpl_max(ffn, head));
-    return add(add(peak, masks), add(rotary, widest_cache(job)));
+    return add(add(add(peak, masks), add(rotary, widest_cache(job))),
+               unpacked(job, e));
 }
 
 /* Families whose attention has no fused form in Transformers. */
@@ -165,7 +180,9 @@ memplan_status mpl_transformers_activations(mpl_job *job, memplan_error *error)
 {
     if (is_always_eager(job->model->architecture))
         job->is_eager = true;
-    const widths wide = find_widths(job->model);
+    widths wide = find_widths(job->model);
+    if (job->loading->bits != 0 || mpl_transformers_has_quantized(job->model))
+        wide.is_known = false;
     for (mpl_pool_kind kind = MPL_POOL_DEVICE; kind <= MPL_POOL_HOST; kind++) {
         const uint64_t bytes = bound(job, &wide, kind);
         if (bytes == UINT64_MAX)
@@ -184,6 +201,6 @@ memplan_status mpl_transformers_activations(mpl_job *job, memplan_error *error)
         (unsigned long long)job->prompt_tokens,
         (unsigned long long)job->request->sequences,
         job->is_eager ? "eager" : "sdpa",
-        wide.is_known ? "" : "; this family's kernels may take more or less");
+        wide.is_known ? "" : "; its kernels may take more or less");
     return job->activations.rule != NULL ? MEMPLAN_OK : mpl_fail_memory(error);
 }

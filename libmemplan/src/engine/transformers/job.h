@@ -3,7 +3,7 @@
  * A job of the transformers engine: what each unit of the model takes where,
  * worked out once from model, machine and request, then only added up.
  *
- *     weights.c      bytes of a unit by dtype, on a device and offloaded
+ *     weights.c      bytes of a unit by scheme, on a device and offloaded
  *     state.c        the cache at the requested context
  *     activations.c  an upper bound for what a forward pass allocates
  *     speed.c        bytes over bandwidth
@@ -15,22 +15,7 @@
 #define MPL_ENGINE_TRANSFORMERS_JOB_H
 
 #include "engine/engine.h"
-
-/* How weights are loaded. `offloads` says what becomes of units on cpu and
- * disk: quantized like the others, or kept in 16 bits by the quantizer. */
-typedef struct mpl_loading {
-    const char *name;
-    uint32_t dtype;       /* of what is not quantized; MPL_DTYPE_COUNT: the
-                             model's own */
-    uint32_t weight_bits; /* of linear weights; 0: not quantized */
-    uint32_t block;       /* elements that share a scale; 0: a row does */
-    uint32_t scale_bytes; /* with its zero point */
-    bool keeps_offloaded; /* offloaded units stay as they are */
-    const char *rule;
-} mpl_loading;
-
-/* By name; NULL is the model's own; NULL where unknown. */
-const mpl_loading *mpl_loading_find(const char *name);
+#include "model/quantization.h"
 
 /* How keys and values are kept. */
 typedef struct mpl_kv_loading {
@@ -69,7 +54,8 @@ struct mpl_job {
     const memplan_model *model;
     const memplan_machine *machine;
     const mpl_request *request;
-    const mpl_loading *loading;
+    mpl_scheme scheme;
+    const mpl_scheme_row *loading;    /* of that scheme */
     const mpl_kv_loading *kv_loading; /* NULL: as computed */
     uint32_t compute_dtype;
     uint64_t prompt_tokens;
@@ -96,8 +82,16 @@ memplan_status mpl_transformers_weights(mpl_job *job, memplan_error *error);
 memplan_status mpl_transformers_state(mpl_job *job, memplan_error *error);
 memplan_status mpl_transformers_activations(mpl_job *job, memplan_error *error);
 
-/* The loadings that are smaller than the job's, the largest first. */
-const char *const *mpl_loading_smaller(const mpl_job *job, uint32_t *out_count);
+/* Whether a checkpoint is quantized already: then it is not again. */
+bool mpl_transformers_has_quantized(const memplan_model *model);
+
+/* The schemes that are smaller than the job's, the largest first. */
+const char *const *mpl_transformers_smaller(const mpl_job *job,
+                                            uint32_t *out_count);
+
+/* Whether a loader lets units rest on `pool` where `main` executes. */
+bool mpl_transformers_may_rest(const mpl_job *job, uint32_t pool,
+                               uint32_t main);
 
 /* What a process with torch takes before a model is loaded. */
 uint64_t mpl_transformers_device_runtime(const mpl_job *job, uint32_t pool);

@@ -19,7 +19,6 @@ typedef struct sums {
     uint64_t state;
     uint64_t staging;
     uint64_t relay;
-    uint64_t unit_count;
     bool executes;
 } sums;
 
@@ -32,7 +31,6 @@ static bool add_unit(const mpl_job *job, mpl_placement *placement, sums *pools,
     sums *const here = &pools[pool];
     sums *const there = &pools[home];
     there->executes = true;
-    here->unit_count++;
     placement->unit_bytes[unit] =
         pool == home ? cost->device_bytes : cost->offloaded_bytes;
     if (pool == home) {
@@ -175,30 +173,35 @@ static void find_timing(const mpl_job *job, const mpl_placement *placement,
     timing->prompt_ps_per_token = MEMPLAN_UNKNOWN;
 }
 
-/* Which quantizers refuse a map, or change what it does. */
-static memplan_status add_notes(const mpl_job *job, mpl_ledger *ledger,
-                                const sums *pools)
+/* What a quantizer does with a map, where it is not what one expects. */
+static memplan_status add_notes(const mpl_job *job,
+                                const mpl_placement *placement, uint32_t main,
+                                mpl_ledger *ledger)
 {
-    const uint32_t away[] = {job->host_pool, job->disk_pool};
-    uint64_t offloaded = 0;
-    bool uses_device = false;
-    for (uint32_t at = 0; at < job->machine->pool_count; at++)
-        uses_device =
-            uses_device || (pools[at].executes &&
-                            job->machine->pools[at].kind == MPL_POOL_DEVICE);
-    for (uint32_t at = 0; at < 2 && uses_device; at++)
-        if (away[at] != MPL_NO_INDEX)
-            offloaded += pools[away[at]].unit_count;
-    if (offloaded == 0 || job->loading->weight_bits == 0)
-        return MEMPLAN_OK;
-    if (job->loading->keeps_offloaded)
+    const char *const name = job->loading->name;
+    bool is_offloaded = false;
+    bool is_refused = false;
+    for (uint32_t unit = 0; unit < job->model->unit_count; unit++) {
+        const uint32_t pool = placement->pool_of_unit[unit];
+        is_offloaded |= mpl_transformers_home(job, pool, main) != pool;
+        is_refused |= !mpl_transformers_may_rest(job, pool, main);
+    }
+    if (is_refused)
         return mpl_ledger_note(
-            ledger, "bitsandbytes refuses offloaded modules unless "
-                    "llm_int8_enable_fp32_cpu_offload is set, and then keeps "
-                    "them in 16 bits");
+            ledger,
+            mpl_arena_format(ledger->arena,
+                             "%s cannot load this placement: it %s", name,
+                             (job->loading->away & MPL_AWAY_HOST) != 0
+                                 ? "offloads to the host only"
+                                 : "takes no units on cpu or disk"));
+    if (!is_offloaded || job->loading->bits == 0)
+        return MEMPLAN_OK;
     return mpl_ledger_note(
-        ledger, "offloaded modules stay quantized with torchao or a "
-                "quantized checkpoint; bitsandbytes keeps them in 16 bits");
+        ledger, (job->loading->away & MPL_AWAY_PLAIN) != 0
+                    ? "bitsandbytes refuses offloaded modules unless "
+                      "llm_int8_enable_fp32_cpu_offload is set, and then "
+                      "leaves them unquantized"
+                    : "torchao keeps offloaded modules quantized");
 }
 
 memplan_status mpl_transformers_price(mpl_job *job, mpl_placement *placement,
@@ -222,7 +225,7 @@ memplan_status mpl_transformers_price(mpl_job *job, mpl_placement *placement,
     for (uint32_t pool = 0; pool < job->machine->pool_count; pool++)
         if (pool_rows(job, ledger, pool, &pools[pool]) != MEMPLAN_OK)
             return mpl_fail_memory(error);
-    if (add_notes(job, ledger, pools) != MEMPLAN_OK)
+    if (add_notes(job, placement, main, ledger) != MEMPLAN_OK)
         return mpl_fail_memory(error);
     find_timing(job, placement, main, timing);
     return MEMPLAN_OK;

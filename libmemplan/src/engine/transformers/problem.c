@@ -24,12 +24,26 @@ uint64_t mpl_transformers_staging(const mpl_job *job, uint32_t unit,
 {
     const mpl_unit_cost *const cost = &job->units[unit];
     uint64_t bytes = cost->leaf_bytes;
-    const bool is_cast = job->loading->weight_bits != 0 ||
-                         job->loading->dtype != MPL_DTYPE_COUNT;
+    const bool is_cast = job->loading->dtype != MPL_DTYPE_COUNT;
     if (job->machine->pools[pool].kind == MPL_POOL_DISK && is_cast &&
         !mpl_add(&bytes, bytes, cost->stored_leaf_bytes))
         bytes = UINT64_MAX;
     return bytes;
+}
+
+bool mpl_transformers_may_rest(const mpl_job *job, uint32_t pool, uint32_t main)
+{
+    const uint32_t away = job->loading->away;
+    const mpl_pool_kind kind = job->machine->pools[pool].kind;
+    if (kind == MPL_POOL_DEVICE)
+        return true;
+    if (main != job->host_pool)
+        return (away &
+                (kind == MPL_POOL_HOST ? MPL_AWAY_HOST : MPL_AWAY_DISK)) != 0;
+    if (kind == MPL_POOL_HOST)
+        return (away & MPL_AWAY_ALONE) != 0;
+    /* Quantizers take host and disk together for an offload from a device. */
+    return job->loading->bits == 0;
 }
 
 /* A lower device that has no less of anything is the better main one. */
@@ -120,7 +134,8 @@ static bool fill_unit(const tables *made, mpl_job *job, uint32_t unit,
     bool is_known = true;
     made->time[cell] = MPL_TIME_FORBIDDEN;
     if (main == MPL_NO_INDEX ||
-        (kind == MPL_POOL_DEVICE && (pool < main || main == job->host_pool)))
+        (kind == MPL_POOL_DEVICE && (pool < main || main == job->host_pool)) ||
+        !mpl_transformers_may_rest(job, pool, main))
         return true;
     if (!mpl_transformers_resident(&resident, cost))
         return false;

@@ -37,20 +37,49 @@ static uint32_t main_float(const memplan_model *model)
     return best;
 }
 
+/* "auto, fp32, ..., or hqq-int4": every row of the table. */
+static memplan_status unknown_dtype(const char *name, memplan_error *error)
+{
+    char names[200] = "";
+    size_t length = 0;
+    for (uint32_t at = 0; at < MPL_SCHEME_COUNT; at++) {
+        const char *const next = mpl_scheme_name(at);
+        const size_t more = strlen(next);
+        if (length + more + 3 > sizeof names)
+            break;
+        if (length > 0) {
+            memcpy(names + length, ", ", 2);
+            length += 2;
+        }
+        memcpy(names + length, next, more + 1);
+        length += more;
+    }
+    return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                    "dtype \"%.20s\": transformers loads int8, int4, %s", name,
+                    names);
+}
+
 static memplan_status find_dtypes(mpl_job *job, memplan_error *error)
 {
     const mpl_request *const request = job->request;
-    job->loading = mpl_loading_find(request->dtype);
-    if (job->loading == NULL)
+    job->scheme = mpl_scheme_from_name(request->dtype);
+    if (job->scheme == MPL_SCHEME_COUNT)
+        return unknown_dtype(request->dtype, error);
+    job->loading = mpl_scheme_at(job->scheme);
+    if (job->loading->bits != 0 && mpl_transformers_has_quantized(job->model))
         return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
-                        "dtype \"%.40s\": transformers loads auto, fp32, "
-                        "fp16, bf16, int8, int4 or nf4",
+                        "dtype \"%.40s\": the checkpoint is quantized already; "
+                        "use auto",
+                        request->dtype);
+    if (job->device_pool_count == 0 &&
+        (job->loading->away & MPL_AWAY_ALONE) == 0)
+        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                        "dtype \"%.40s\": its kernels need a device, and "
+                        "there is none",
                         request->dtype);
     job->compute_dtype = job->loading->dtype != MPL_DTYPE_COUNT
                              ? job->loading->dtype
                              : main_float(job->model);
-    if (job->loading->weight_bits != 0 && job->compute_dtype == MPL_DTYPE_FP32)
-        job->compute_dtype = MPL_DTYPE_FP16;
     if (request->kv_dtype == NULL)
         return MEMPLAN_OK;
     job->kv_loading = mpl_kv_loading_find(request->kv_dtype);
@@ -167,10 +196,8 @@ static void terms(const mpl_job *job, mpl_terms *out)
     if (!has_cache || has_state) /* QuantizedCache has no recurrent states */
         first = SMALLER_KV_COUNT;
     *out = (mpl_terms){
-        .dtype = job->loading->weight_bits != 0 ||
-                         job->loading->dtype != MPL_DTYPE_COUNT
-                     ? job->loading->name
-                     : stored_dtype(job->model),
+        .dtype = job->scheme != MPL_SCHEME_AUTO ? job->loading->name
+                                                : stored_dtype(job->model),
         .kv_dtype = !has_cache ? "none"
                     : job->kv_loading != NULL
                         ? job->kv_loading->name
@@ -179,7 +206,8 @@ static void terms(const mpl_job *job, mpl_terms *out)
         .smaller_kv_dtypes = SMALLER_KV + first,
         .smaller_kv_dtype_count = SMALLER_KV_COUNT - first,
     };
-    out->smaller_dtypes = mpl_loading_smaller(job, &out->smaller_dtype_count);
+    out->smaller_dtypes =
+        mpl_transformers_smaller(job, &out->smaller_dtype_count);
 }
 
 /* The driver's context, kernels and cuBLAS's workspace: between 300 and 700
