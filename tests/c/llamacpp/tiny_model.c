@@ -82,14 +82,14 @@ static void add_layer(tiny *at, uint32_t layer)
 static void add_all(tiny *at, const tiny_options *options, uint64_t keys)
 {
     const uint32_t layers = options->layers != 0 ? options->layers : 4;
-    gguf_header(&at->out, 3, 2 + 9 * (uint64_t)(layers < 16 ? layers : 4),
+    gguf_header(&at->out, 3, 2 + 9 * (uint64_t)(layers <= 64 ? layers : 4),
                 keys);
     add_keys(at, options);
     gguf_tensor(&at->out, "token_embd.weight", TYPE_F16, 2,
                 (const uint64_t[]){64, 256});
     gguf_tensor(&at->out, "output_norm.weight", TYPE_F32, 1,
                 (const uint64_t[]){64});
-    for (uint32_t i = 0; i < (layers < 16 ? layers : 4); i++)
+    for (uint32_t i = 0; i < (layers <= 64 ? layers : 4); i++)
         add_layer(at, i);
     gguf_finish(&at->out);
 }
