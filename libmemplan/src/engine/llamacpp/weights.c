@@ -6,20 +6,20 @@
  */
 #include "engine/llamacpp/weights.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/failure.h"
 
 typedef struct tensor_row {
     const char *name;
+    size_t length;
     mpl_llama_class class_;
     mpl_llama_use use;
 } tensor_row;
 
 static const tensor_row TENSORS[] = {
 #define TENSOR(name, class, use)                                               \
-    {name, MPL_LLAMA_CLASS_##class, MPL_LLAMA_USE_##use},
+    {name, sizeof name - 1, MPL_LLAMA_CLASS_##class, MPL_LLAMA_USE_##use},
 #include "engine/llamacpp/tensors.def"
 #undef TENSOR
 };
@@ -33,6 +33,24 @@ struct mpl_llama_weight_index {
     uint32_t *weights; /* [part * column_count + layer] */
     uint32_t column_count;
 };
+
+/* The first bytes of the name, then what follows its number: most often that
+ * alone. */
+static bool join_part(mpl_llama_weight *weight, mpl_arena *arena, size_t kept,
+                      const char *rest)
+{
+    const size_t length = strlen(rest);
+    weight->part = rest;
+    if (kept == 0)
+        return true;
+    char *const part = mpl_arena_alloc(arena, kept + length + 1, 1);
+    if (part == NULL)
+        return false;
+    memcpy(part, weight->name, kept);
+    memcpy(part + kept, rest, length + 1);
+    weight->part = part;
+    return true;
+}
 
 /* Names are cut at their number: "blk.7.attn_q.weight" is layer 7's
  * "attn_q.weight", "dec.blk.7.x" its "dec.x", "posnet.7.x" its "posnet.x". */
@@ -53,11 +71,9 @@ static bool cut_name(mpl_llama_weight *weight, mpl_arena *arena)
         for (size_t d = 0; d < length; d++)
             layer = layer * 10 + (uint32_t)(digits[d] - '0');
         weight->layer = layer;
-        const int kept =
-            (int)(i == 0 ? stem - weight->name : digits - weight->name);
-        weight->part = mpl_arena_format(arena, "%.*s%s", kept, weight->name,
-                                        digits + length + 1);
-        return weight->part != NULL;
+        const size_t kept =
+            (size_t)((i == 0 ? stem : digits) - weight->name);
+        return join_part(weight, arena, kept, digits + length + 1);
     }
     return true;
 }
@@ -65,8 +81,8 @@ static bool cut_name(mpl_llama_weight *weight, mpl_arena *arena)
 static const tensor_row *find_row(const char *part, size_t length)
 {
     for (uint32_t i = 0; i < TENSOR_COUNT; i++)
-        if (strncmp(TENSORS[i].name, part, length) == 0 &&
-            TENSORS[i].name[length] == '\0')
+        if (TENSORS[i].length == length &&
+            memcmp(TENSORS[i].name, part, length) == 0)
             return &TENSORS[i];
     return NULL;
 }
