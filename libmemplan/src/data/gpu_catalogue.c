@@ -40,6 +40,16 @@ static const mpl_gpu_model MODELS[] = {
 };
 enum { MODEL_COUNT = sizeof MODELS / sizeof *MODELS };
 
+#define PCIE(generation_, lanes_, keys_)                 \
+    {.generation = generation_,                          \
+     .lanes = lanes_,                                    \
+     .name = "PCIe " #generation_ ".0 x" #lanes_,        \
+     .keys = keys_},
+static const mpl_gpu_link LINKS[] = {
+#include "data/gpu_links.def"
+};
+enum { LINK_COUNT = sizeof LINKS / sizeof *LINKS };
+
 /* Words that make another product of a name. */
 static const char *const QUALIFIERS[] = {
     "ti",   "super", "d",     "laptop", "mobile", "max",  "q",   "xt",
@@ -144,6 +154,32 @@ static bool is_smaller(const mpl_gpu_model *a, const mpl_gpu_model *b)
 const mpl_gpu_model *mpl_gpu_at(uint32_t index)
 {
     return index < MODEL_COUNT ? &MODELS[index] : NULL;
+}
+
+const mpl_gpu_link *mpl_gpu_link_at(uint32_t index)
+{
+    return index < LINK_COUNT ? &LINKS[index] : NULL;
+}
+
+/* "rtx-4090" is in "rtx-4090 rtx-4090-d"; "rtx-409" is not. */
+static bool has_key(const char *keys, const char *key)
+{
+    const size_t length = strlen(key);
+    for (const char *at = keys; *at != '\0'; at += *at == ' ') {
+        const size_t word = strcspn(at, " ");
+        if (word == length && memcmp(at, key, length) == 0)
+            return true;
+        at += word;
+    }
+    return false;
+}
+
+const mpl_gpu_link *mpl_gpu_card_link(const mpl_gpu_model *model)
+{
+    for (uint32_t at = 0; at < LINK_COUNT; at++)
+        if (has_key(LINKS[at].keys, model->key))
+            return &LINKS[at];
+    return NULL;
 }
 
 const mpl_gpu_model *mpl_gpu_match(uint32_t vendor_id, uint32_t device_id,

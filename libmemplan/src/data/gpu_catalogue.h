@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What makers state of their GPUs: memory, its bandwidth, fp16 rate. The rows
- * are in gpus_nvidia.def and gpus_others.def, each with its source.
+ * are in gpus_nvidia.def and gpus_others.def, each with its source; the links
+ * of cards are in gpu_links.def.
  */
 #ifndef MPL_DATA_GPU_CATALOGUE_H
 #define MPL_DATA_GPU_CATALOGUE_H
@@ -29,6 +30,20 @@ typedef struct mpl_gpu_model {
     uint64_t fp16_flops_per_second; /* or MEMPLAN_UNKNOWN */
     const char *source;
 } mpl_gpu_model;
+
+typedef struct mpl_gpu_link {
+    uint32_t generation; /* of PCI Express */
+    uint32_t lanes;
+    const char *name; /* "PCIe 4.0 x16" */
+    const char *keys; /* of the catalogue, parted by spaces */
+} mpl_gpu_link;
+
+/* The link that a card has itself, which its slot may not reach; NULL: not
+ * known, or not one that all hosts use. */
+const mpl_gpu_link *mpl_gpu_card_link(const mpl_gpu_model *model);
+
+/* The rows of links in their order; NULL past the last one. */
+const mpl_gpu_link *mpl_gpu_link_at(uint32_t index);
 
 /* The rows in their order; NULL past the last one. */
 const mpl_gpu_model *mpl_gpu_at(uint32_t index);

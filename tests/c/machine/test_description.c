@@ -288,6 +288,58 @@ Test(catalogue, rows_are_sound)
     cr_expect_geq(count, 150);
 }
 
+/* Every key of a link is a card's, once; cards without one are those that
+ * hosts reach in several ways. */
+Test(catalogue, links_are_of_cards)
+{
+    uint32_t keys = 0;
+    uint32_t linked = 0;
+    const mpl_gpu_link *link;
+    for (uint32_t at = 0; (link = mpl_gpu_link_at(at)) != NULL; at++)
+        for (const char *key = link->keys; *key != '\0'; key++)
+            keys += key == link->keys || key[-1] == ' ';
+    const mpl_gpu_model *model;
+    for (uint32_t at = 0; (model = mpl_gpu_at(at)) != NULL; at++) {
+        link = mpl_gpu_card_link(model);
+        linked += link != NULL;
+        cr_expect(link == NULL || model->memory == MPL_GPU_SEPARATE, "%s",
+                  model->key);
+    }
+    cr_expect_eq(keys, linked, "%u keys for %u rows", keys, linked);
+    cr_expect_geq(linked, 150);
+}
+
+Test(description, a_card_has_its_own_link)
+{
+    static const struct {
+        const char *text;
+        const char *link;
+        uint64_t rate;
+        const char *source;
+    } CASES[] = {
+        {"rtx-4090", "PCIe 4.0 x16", UINT64_C(31507692307),
+         "catalogue: the card's own link"},
+        {"rtx-4060", "PCIe 4.0 x8", UINT64_C(15753846153),
+         "catalogue: the card's own link"},
+        {"rtx-5060", "PCIe 5.0 x8", UINT64_C(31507692307),
+         "catalogue: the card's own link"},
+        {"rtx-4090, pcie 3.0 x8", "PCIe 3.0 x8", UINT64_C(7876923076),
+         "declared"},
+        {"rtx-4090-laptop", "", MEMPLAN_UNKNOWN, ""},
+        {"24GB gpu", "", MEMPLAN_UNKNOWN, ""},
+    };
+    for (size_t at = 0; at < sizeof CASES / sizeof *CASES; at++) {
+        memplan_machine *const machine = parse(CASES[at].text);
+        const mpl_device *const gpu = &machine->devices[0];
+        cr_expect_str_eq(gpu->link, CASES[at].link, "%s", CASES[at].text);
+        cr_expect_eq(gpu->link_bytes_per_second.value, CASES[at].rate, "%s",
+                     CASES[at].text);
+        cr_expect_str_eq(gpu->link_bytes_per_second.source, CASES[at].source,
+                         "%s", CASES[at].text);
+        memplan_machine_free(machine);
+    }
+}
+
 Test(catalogue, names_of_drivers)
 {
     static const struct {
