@@ -36,12 +36,13 @@ static void compare(const mpl_job *job, const char *settings, tally *all)
     memplan_error error = {0};
     cr_assert_eq(mpl_llama_price_make(price, arena, job, settings, &error),
                  MEMPLAN_OK, "%s: %s", settings, error.message);
-    const mpl_llama_short *const brief = mpl_shorten(&price->setup);
+    const mpl_llama_short *const brief = mpl_shorten(&price->setup, MPL_SHORT_WIDE);
     all->configurations++;
     if (brief != NULL) {
         mpl_run_open(run, arena, &brief->setup, MPL_LLAMA_REAL,
                      MPL_RESERVE_PROMPT);
-        if (mpl_short_allocate(brief, run))
+        if (mpl_short_schedule(brief, run) &&
+            mpl_short_allocate(brief, run))
             all->shortened++;
     }
     for (int mode = MPL_LLAMA_REAL; mode <= MPL_LLAMA_DRY; mode++) {
@@ -52,10 +53,13 @@ static void compare(const mpl_job *job, const char *settings, tally *all)
                                        &error),
                      MEMPLAN_OK);
         setup.builds_all_layers = true;
-        cr_assert_null(mpl_shorten(&setup));
+        cr_assert_null(mpl_shorten(&setup, MPL_SHORT_TIGHT));
         cr_assert_eq(mpl_llama_compute(&whole, &setup, (mpl_llama_mode)mode,
                                        &error),
                      MEMPLAN_OK);
+        for (uint32_t i = 0; i < SPACES_MAX && mode == MPL_LLAMA_REAL; i++)
+            cr_expect_eq(price->compute.bytes[i], whole.bytes[i], "%s",
+                         settings);
         for (uint32_t i = 0; i < SPACES_MAX; i++)
             cr_expect_eq(quick.bytes[i], whole.bytes[i],
                          "%s: mode %d, buffer type %u: %llu, whole %llu",

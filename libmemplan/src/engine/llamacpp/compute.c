@@ -141,19 +141,56 @@ typedef struct reserving {
     mpl_run *run;
 } reserving;
 
-static memplan_status reserve(mpl_llama_compute_result *out,
-                              const reserving *r, mpl_reservation reservation)
+/* The shortest graph that repeats, or the whole one. */
+static memplan_status schedule(reserving *r, mpl_reservation reservation)
+{
+    mpl_arena *const arena = r->setup->arena;
+    while (r->brief != NULL) {
+        mpl_run_open(r->run, arena, &r->brief->setup, r->mode, reservation);
+        r->run->brief = r->brief;
+        if (mpl_short_schedule(r->brief, r->run))
+            return MEMPLAN_OK;
+        r->brief = mpl_shorten_less(r->brief, r->setup);
+    }
+    mpl_run_open(r->run, arena, r->setup, r->mode, reservation);
+    return mpl_run_schedule(r->run);
+}
+
+/* Of a graph that is scheduled; again with more of it where its storage does
+ * not repeat. */
+static memplan_status allocate(reserving *r, mpl_reservation reservation)
 {
     memplan_status status = MEMPLAN_OK;
-    if (r->brief != NULL)
-        mpl_run_open(r->run, r->setup->arena, &r->brief->setup, r->mode,
-                     reservation);
-    if (r->brief == NULL || !mpl_short_allocate(r->brief, r->run)) {
-        mpl_run_open(r->run, r->setup->arena, r->setup, r->mode, reservation);
-        status = mpl_run_graph(r->run, NULL);
+    while (status == MEMPLAN_OK && r->run->brief != NULL) {
+        if (mpl_short_allocate(r->run->brief, r->run))
+            return MEMPLAN_OK;
+        r->brief = mpl_shorten_less(r->run->brief, r->setup);
+        status = schedule(r, reservation);
     }
+    return status == MEMPLAN_OK ? mpl_run_allocate(r->run, NULL) : status;
+}
+
+/* The probe of flash attention leaves a scheduled graph that serves once. */
+static bool takes_probed(const reserving *r, mpl_reservation reservation)
+{
+    return reservation == MPL_RESERVE_GENERATION &&
+           r->setup->probed != NULL && !r->setup->probed->is_spent &&
+           !r->setup->builds_all_layers;
+}
+
+static memplan_status reserve(mpl_llama_compute_result *out, reserving r,
+                              mpl_reservation reservation)
+{
+    memplan_status status = MEMPLAN_OK;
+    if (takes_probed(&r, reservation))
+        r.run = r.setup->probed;
+    else
+        status = schedule(&r, reservation);
     if (status == MEMPLAN_OK)
-        keep_largest(out, r->run);
+        status = allocate(&r, reservation);
+    r.run->is_spent = true;
+    if (status == MEMPLAN_OK)
+        keep_largest(out, r.run);
     return status;
 }
 
@@ -207,7 +244,7 @@ static bool is_misplaced(const mpl_run *run)
     return false;
 }
 
-memplan_status mpl_llama_flash_stays(bool *out, const mpl_llama_setup *setup,
+memplan_status mpl_llama_flash_stays(bool *out, mpl_llama_setup *setup,
                                      memplan_error *error)
 {
     *out = true;
@@ -221,18 +258,14 @@ memplan_status mpl_llama_flash_stays(bool *out, const mpl_llama_setup *setup,
         return mpl_fail_memory(error);
     *probe = *setup;
     probe->flash_attn = true;
-    const mpl_llama_short *const brief = mpl_shorten(probe);
-    if (brief != NULL)
-        mpl_run_open(run, setup->arena, &brief->setup, MPL_LLAMA_REAL,
-                     MPL_RESERVE_GENERATION);
-    if (brief == NULL || !mpl_short_schedule(brief, run)) {
-        mpl_run_open(run, setup->arena, probe, MPL_LLAMA_REAL,
-                     MPL_RESERVE_GENERATION);
-        const memplan_status status = mpl_run_schedule(run);
-        if (status != MEMPLAN_OK)
-            return explain_failure(status, setup, error);
-    }
+    reserving r = {probe, mpl_shorten(probe, MPL_SHORT_TIGHT), MPL_LLAMA_REAL,
+                   run};
+    const memplan_status status = schedule(&r, MPL_RESERVE_GENERATION);
+    if (status != MEMPLAN_OK)
+        return explain_failure(status, setup, error);
     *out = !is_misplaced(run);
+    if (*out)
+        setup->probed = run;
     return MEMPLAN_OK;
 }
 
@@ -248,12 +281,12 @@ memplan_status mpl_llama_compute(mpl_llama_compute_result *out,
     mpl_run *const run = mpl_arena_alloc(setup->arena, 1, sizeof *run);
     if (run == NULL)
         return mpl_fail_memory(error);
-    const reserving r = {setup, mpl_shorten(setup), mode, run};
-    memplan_status status = reserve(out, &r, MPL_RESERVE_PROMPT);
+    const reserving r = {setup, mpl_shorten(setup, MPL_SHORT_TIGHT), mode, run};
+    memplan_status status = reserve(out, r, MPL_RESERVE_PROMPT);
     if (status == MEMPLAN_OK && mode == MPL_LLAMA_REAL)
-        status = reserve(out, &r, MPL_RESERVE_GENERATION);
+        status = reserve(out, r, MPL_RESERVE_GENERATION);
     if (status == MEMPLAN_OK && mode == MPL_LLAMA_REAL && is_repeated(setup))
-        status = reserve(out, &r, MPL_RESERVE_AGAIN);
+        status = reserve(out, r, MPL_RESERVE_AGAIN);
     if (status != MEMPLAN_OK)
         return explain_failure(status, setup, error);
     out->certainty = is_exact(setup) ? MPL_EXACT : MPL_ESTIMATE;

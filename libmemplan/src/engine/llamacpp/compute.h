@@ -22,9 +22,10 @@ typedef struct mpl_llama_compute_result {
 /*
  * Whether flash attention stays on: llama.cpp schedules a graph of one token a
  * sequence, without the forced assignments, and turns it off everywhere when a
- * FLASH_ATTN_EXT lands on another device than its layer's.
+ * FLASH_ATTN_EXT lands on another device than its layer's. Else the setup
+ * keeps that graph, for the generation's is the same.
  */
-memplan_status mpl_llama_flash_stays(bool *out, const mpl_llama_setup *setup,
+memplan_status mpl_llama_flash_stays(bool *out, mpl_llama_setup *setup,
                                      memplan_error *error);
 
 /*

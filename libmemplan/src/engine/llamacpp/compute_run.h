@@ -19,6 +19,8 @@ typedef struct mpl_batch {
     uint32_t outputs;
 } mpl_batch;
 
+struct mpl_llama_short;
+
 typedef struct mpl_run {
     mpl_arena *arena;
     const mpl_llama_setup *setup;
@@ -30,6 +32,8 @@ typedef struct mpl_run {
     mpl_sched_options options;
     mpl_space spaces[MPL_SCHED_BACKENDS];
     mpl_schedule schedule;
+    const struct mpl_llama_short *brief; /* that it is built of; NULL: whole */
+    bool is_spent; /* allocated: its schedule serves once */
 } mpl_run;
 
 void mpl_run_open(mpl_run *run, mpl_arena *arena, const mpl_llama_setup *setup,

@@ -161,6 +161,8 @@ typedef struct mpl_llama_setup {
     const uint32_t *layer_device; /* layer_count_all + 1 entries; the last is
                                      the output's; a position or
                                      MPL_LLAMA_HOST */
+    struct mpl_run *probed; /* generation, scheduled to see where flash
+                               attention lands; NULL: none */
     const uint32_t *layer_source; /* of a shortened setup: the model's number
                                      of each layer; NULL: the same */
     const mpl_llama_buffer_type *buffers; /* MPL_LLAMA_BUFFER_DEVICE +

@@ -2,9 +2,10 @@
 /*
  * Which layers a shorter graph keeps. Two layers are alike when they have the
  * same hyper-parameters, device, caches and weights; layers repeat with period
- * p when each is like the one p before. Of such a run the first SETTLING layers
- * and two periods are kept, then whole periods are left out, and the rest is
- * kept again. Periods are even, for storage often alternates.
+ * p when each is like the one p before. Of such a run the first layers, in
+ * which the allocator settles, and two periods are kept, then whole periods are
+ * left out, and the rest is kept again. Where that does not repeat a second
+ * attempt takes even periods, for storage may alternate.
  *
  * Why that changes nothing, once shorten_check.c has seen the two periods:
  *
@@ -23,7 +24,7 @@
  *               all layers read only count more readers, never their last.
  *
  * So the run past the gap starts from the state that it would have met, and no
- * peak is missed. Where the check fails the whole graph is built.
+ * peak is missed. Where the check fails twice the whole graph is built.
  */
 #include "engine/llamacpp/shorten.h"
 
@@ -35,7 +36,8 @@
 #include "engine/llamacpp/weights.h"
 
 enum {
-    SETTLING = 3,
+    SETTLING_TIGHT = 2,
+    SETTLING_WIDE = 3,
     TAIL = 1, /* layers of the run after the gap, at least */
     PERIOD_MAX = 8,
     KINDS_MAX = 24 /* of layers; a model with more is built whole */
@@ -117,32 +119,37 @@ static bool sort_layers(uint8_t *kinds, const mpl_llama_setup *setup)
     return true;
 }
 
-/* Layers from `begin` on that repeat with a period, and how many of them can
- * be left out after `*head` of them. */
-static uint32_t gap_of(const uint8_t *kinds, uint32_t count, uint32_t begin,
-                       uint32_t period, uint32_t *head)
+/* What is kept of a run, and left out after it. */
+typedef struct cut {
+    uint32_t settling;
+    uint32_t step; /* layers of a period */
+    uint32_t gap;
+} cut;
+
+/* Of the layers from `begin` on that repeat with a period. */
+static cut cut_of(const uint8_t *kinds, uint32_t count, uint32_t begin,
+                  uint32_t period, mpl_short_care care)
 {
-    const uint32_t step = period % 2 == 0 ? period : 2 * period;
+    const bool is_wide = care == MPL_SHORT_WIDE;
+    cut out = {.settling = is_wide ? SETTLING_WIDE : SETTLING_TIGHT,
+               .step = is_wide && period % 2 != 0 ? 2 * period : period};
+    const uint32_t kept = out.settling + 2 * out.step + TAIL;
     uint32_t end = begin + period;
-    *head = SETTLING + 2 * step;
     while (end < count && kinds[end] == kinds[end - period])
         end++;
-    if (end > count || end - begin < *head + TAIL)
-        return 0;
-    return (end - begin - *head - TAIL) / step * step;
+    if (end <= count && end - begin > kept)
+        out.gap = (end - begin - kept) / out.step * out.step;
+    return out;
 }
 
-static uint32_t widest_gap(const uint8_t *kinds, uint32_t count,
-                           uint32_t begin, uint32_t *head)
+static cut widest_cut(const uint8_t *kinds, uint32_t count, uint32_t begin,
+                      mpl_short_care care)
 {
-    uint32_t best = 0;
+    cut best = {0};
     for (uint32_t period = 1; period <= PERIOD_MAX; period++) {
-        uint32_t own = 0;
-        const uint32_t gap = gap_of(kinds, count, begin, period, &own);
-        if (gap <= best)
-            continue;
-        best = gap;
-        *head = own;
+        const cut own = cut_of(kinds, count, begin, period, care);
+        if (own.gap > best.gap)
+            best = own;
     }
     return best;
 }
@@ -150,20 +157,19 @@ static uint32_t widest_gap(const uint8_t *kinds, uint32_t count,
 static void choose(mpl_llama_short *out, const uint8_t *kinds, uint32_t count)
 {
     for (uint32_t i = 0; i < count;) {
-        uint32_t head = 0;
-        const uint32_t gap = out->run_count < MPL_SHORT_RUNS
-                                 ? widest_gap(kinds, count, i, &head)
-                                 : 0;
-        if (gap == 0) {
+        cut here = {0};
+        if (out->run_count < MPL_SHORT_RUNS)
+            here = widest_cut(kinds, count, i, out->care);
+        if (here.gap == 0) {
             out->source[out->kept++] = i++;
             continue;
         }
-        for (uint32_t j = 0; j < head; j++)
+        for (uint32_t j = 0; j < here.settling + 2 * here.step; j++)
             out->source[out->kept++] = i++;
-        const uint32_t step = (head - SETTLING) / 2;
-        out->runs[out->run_count++] = (mpl_short_run){
-            out->kept - 2 * step, out->kept - step, out->kept};
-        i += gap;
+        out->runs[out->run_count++] =
+            (mpl_short_run){out->kept - 2 * here.step, out->kept - here.step,
+                            out->kept};
+        i += here.gap;
     }
 }
 
@@ -233,7 +239,8 @@ static bool keep_layers(mpl_llama_short *s, const mpl_llama_setup *setup)
     return keep_caches(s);
 }
 
-const mpl_llama_short *mpl_shorten(const mpl_llama_setup *setup)
+const mpl_llama_short *mpl_shorten(const mpl_llama_setup *setup,
+                                   mpl_short_care care)
 {
     const mpl_llama_hparams *const h = setup->hparams;
     uint8_t kinds[MPL_LLAMA_MAX_LAYERS];
@@ -246,6 +253,14 @@ const mpl_llama_short *mpl_shorten(const mpl_llama_setup *setup)
         setup->arena, (uint64_t)h->layer_count_all + 1, sizeof *out->source);
     if (out->source == NULL)
         return NULL;
+    out->care = care;
     choose(out, kinds, h->layer_count);
     return out->run_count > 0 && keep_layers(out, setup) ? out : NULL;
+}
+
+const mpl_llama_short *mpl_shorten_less(const mpl_llama_short *s,
+                                        const mpl_llama_setup *setup)
+{
+    return s->care == MPL_SHORT_TIGHT ? mpl_shorten(setup, MPL_SHORT_WIDE)
+                                      : NULL;
 }

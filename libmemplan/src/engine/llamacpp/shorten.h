@@ -19,6 +19,13 @@ typedef struct mpl_short_run {
     uint32_t end;
 } mpl_short_run;
 
+/* How much of a run is kept: most repeat at once, some need longer to settle,
+ * or alternate. */
+typedef enum mpl_short_care {
+    MPL_SHORT_TIGHT,
+    MPL_SHORT_WIDE
+} mpl_short_care;
+
 typedef struct mpl_llama_short {
     mpl_llama_setup setup; /* of the kept layers */
     mpl_llama_hparams hparams;
@@ -26,17 +33,23 @@ typedef struct mpl_llama_short {
     uint32_t kept;    /* of layer_count */
     mpl_short_run runs[MPL_SHORT_RUNS];
     uint32_t run_count;
+    mpl_short_care care;
 } mpl_llama_short;
 
 /* NULL: the graph has to be built whole, or there is no memory. The setup's
  * arena holds the result. */
-const mpl_llama_short *mpl_shorten(const mpl_llama_setup *setup);
+const mpl_llama_short *mpl_shorten(const mpl_llama_setup *setup,
+                                   mpl_short_care care);
+
+/* With more care, after a graph turned out not to repeat; NULL: whole. */
+const mpl_llama_short *mpl_shorten_less(const mpl_llama_short *s,
+                                        const mpl_llama_setup *setup);
 
 /* Builds and schedules a run that is open on the short setup. False: it
- * failed or is not periodic, so that the whole graph must tell. */
+ * failed or does not repeat, so that another graph must tell. */
 bool mpl_short_schedule(const mpl_llama_short *s, mpl_run *run);
 
-/* The same, and allocates. */
+/* Allocates such a run. */
 bool mpl_short_allocate(const mpl_llama_short *s, mpl_run *run);
 
 #endif

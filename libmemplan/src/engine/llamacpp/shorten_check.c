@@ -157,7 +157,7 @@ static void before(void *context, uint64_t index)
 bool mpl_short_allocate(const mpl_llama_short *s, mpl_run *run)
 {
     outline o;
-    if (mpl_run_schedule(run) != MEMPLAN_OK || !draw_outline(&o, s, run))
+    if (!draw_outline(&o, s, run))
         return false;
     snapshots *const w = mpl_arena_alloc(run->arena, 1, sizeof *w);
     if (w == NULL)
