@@ -273,6 +273,25 @@ static memplan_status try_memory(const finder *at, mpl_arena *arena)
     return status;
 }
 
+/* Whether less than the weights could be what does not fit: what fits in the
+ * end has weights + rest <= all capacities, so a change of the rest alone can
+ * mend at most that and what is free now. */
+static bool is_rest_enough(const finder *at)
+{
+    uint64_t most = 0;
+    for (uint32_t index = 0; index < at->plan->pool_count; index++) {
+        const mpl_plan_pool *const pool = &at->plan->pools[index];
+        if (!mpl_add(&most, most,
+                     mpl_sub_floor(pool->capacity_bytes, pool->used_bytes)))
+            return true;
+        for (uint64_t row = 0; row < pool->row_count; row++)
+            if (pool->rows[row].category != MPL_ROW_WEIGHTS &&
+                !mpl_add(&most, most, pool->rows[row].bytes))
+                return true;
+    }
+    return at->lacked_bytes <= most;
+}
+
 memplan_status mpl_fixes_find(memplan_plan *plan, const memplan_model *model,
                               const memplan_machine *machine,
                               const mpl_request *request,
@@ -287,9 +306,10 @@ memplan_status mpl_fixes_find(memplan_plan *plan, const memplan_model *model,
     plan->fixes = mpl_arena_alloc(plan->arena, FIXES_MAX, sizeof *plan->fixes);
     memplan_status status =
         arena != NULL && plan->fixes != NULL ? MEMPLAN_OK : MEMPLAN_E_NO_MEMORY;
-    if (status == MEMPLAN_OK)
+    const bool tries_rest = is_rest_enough(&at);
+    if (status == MEMPLAN_OK && tries_rest)
         status = try_context(&at);
-    if (status == MEMPLAN_OK)
+    if (status == MEMPLAN_OK && tries_rest)
         status = try_kv_dtypes(&at, terms);
     if (status == MEMPLAN_OK)
         status = try_dtypes(&at, terms);

@@ -281,18 +281,23 @@ static memplan_status fit_layers(mpl_llama_fitting *fit, uint32_t *out_ngl,
 {
     uint32_t low = 0; /* known to fit, or nothing does */
     uint32_t high = fit->places - 1;
+    uint32_t failed = 0; /* the fewest that were tried and did not fit */
     memplan_status status = MEMPLAN_OK;
     while (low < high && status == MEMPLAN_OK) {
         const uint32_t middle = low + (high - low + 1) / 2;
         status = mpl_fit_spread(fit, middle, error);
-        if (fit->fits)
+        if (fit->fits) {
             low = middle;
-        else
+        } else {
+            failed = middle;
             high = middle - 1;
+        }
     }
     for (uint32_t more = low + 1;
          more < fit->places && more <= low + 2 && status == MEMPLAN_OK;
          more++) {
+        if (more == failed)
+            continue;
         status = mpl_fit_spread(fit, more, error);
         if (fit->fits)
             low = more;

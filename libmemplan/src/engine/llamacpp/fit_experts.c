@@ -293,14 +293,20 @@ static memplan_status spill(mpl_llama_fitting *fit, const experts *all,
         uint32_t device = 0;
         if (!find_spill(fit, all, limit, &layer, &part, &device))
             break;
+        uint64_t used[MPL_LLAMA_MAX_DEVICES];
+        const uint64_t host_used = fit->host_used;
+        const bool fitted = fit->fits;
+        memcpy(used, fit->used, sizeof used);
         fit->spills[layer] = (uint8_t)(1U << part);
         fit->spill_devices[layer] = (uint8_t)device;
         status = mpl_fit_price(fit, fit->places, error);
         if (status != MEMPLAN_OK || fit->fits)
             continue;
         fit->spills[layer] = 0;
-        limit = all->bytes[layer][part]; /* only smaller ones from here */
-        status = mpl_fit_price(fit, fit->places, error);
+        limit = all->bytes[layer][part];      /* only smaller ones from here */
+        memcpy(fit->used, used, sizeof used); /* as it was before */
+        fit->host_used = host_used;
+        fit->fits = fitted;
     }
     return status;
 }
