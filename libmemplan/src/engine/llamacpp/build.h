@@ -40,7 +40,7 @@ typedef struct mpl_build {
     const uint32_t *sources;  /* layers run several times: whose weights each
                                  has; NULL: its own */
     mpl_node *factors[MPL_LLAMA_BUFFER_MAX]; /* rope factors, by buffer */
-    mpl_node *cache_nodes[MPL_LLAMA_CACHE_KIND_COUNT][2][MPL_LLAMA_MAX_LAYERS];
+    mpl_node **cache_nodes; /* see mpl_cache_slot */
     mpl_node *positions;
     mpl_node *out_ids;
     mpl_node *embd; /* as it left the table, before scaling */
@@ -91,6 +91,9 @@ void mpl_open_cache_inputs(mpl_build *b, mpl_attn_inputs *out,
 const mpl_attn_inputs *mpl_attn_inputs_of(const mpl_build *b, int layer);
 /* F32 [1, 1, tokens]: a temperature for each position. */
 mpl_node *mpl_attn_temperature(mpl_build *b);
+/* Where the node of a cache's K (0) or V (1) is kept. */
+mpl_node **mpl_cache_slot(mpl_build *b, mpl_llama_cache_kind kind, int which,
+                          int layer);
 /* The K (0) or V (1) tensor of a layer's cache. */
 mpl_node *mpl_cache_node(mpl_build *b, const mpl_llama_cache *cache, int which,
                          int layer);

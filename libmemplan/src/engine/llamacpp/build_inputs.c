@@ -175,10 +175,18 @@ const mpl_attn_inputs *mpl_attn_inputs_of(const mpl_build *b, int layer)
     return is_swa || b->full.mask == NULL ? &b->swa : &b->full;
 }
 
+mpl_node **mpl_cache_slot(mpl_build *b, mpl_llama_cache_kind kind, int which,
+                          int layer)
+{
+    const uint64_t layers = b->h->layer_count_all;
+    return &b->cache_nodes[(2 * (uint64_t)kind + (uint64_t)which) * layers +
+                           (uint64_t)layer];
+}
+
 mpl_node *mpl_cache_node(mpl_build *b, const mpl_llama_cache *cache, int which,
                          int layer)
 {
-    mpl_node **const slot = &b->cache_nodes[cache->kind][which][layer];
+    mpl_node **const slot = mpl_cache_slot(b, cache->kind, which, layer);
     const mpl_llama_cache_tensor *const tensor =
         which == 0 ? &cache->k[layer] : &cache->v[layer];
     if (*slot != NULL)

@@ -13,7 +13,7 @@ mpl_node *mpl_state_place(mpl_build *b, int layer, int which)
         b->setup->caches[MPL_LLAMA_CACHE_RECURRENT];
     const mpl_llama_cache_tensor *const tensor =
         which == 0 ? &cache->k[layer] : &cache->v[layer];
-    mpl_node **const slot = &b->cache_nodes[cache->kind][which][layer];
+    mpl_node **const slot = mpl_cache_slot(b, cache->kind, which, layer);
     if (*slot != NULL)
         return *slot;
     *slot = mpl_tensor4(b->g, tensor->dtype, tensor->width, cache->cells, 1,

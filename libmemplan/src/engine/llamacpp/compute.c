@@ -80,7 +80,11 @@ memplan_status mpl_run_schedule(mpl_run *run)
     open_build(b, run, graph);
     b->weights = mpl_arena_alloc(arena, run->setup->weight_count,
                                  sizeof *b->weights);
-    if (b->weights == NULL)
+    b->cache_nodes = mpl_arena_alloc(
+        arena,
+        2 * MPL_LLAMA_CACHE_KIND_COUNT * (uint64_t)b->h->layer_count_all,
+        sizeof *b->cache_nodes);
+    if (b->weights == NULL || b->cache_nodes == NULL)
         return MEMPLAN_E_NO_MEMORY;
     mpl_builder_of(run->setup->hparams->arch)(b);
     const memplan_status status = mpl_sched_run(&scheduled, graph, &run->options);

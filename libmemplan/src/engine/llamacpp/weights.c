@@ -6,6 +6,7 @@
  */
 #include "engine/llamacpp/weights.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/failure.h"
@@ -78,12 +79,35 @@ static bool cut_name(mpl_llama_weight *weight, mpl_arena *arena)
     return true;
 }
 
-static const tensor_row *find_row(const char *part, size_t length)
+/* Rows by the length of their name: heads and links are row numbers + 1. */
+enum { ROW_LENGTHS = 64 };
+typedef struct row_lists {
+    uint8_t head[ROW_LENGTHS];
+    uint8_t next[TENSOR_COUNT];
+} row_lists;
+static_assert(TENSOR_COUNT < UINT8_MAX, "rows are counted in a byte");
+
+static row_lists list_rows(void)
 {
-    for (uint32_t i = 0; i < TENSOR_COUNT; i++)
+    row_lists out = {0};
+    for (uint32_t i = TENSOR_COUNT; i-- > 0;) {
+        uint8_t *const head = &out.head[TENSORS[i].length % ROW_LENGTHS];
+        out.next[i] = *head;
+        *head = (uint8_t)(i + 1);
+    }
+    return out;
+}
+
+static const tensor_row *find_row(const row_lists *lists, const char *part,
+                                  size_t length)
+{
+    for (uint32_t at = lists->head[length % ROW_LENGTHS]; at != 0;
+         at = lists->next[at - 1]) {
+        const uint32_t i = at - 1;
         if (TENSORS[i].length == length &&
             memcmp(TENSORS[i].name, part, length) == 0)
             return &TENSORS[i];
+    }
     return NULL;
 }
 
@@ -115,15 +139,16 @@ static void set_ffn(mpl_llama_weight *weight)
     }
 }
 
-static void classify(mpl_llama_weight *weight, mpl_llama_arch arch)
+static void classify(mpl_llama_weight *weight, const row_lists *lists,
+                     mpl_llama_arch arch)
 {
     const char *dot = strrchr(weight->part, '.');
     const size_t length =
         dot != NULL ? (size_t)(dot - weight->part) : strlen(weight->part);
     const bool is_bias = dot != NULL && strcmp(dot, ".bias") == 0;
-    const tensor_row *row = find_row(weight->part, length);
+    const tensor_row *row = find_row(lists, weight->part, length);
     if (row == NULL)
-        row = find_row(weight->part, strlen(weight->part));
+        row = find_row(lists, weight->part, strlen(weight->part));
     weight->class_ = row != NULL ? row->class_ : MPL_LLAMA_CLASS_LAYER;
     weight->use = row != NULL ? row->use : MPL_LLAMA_USE_MATMUL;
     if (is_bias && weight->use != MPL_LLAMA_USE_UNUSED)
@@ -137,7 +162,8 @@ static void classify(mpl_llama_weight *weight, mpl_llama_arch arch)
 
 static memplan_status read_weight(mpl_llama_weight *out, mpl_arena *arena,
                                   const mpl_gguf *gguf, uint64_t at,
-                                  mpl_llama_arch arch, memplan_error *error)
+                                  const row_lists *lists, mpl_llama_arch arch,
+                                  memplan_error *error)
 {
     const mpl_gguf_tensor *tensor = &gguf->tensors[at];
     const mpl_gguf_part *part = &gguf->parts[tensor->part_index];
@@ -153,7 +179,7 @@ static memplan_status read_weight(mpl_llama_weight *out, mpl_arena *arena,
             out->dimension_count = i + 1;
     if (!cut_name(out, arena))
         return mpl_fail_memory(error);
-    classify(out, arch);
+    classify(out, lists, arch);
     return MEMPLAN_OK;
 }
 
@@ -278,11 +304,13 @@ memplan_status mpl_llama_weights_read(mpl_llama_weights *out, mpl_arena *arena,
     if (items == NULL)
         return mpl_fail_memory(error);
     *out = (mpl_llama_weights){.items = items, .token_embd = MPL_NO_INDEX};
+    const row_lists lists = list_rows();
     bool has_output = false;
     uint32_t layers = hparams->layer_count_all;
     for (uint64_t i = 0; i < gguf->tensor_count; i++) {
         memplan_status status =
-            read_weight(&items[i], arena, gguf, i, hparams->arch, error);
+            read_weight(&items[i], arena, gguf, i, &lists, hparams->arch,
+                        error);
         if (status == MEMPLAN_OK)
             status = check_layer(&items[i], hparams, error);
         if (status == MEMPLAN_OK)
