@@ -336,7 +336,7 @@ typedef struct memplan_device_info {
     uint64_t is_unified;         /**< 1: its memory is the host's. */
     uint64_t numa_index;         /**< Or MEMPLAN_UNKNOWN. */
     uint64_t bandwidth_bytes_per_second;
-    uint64_t link_bytes_per_second; /**< To and from the host. */
+    uint64_t link_bytes_per_second; /**< To and from the host, at most. */
 } memplan_device_info;
 
 /**
@@ -405,7 +405,7 @@ MEMPLAN_API memplan_status memplan_machine_measure(
  * rtx-4090", "rtx-4090 20GiB") or of a size ("24GB gpu"); host memory ("64GiB
  * ram", "64GiB ram 80GB/s"); a disk ("500GB disk 3GB/s"); "16 cores", "32
  * threads"; the link of all GPUs ("pcie 4.0 x16"). What is said wins over the
- * catalogue; what neither says is unknown.
+ * catalogue; what neither says is unknown: such a host takes no part in plans.
  *
  * @param out   Set to the new machine; free it with memplan_machine_free().
  * @return MEMPLAN_OK, _ARGUMENT, _NOT_FOUND (a GPU that the catalogue does
@@ -425,7 +425,7 @@ MEMPLAN_API memplan_status memplan_machine_parse(memplan_machine **out,
  * @param out   Set to the new machine; free it with memplan_machine_free().
  * @param base  NULL: the budgets alone are the machine, and its speeds are
  *              unknown. Else a machine they are laid over: a key that is given
- *              replaces its free bytes, the others are not used.
+ *              replaces its free bytes; memories not named are not used.
  * @return MEMPLAN_OK, _ARGUMENT, _TOO_LARGE, _NO_MEMORY, _NOT_FOUND (a device
  *         that `base` does not have).
  *
@@ -729,7 +729,7 @@ memplan_model_render(char **out, const memplan_model *model,
 /**
  * Write a machine for a person ("table"), a program ("json", schema
  * memplan.machine/1; memplan_machine_open() reads it back) or a page ("svg").
- *
+ * The list "peers" is empty: how fast devices reach each other is not detected.
  * As memplan_model_render(). Since 0.1.
  */
 MEMPLAN_API memplan_status

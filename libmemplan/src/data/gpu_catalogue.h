@@ -25,7 +25,7 @@ typedef struct mpl_gpu_model {
     const char *pci_ids;
     uint32_t vendor_id;
     mpl_gpu_memory memory;
-    uint64_t memory_bytes;               /* unified: at most; or MEMPLAN_UNKNOWN */
+    uint64_t memory_bytes;               /* unified: at most, or unknown */
     uint64_t bandwidth_bytes_per_second;
     uint64_t fp16_flops_per_second; /* or MEMPLAN_UNKNOWN */
     const char *source;

@@ -121,7 +121,7 @@ typedef struct mpl_disk {
     mpl_figure read_bytes_per_second;
 } mpl_disk;
 
-/* A link between two devices, in one direction. */
+/* A link between two devices, in one direction; nobody fills it yet. */
 typedef struct mpl_peer {
     uint32_t from; /* position in devices */
     uint32_t to;

@@ -69,7 +69,8 @@ static memplan_status open_job(mpl_job **out, mpl_arena *arena,
     if (job->host_pool == MPL_NO_INDEX)
         return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
                         "%s: llama.cpp needs host memory, and the machine has "
-                        "no pool \"cpu\"",
+                        "no pool \"cpu\": say how much, as cpu=16GB or 64GiB "
+                        "ram",
                         machine->name);
     const memplan_status status = read_model(job, error);
     if (status == MEMPLAN_OK)
