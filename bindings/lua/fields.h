@@ -119,7 +119,8 @@ static const field PLAN_INFO_FIELDS[] = {
     FIELD(memplan_plan_info, kv_dtype, TEXT),
     FIELD(memplan_plan_info, context_tokens, WHOLE),
     FIELD(memplan_plan_info, sequences, WHOLE),
-    FIELD(memplan_plan_info, decode_ns_per_token, WHOLE)};
+    FIELD(memplan_plan_info, decode_ns_per_token, WHOLE),
+    FIELD(memplan_plan_info, claim, TEXT)};
 
 static const field POOL_INFO_FIELDS[] = {
     FIELD(memplan_pool_info, name, TEXT), FIELD(memplan_pool_info, key, TEXT),

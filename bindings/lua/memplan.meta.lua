@@ -191,7 +191,7 @@ function machine:close() end
 
 ---@class memplan.plan_info
 ---@field fits boolean
----@field is_optimal boolean proven: no placement is faster
+---@field is_optimal boolean nothing that claim compares with is faster
 ---@field gap_parts_per_million integer? of time above the proven bound
 ---@field engine string
 ---@field profile string whose rules: "transformers-5"
@@ -199,7 +199,8 @@ function machine:close() end
 ---@field kv_dtype string
 ---@field context_tokens integer
 ---@field sequences integer
----@field decode_ns_per_token integer? nil: a speed is not known
+---@field decode_ns_per_token integer? at least; nil: a speed is not known
+---@field claim string what is proven about the placement, or ""
 
 ---@class memplan.row
 ---@field category string "weights", "kv_cache", "staging", ...

@@ -535,20 +535,28 @@ typedef struct memplan_request {
 typedef struct memplan_plan_info {
     uint64_t size;                /**< sizeof(memplan_plan_info). */
     uint64_t fits;                /**< 1: every pool holds what it is given. */
-    uint64_t is_optimal;          /**< 1: proven; no placement is faster. */
-    uint64_t gap_parts_per_million; /**< Of time above the proven bound, or
-                                         MEMPLAN_UNKNOWN. */
+    uint64_t is_optimal;          /**< 1: nothing that `claim` compares with
+                                       is faster. */
+    uint64_t gap_parts_per_million; /**< Of time above the bound of all that
+                                         was compared, or MEMPLAN_UNKNOWN. */
     const char *engine;           /**< "transformers". */
     const char *profile;          /**< "transformers-5": whose rules. */
     const char *dtype;            /**< Weights as planned: "fp16", "nf4". */
     const char *kv_dtype;
     uint64_t context_tokens;      /**< As planned. */
     uint64_t sequences;
-    uint64_t decode_ns_per_token; /**< Or MEMPLAN_UNKNOWN. */
+    uint64_t decode_ns_per_token; /**< A lower bound with the context full:
+                                       bytes over bandwidth, nothing else; a
+                                       token takes longer. Or
+                                       MEMPLAN_UNKNOWN. */
     uint64_t pool_count;
     uint64_t unit_count;
     uint64_t fix_count;
     uint64_t note_count;
+    const char *claim;            /**< What is proven about the placement: "no
+                                       placement that executes on a GPU is
+                                       faster by bytes over bandwidth
+                                       (proven)". Or "". */
 } memplan_plan_info;
 
 /** One pool of a plan. used = the sum of its rows but those that are only

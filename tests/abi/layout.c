@@ -110,7 +110,7 @@ FIELD(memplan_request, settings, 56);
 FIELD(memplan_request, pins, 64);
 FIELD(memplan_request, reserve_bytes, 72);
 
-SIZE(memplan_plan_info, 120);
+SIZE(memplan_plan_info, 128);
 FIELD(memplan_plan_info, size, 0);
 FIELD(memplan_plan_info, fits, 8);
 FIELD(memplan_plan_info, is_optimal, 16);
@@ -126,6 +126,7 @@ FIELD(memplan_plan_info, pool_count, 88);
 FIELD(memplan_plan_info, unit_count, 96);
 FIELD(memplan_plan_info, fix_count, 104);
 FIELD(memplan_plan_info, note_count, 112);
+FIELD(memplan_plan_info, claim, 120);
 
 SIZE(memplan_pool_info, 56);
 FIELD(memplan_pool_info, size, 0);

@@ -37,8 +37,13 @@ class Plan(Shown):
 
     @property
     def is_optimal(self) -> bool:
-        """Proven: no placement that the engine can express is faster."""
+        """Nothing that ``claim`` compares with is faster."""
         return bool(self._handle.describe()["is_optimal"])
+
+    @property
+    def claim(self) -> str:
+        """What is proven about the placement, in words, or ""."""
+        return str(self._handle.describe()["claim"])
 
     @property
     def gap_parts_per_million(self) -> Optional[int]:
@@ -78,7 +83,7 @@ class Plan(Shown):
 
     @property
     def decode_ns_per_token(self) -> Optional[int]:
-        """Time for a token, or None where a speed is unknown."""
+        """The least time a token takes, or None where a speed is unknown."""
         time: Optional[int] = self._handle.describe()["decode_ns_per_token"]
         return time
 

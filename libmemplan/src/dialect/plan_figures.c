@@ -272,6 +272,26 @@ static bool lacks_speed(const mpl_plan_pool *pool)
     return pool->kind == MPL_POOL_DEVICE ? lacks_own : lacks_own || lacks_link;
 }
 
+/* Bytes over bandwidth: no token takes less. */
+static void add_bound(mpl_text *text, uint64_t ps_per_token)
+{
+    const uint64_t second_ps = UINT64_C(1000000000000);
+    mpl_text_add(text, ps_per_token > second_ps ? "at least " : "at most ");
+    mpl_text_rate(text, ps_per_token);
+}
+
+static void add_measured(mpl_text *text, const memplan_plan *plan)
+{
+    char label[MPL_LABEL_SIZE];
+    const char *between = "; measured: ";
+    for (uint32_t at = 0; at < plan->pool_count; at++)
+        if (plan->pools[at].is_measured && pool_weights(&plan->pools[at]) > 0) {
+            mpl_text_add(text, between);
+            mpl_text_add(text, mpl_pool_label(label, &plan->pools[at]));
+            between = ", ";
+        }
+}
+
 void mpl_text_speed(mpl_text *text, const memplan_plan *plan)
 {
     char label[MPL_LABEL_SIZE];
@@ -288,23 +308,21 @@ void mpl_text_speed(mpl_text *text, const memplan_plan *plan)
             mpl_text_add(text, "unknown");
         return;
     }
-    mpl_text_rate(text, plan->decode_ps_per_token);
+    add_bound(text, plan->decode_ps_per_token);
     if (plan->prompt_ps_per_token != MEMPLAN_UNKNOWN) {
         mpl_text_add(text, " of answer, ");
-        mpl_text_rate(text, plan->prompt_ps_per_token);
+        add_bound(text, plan->prompt_ps_per_token);
         mpl_text_add(text, " of prompt");
     }
+    if (plan->sequences > 1)
+        mpl_text_add(text, " a sequence");
+    if (strcmp(plan->kv_dtype, "none") != 0)
+        mpl_text_add(text, " with the context full");
+    add_measured(text, plan);
 }
 
 void mpl_text_proof(mpl_text *text, const memplan_plan *plan)
 {
-    if (!plan->fits)
-        return;
-    if (!plan->was_searched)
-        mpl_text_add(text, "the placement is as given");
-    else if (plan->is_optimal)
-        mpl_text_add(text, plan->decode_ps_per_token == MEMPLAN_UNKNOWN
-                               ? "no placement keeps more on faster memory "
-                                 "(proven)"
-                               : "no placement is faster (proven)");
+    if (plan->claim != NULL)
+        mpl_text_add(text, plan->claim);
 }

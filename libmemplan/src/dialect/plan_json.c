@@ -112,6 +112,10 @@ static void write_timing(mpl_json_writer *out, const memplan_plan *plan)
     mpl_json_open_object(out, "timing");
     write_rate(out, "decode_tokens_per_second", plan->decode_ps_per_token);
     write_rate(out, "prompt_tokens_per_second", plan->prompt_ps_per_token);
+    if (plan->decode_ps_per_token != MEMPLAN_UNKNOWN)
+        mpl_json_text(out, "certainty", mpl_certainty_name(MPL_BOUND));
+    else
+        mpl_json_number(out, "certainty", MEMPLAN_UNKNOWN);
     mpl_json_number(out, "decode_ns_per_token",
                     plan->decode_ps_per_token == MEMPLAN_UNKNOWN
                         ? MEMPLAN_UNKNOWN
@@ -148,6 +152,7 @@ MPL_PLAN_WRITER(mpl_plan_write_json)
     mpl_json_flag(&out, "fits", plan->fits);
     mpl_json_flag(&out, "optimal", plan->is_optimal);
     mpl_json_decimal(&out, "gap", plan->gap_parts_per_million, 6);
+    mpl_json_text(&out, "claim", plan->claim != NULL ? plan->claim : "");
     mpl_json_flag(&out, "searched", plan->was_searched);
     write_terms(&out, plan);
     write_pools(&out, plan);

@@ -86,6 +86,15 @@ typedef struct mpl_problem {
                                 share, or MPL_NO_INDEX */
 } mpl_problem;
 
+/* When a problem of a union is searched. */
+typedef enum mpl_problem_rank {
+    MPL_PROBLEM_FIRST, /* always */
+    MPL_PROBLEM_RIVAL, /* always, but where nothing fits only if no earlier
+                          one has a solution */
+    MPL_PROBLEM_FALLBACK /* only where no earlier one has a solution: its
+                            times do not compare with theirs */
+} mpl_problem_rank;
+
 typedef struct mpl_job mpl_job; /* each engine defines its own */
 
 /* What a job settled on, and what else it could do with less memory. Names
@@ -117,12 +126,17 @@ typedef struct mpl_engine {
     void (*terms)(const mpl_job *job, mpl_terms *out);
 
     /* The units space, or NULL. It is a union of problems, tried in order:
-     * `out` is the one at `index`, and `*out_count` how many there are. A
-     * problem that is worth trying only where no earlier one has a solution
-     * is for the engine to put last and to mark by *out_is_fallback. */
+     * `out` is the one at `index`, and `*out_count` how many there are; the
+     * one in which the host executes comes last. */
     memplan_status (*problem)(mpl_job *job, uint32_t index, mpl_problem *out,
-                              uint32_t *out_count, bool *out_is_fallback,
+                              uint32_t *out_count, mpl_problem_rank *out_rank,
                               memplan_error *error);
+
+    /* With problem: `*out` lists the stand-ins on which it depends that the
+     * placement came out as the fastest ("12 GB/s for the link of GPU 0"),
+     * NULL where it depends on none. False: no memory. */
+    bool (*stand_ins)(const mpl_job *job, const mpl_placement *placement,
+                      const char **out);
 
     /* The settings space, where there is no units space: sets
      * placement->settings to what fits best, the request's settings left as

@@ -25,6 +25,7 @@ void memplan_plan_describe(const memplan_plan *plan,
         .unit_count = plan->unit_count,
         .fix_count = plan->fix_count,
         .note_count = plan->note_count,
+        .claim = plan->claim,
     };
     mpl_copy_row(out_info, &row, sizeof row);
 }

@@ -25,27 +25,54 @@ static memplan_status note_context(memplan_plan *plan)
                                (unsigned long long)plan->model_context_tokens));
 }
 
-static memplan_status note_speed(memplan_plan *plan)
-{
-    if (plan->decode_ps_per_token != MEMPLAN_UNKNOWN || !plan->was_searched)
-        return MEMPLAN_OK;
-    return add(plan, "with speeds unknown, placements were compared as on an "
-                     "everyday machine (500 GB/s device, 12 GB/s link, 40 "
-                     "GB/s host, 2 GB/s disk)");
-}
-
-static memplan_status note_gap(memplan_plan *plan)
+static memplan_status note_gap(memplan_plan *plan, const mpl_outcome *found)
 {
     if (!plan->was_searched || !plan->fits || plan->is_optimal)
         return MEMPLAN_OK;
-    if (plan->gap_parts_per_million == MEMPLAN_UNKNOWN)
+    if (plan->gap_parts_per_million == MEMPLAN_UNKNOWN ||
+        found->stand_ins != NULL)
         return add(plan, "the search was limited: a faster placement may "
                          "exist");
-    return add(plan, mpl_arena_format(
-                         plan->arena,
-                         "within %llu parts per million of the "
-                         "fastest placement there can be",
-                         (unsigned long long)plan->gap_parts_per_million));
+    return add(plan,
+               mpl_arena_format(plan->arena,
+                                "within %llu parts per million of the fastest "
+                                "placement%s there can be",
+                                (unsigned long long)plan->gap_parts_per_million,
+                                plan->scope));
+}
+
+/* Whether weights rest beside a device that executes them. */
+static bool is_offloaded(const memplan_plan *plan)
+{
+    bool has[MPL_POOL_DISK + 1] = {false};
+    for (uint32_t at = 0; at < plan->unit_count; at++)
+        if (plan->units[at].pool != MPL_NO_INDEX)
+            has[plan->pools[plan->units[at].pool].kind] = true;
+    return has[MPL_POOL_DEVICE] && (has[MPL_POOL_HOST] || has[MPL_POOL_DISK]);
+}
+
+static memplan_status note_host(memplan_plan *plan, const mpl_outcome *found)
+{
+    const uint64_t ps_per_ms = 1000000000;
+    if (plan->fits && found->host_trial == MPL_HOST_UNTRIED &&
+        is_offloaded(plan))
+        return add(plan, "computing on the host alone may be faster than "
+                         "copying offloaded layers to a GPU for each token: "
+                         "not every speed is known, so they were not "
+                         "compared");
+    if (!plan->fits || found->host_trial != MPL_HOST_FASTER)
+        return MEMPLAN_OK;
+    return add(
+        plan,
+        mpl_arena_format(
+            plan->arena,
+            "no GPU is used: copying offloaded layers to one for each token "
+            "takes at least %llu ms, computing on the host %llu ms; "
+            "prompts will be read slower; pin \"%s\" to a GPU to use it all "
+            "the same",
+            (unsigned long long)(found->device_ps / ps_per_ms),
+            (unsigned long long)(plan->decode_ps_per_token / ps_per_ms),
+            plan->unit_count > 0 ? plan->units[0].name : ""));
 }
 
 static bool is_shared(const memplan_plan *plan, const mpl_plan_pool *pool)
@@ -86,9 +113,12 @@ static memplan_status note_sharing(memplan_plan *plan)
                    host != NULL ? ": what they take \"cpu\" lacks" : ""));
 }
 
-memplan_status mpl_notes_write(memplan_plan *plan, const mpl_ledger *ledger)
+memplan_status mpl_notes_write(memplan_plan *plan, const mpl_outcome *found,
+                               const memplan_machine *machine)
 {
+    const mpl_ledger *const ledger = &found->ledger;
     memplan_status status = MEMPLAN_OK;
+    (void)machine;
     plan->notes = mpl_arena_alloc(
         plan->arena, ledger->note_count + OWN_NOTES_MAX, sizeof *plan->notes);
     if (plan->notes == NULL)
@@ -98,9 +128,9 @@ memplan_status mpl_notes_write(memplan_plan *plan, const mpl_ledger *ledger)
     if (status == MEMPLAN_OK)
         status = note_context(plan);
     if (status == MEMPLAN_OK)
-        status = note_speed(plan);
+        status = note_host(plan, found);
     if (status == MEMPLAN_OK)
-        status = note_gap(plan);
+        status = note_gap(plan, found);
     if (status == MEMPLAN_OK)
         status = note_sharing(plan);
     return status;

@@ -3,11 +3,12 @@
 #ifndef MPL_PLAN_NOTES_H
 #define MPL_PLAN_NOTES_H
 
-#include "engine/ledger.h"
+#include "plan/place.h"
 #include "plan/plan.h"
 
 /* Fills plan->notes: the engine's, then what the plan itself shows.
  * MEMPLAN_OK or _NO_MEMORY. */
-memplan_status mpl_notes_write(memplan_plan *plan, const mpl_ledger *ledger);
+memplan_status mpl_notes_write(memplan_plan *plan, const mpl_outcome *found,
+                               const memplan_machine *machine);
 
 #endif

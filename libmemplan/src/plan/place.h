@@ -8,6 +8,15 @@
 
 #include "engine/engine.h"
 
+/* How the host, executing everything, fared beside the devices. */
+typedef enum mpl_host_trial {
+    MPL_HOST_ALONE,    /* no device was there to compare with */
+    MPL_HOST_SLOWER,
+    MPL_HOST_FASTER,   /* and was chosen */
+    MPL_HOST_ONLY,     /* no placement that executes on a device fits */
+    MPL_HOST_UNTRIED   /* a speed is not known */
+} mpl_host_trial;
+
 typedef struct mpl_outcome {
     mpl_placement placement;
     mpl_terms terms;
@@ -16,6 +25,9 @@ typedef struct mpl_outcome {
     uint64_t *used_bytes;  /* by pool */
     uint64_t *short_bytes; /* by pool; see mpl_plan_pool */
     uint64_t gap_parts_per_million;
+    uint64_t device_ps;    /* where the host is faster: the best on a device */
+    const char *stand_ins; /* that the claim depends on, or NULL */
+    mpl_host_trial host_trial;
     bool fits;
     bool is_optimal;
 } mpl_outcome;

@@ -31,7 +31,9 @@ try {
     const uint32_t *pins;
     uint32_t unit_count;
     mpl_solution best;
-    uint64_t bound_ps; /* the least of all problems that were tried */
+    uint64_t bound_ps;  /* the least of all problems that were tried */
+    uint64_t device_ps; /* the best in which a device executes */
+    mpl_host_trial host_trial;
     bool is_complete;
 }
 try;
@@ -77,8 +79,25 @@ static bool relax(mpl_problem *problem, const try *at, relaxation how)
     return true;
 }
 
-/* Tries the engine's problems; fallbacks only where the others gave nothing.
- */
+static void take(try *at, const mpl_solution *found, mpl_problem_rank rank)
+{
+    const bool had_any = at->best.is_feasible;
+    at->bound_ps = mpl_min(at->bound_ps, found->bound_ps);
+    at->is_complete = at->is_complete && found->is_complete;
+    if (rank != MPL_PROBLEM_FIRST)
+        at->host_trial = had_any ? MPL_HOST_SLOWER : at->host_trial;
+    if (!found->is_feasible ||
+        (had_any && found->value_ps >= at->best.value_ps))
+        return;
+    at->best = *found;
+    if (rank == MPL_PROBLEM_FIRST)
+        at->device_ps = found->value_ps;
+    else
+        at->host_trial = had_any ? MPL_HOST_FASTER : at->host_trial;
+}
+
+/* Tries the engine's problems; where nothing fits, those in which the host
+ * executes only if the others gave nothing. */
 static memplan_status try_all(try *at, relaxation how, memplan_error *error)
 {
     uint32_t count = 1;
@@ -87,23 +106,25 @@ static memplan_status try_all(try *at, relaxation how, memplan_error *error)
     for (uint32_t index = 0; index < count; index++) {
         mpl_problem problem;
         mpl_solution found;
-        bool is_fallback = false;
-        const memplan_status status = at->engine->problem(
-            at->job, index, &problem, &count, &is_fallback, error);
+        mpl_problem_rank rank = MPL_PROBLEM_FIRST;
+        const memplan_status status =
+            at->engine->problem(at->job, index, &problem, &count, &rank, error);
         if (status != MEMPLAN_OK)
             return status;
-        if (is_fallback && at->best.is_feasible)
+        if (rank != MPL_PROBLEM_FIRST)
+            at->host_trial = index == 0             ? MPL_HOST_ALONE
+                             : at->best.is_feasible ? MPL_HOST_UNTRIED
+                                                    : MPL_HOST_ONLY;
+        if (at->best.is_feasible &&
+            (rank == MPL_PROBLEM_FALLBACK ||
+             (rank == MPL_PROBLEM_RIVAL && how != RELAX_NOTHING)))
             continue;
         apply_pins(&problem, at->pins);
         if (!relax(&problem, at, how) ||
             mpl_search(at->arena, &problem, MPL_SEARCH_STEPS, &found) !=
                 MEMPLAN_OK)
             return mpl_fail_memory(error);
-        at->bound_ps = mpl_min(at->bound_ps, found.bound_ps);
-        at->is_complete = at->is_complete && found.is_complete;
-        if (found.is_feasible &&
-            (!at->best.is_feasible || found.value_ps < at->best.value_ps))
-            at->best = found;
+        take(at, &found, rank);
     }
     return MEMPLAN_OK;
 }
@@ -116,6 +137,16 @@ static uint64_t gap_of(uint64_t value, uint64_t bound)
     if (bound == 0 || !mpl_mul_div(&parts, value - bound, 1000000, bound))
         return MEMPLAN_UNKNOWN;
     return mpl_max(parts, 1);
+}
+
+/* False: no memory. */
+static bool conclude(mpl_outcome *out, const try *at, const mpl_engine *engine)
+{
+    memcpy(out->placement.pool_of_unit, at->best.pool_of_unit,
+           at->unit_count * sizeof *out->placement.pool_of_unit);
+    out->host_trial = at->host_trial;
+    out->device_ps = at->device_ps;
+    return engine->stand_ins(at->job, &out->placement, &out->stand_ins);
 }
 
 memplan_status mpl_place_units(mpl_outcome *out, mpl_arena *arena, mpl_job *job,
@@ -141,6 +172,7 @@ memplan_status mpl_place_units(mpl_outcome *out, mpl_arena *arena, mpl_job *job,
               .machine = machine,
               .engine = request->engine,
               .pins = pins,
+              .device_ps = MPL_TIME_FORBIDDEN,
               .unit_count = model->unit_count};
     for (relaxation how = RELAX_NOTHING;
          how < RELAXATION_COUNT && !at.best.is_feasible; how++) {
@@ -156,7 +188,7 @@ memplan_status mpl_place_units(mpl_outcome *out, mpl_arena *arena, mpl_job *job,
         return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
                         "no device and no host memory executes this, or the "
                         "pins forbid what the engine could express");
-    memcpy(out->placement.pool_of_unit, at.best.pool_of_unit,
-           model->unit_count * sizeof *out->placement.pool_of_unit);
+    if (!conclude(out, &at, request->engine))
+        return mpl_fail_memory(error);
     return MEMPLAN_OK;
 }

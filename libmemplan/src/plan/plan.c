@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/failure.h"
+#include "plan/claim.h"
 #include "plan/fixes.h"
 #include "plan/notes.h"
 #include "plan/place.h"
@@ -30,8 +31,12 @@ static bool copy_facts(memplan_plan *plan, const memplan_model *model,
     plan->sequences = request->sequences;
     plan->fits = found->fits;
     plan->is_optimal = found->is_optimal;
-    plan->gap_parts_per_million = found->gap_parts_per_million;
     plan->decode_ps_per_token = found->timing.decode_ps_per_token;
+    /* A distance between times made of stand-ins would be a guess. */
+    plan->gap_parts_per_million =
+        found->is_optimal || plan->decode_ps_per_token != MEMPLAN_UNKNOWN
+            ? found->gap_parts_per_million
+            : MEMPLAN_UNKNOWN;
     plan->prompt_ps_per_token = found->timing.prompt_ps_per_token;
     return copy_text(plan, &plan->model_name, model->name) &&
            copy_text(plan, &plan->model_source, model->source) &&
@@ -71,6 +76,18 @@ static bool copy_rows(const memplan_plan *plan, mpl_plan_pool *into,
     return true;
 }
 
+static bool is_measured(const memplan_machine *machine, const mpl_pool *pool)
+{
+    static const char MEASURED[] = "measured";
+    const char *const source = pool->kind == MPL_POOL_HOST
+                                   ? machine->host.read_bytes_per_second.source
+                               : pool->kind == MPL_POOL_DISK
+                                   ? machine->disk.read_bytes_per_second.source
+                                   : "";
+    return source != NULL &&
+           strncmp(source, MEASURED, sizeof MEASURED - 1) == 0;
+}
+
 static bool copy_pools(memplan_plan *plan, const memplan_machine *machine,
                        const mpl_outcome *found)
 {
@@ -90,6 +107,7 @@ static bool copy_pools(memplan_plan *plan, const memplan_machine *machine,
         into->capacity_bytes = from->capacity_bytes;
         into->bandwidth_bytes_per_second = from->bandwidth_bytes_per_second;
         into->link_bytes_per_second = from->link_bytes_per_second;
+        into->is_measured = is_measured(machine, from);
         into->used_bytes = found->used_bytes[at];
         into->short_bytes = found->short_bytes[at];
         const bool is_device = from->kind == MPL_POOL_DEVICE;
@@ -150,7 +168,8 @@ static memplan_status build(memplan_plan *plan, mpl_arena *scratch,
     if (!copy_facts(plan, model, machine, request, &found) ||
         !copy_pools(plan, machine, &found) ||
         !copy_units(plan, model, &found.placement) ||
-        mpl_notes_write(plan, &found.ledger) != MEMPLAN_OK)
+        !mpl_claim_write(plan, &found, request) ||
+        mpl_notes_write(plan, &found, machine) != MEMPLAN_OK)
         return mpl_fail_memory(error);
     if (!plan->fits && is_search)
         status =

@@ -26,6 +26,7 @@ typedef struct mpl_plan_pool {
     uint64_t capacity_bytes;             /* MEMPLAN_UNKNOWN: no limit known */
     uint64_t bandwidth_bytes_per_second; /* as mpl_pool has it */
     uint64_t link_bytes_per_second;
+    bool is_measured; /* memplan measured its bandwidth on this machine */
     uint64_t used_bytes;
     uint64_t short_bytes; /* beyond the capacity; in the last pool of a shared
                              budget, also what the budget lacks */
@@ -70,7 +71,9 @@ struct memplan_plan {
     bool fits;
     bool is_optimal;
     uint64_t gap_parts_per_million;
-    uint64_t decode_ps_per_token; /* or MEMPLAN_UNKNOWN */
+    const char *claim; /* about the placement, or "" */
+    const char *scope; /* among which placements: " that executes on a GPU" */
+    uint64_t decode_ps_per_token; /* at least; or MEMPLAN_UNKNOWN */
     uint64_t prompt_ps_per_token; /* or MEMPLAN_UNKNOWN */
     mpl_plan_pool *pools;
     mpl_plan_unit *units; /* in execution order */

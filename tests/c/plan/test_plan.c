@@ -274,3 +274,130 @@ Test(plan, staging_only_where_something_is_offloaded)
     }
     drop(&made);
 }
+
+/* A machine in words, whose rates are known where it says so. */
+static fixture make_on(const char *model, const char *words,
+                       const memplan_request *request)
+{
+    fixture made = {.info = {sizeof made.info}};
+    cr_assert_eq(memplan_model_open(&made.model, model, NULL, &made.error),
+                 MEMPLAN_OK, "%s", made.error.message);
+    cr_assert_eq(memplan_machine_parse(&made.machine, words, &made.error),
+                 MEMPLAN_OK, "%s", made.error.message);
+    made.status = memplan_plan_create(&made.plan, made.model, made.machine,
+                                      request, &made.error);
+    if (made.status == MEMPLAN_OK)
+        memplan_plan_describe(made.plan, &made.info);
+    return made;
+}
+
+static bool has_note(const fixture *made, const char *words)
+{
+    bool has = false;
+    for (uint64_t at = 0; at < made->info.note_count; at++)
+        has = has || strstr(memplan_plan_note(made->plan, at), words) != NULL;
+    return has;
+}
+
+/* No placement that can be priced is faster than one that is called optimal:
+ * all on the host, here, is one of them. */
+Test(plan, what_is_optimal_is_no_slower_than_the_host)
+{
+    static const struct {
+        const char *model;
+        const char *dtype;
+        bool is_host_faster;
+    } CASES[] = {
+        {"mixtral-8x7b", NULL, true},
+        {"qwen3-30b-a3b", NULL, true},
+        {"llama-2-70b", "int4", true},
+        {"qwen2.5-7b", NULL, false},
+    };
+    for (size_t at = 0; at < sizeof CASES / sizeof *CASES; at++) {
+        memplan_request request = MEMPLAN_REQUEST_INIT;
+        memplan_plan_info host = {sizeof host};
+        memplan_plan *priced = NULL;
+        request.dtype = CASES[at].dtype;
+        fixture made =
+            make_on(CASES[at].model,
+                    "rtx-4090, 128GiB ram 80GB/s, pcie 4.0 x16", &request);
+        cr_assert_eq(made.info.is_optimal, 1);
+        cr_expect_eq(made.info.gap_parts_per_million, 0);
+        cr_expect_str_eq(made.info.claim,
+                         "no placement is faster by bytes over bandwidth "
+                         "(proven)");
+        cr_assert_eq(memplan_plan_price(&priced, made.model, made.machine,
+                                        &request, "{\"\": \"cpu\"}",
+                                        &made.error),
+                     MEMPLAN_OK, "%s", made.error.message);
+        memplan_plan_describe(priced, &host);
+        cr_expect_leq(made.info.decode_ns_per_token, host.decode_ns_per_token,
+                      "%s", CASES[at].model);
+        cr_expect_eq(made.info.decode_ns_per_token == host.decode_ns_per_token,
+                     CASES[at].is_host_faster, "%s", CASES[at].model);
+        cr_expect_eq(has_note(&made, "no GPU is used: copying"),
+                     CASES[at].is_host_faster);
+        memplan_plan_free(priced);
+        drop(&made);
+    }
+}
+
+Test(plan, an_unknown_host_is_left_out_of_the_claim)
+{
+    fixture made =
+        make_on("mixtral-8x7b", "rtx-4090, 128GiB ram, pcie 4.0 x16", NULL);
+    cr_expect_eq(made.info.fits, 1);
+    cr_expect_gt(pool_at(made.plan, 0).used_bytes, 0);
+    cr_expect_str_eq(made.info.claim,
+                     "no placement that executes on a GPU is faster by bytes "
+                     "over bandwidth (proven)");
+    cr_expect(has_note(&made, "computing on the host alone may be faster"));
+    drop(&made);
+}
+
+Test(plan, a_pin_keeps_the_device)
+{
+    memplan_request request = MEMPLAN_REQUEST_INIT;
+    request.pins = "model.embed_tokens=0";
+    fixture made = make_on(
+        "mixtral-8x7b", "rtx-4090, 128GiB ram 80GB/s, pcie 4.0 x16", &request);
+    cr_expect_gt(pool_at(made.plan, 0).used_bytes, 0);
+    cr_expect_eq(has_note(&made, "no GPU is used"), false);
+    cr_expect_not_null(strstr(made.info.claim, "keeps the pins"));
+    drop(&made);
+}
+
+/* Only the stand-ins that decide are named; where none does, the claim needs
+ * no speed. */
+Test(plan, stand_ins_are_named_where_they_decide)
+{
+    static const struct {
+        const char *budgets;
+        const char *says;
+        const char *says_not;
+    } CASES[] = {
+        {"0=20GB,cpu=60GB", "(proven)", "stand-in"},
+        {"0=200GB,1=20GB", "500 GB/s for the memory of GPU 0", "disk"},
+        {"0=20GB,cpu=60GB,disk=500GB",
+         "12 GB/s for the link of GPU 0, 2 GB/s for the disk", "memory of"},
+        {"cpu=600GB", "(proven)", "GPU"},
+    };
+    memplan_request request = MEMPLAN_REQUEST_INIT;
+    request.dtype = "int4";
+    for (size_t at = 0; at < sizeof CASES / sizeof *CASES; at++) {
+        fixture made = make("llama-2-70b", CASES[at].budgets, &request);
+        cr_expect_not_null(strstr(made.info.claim, CASES[at].says), "%s: %s",
+                           CASES[at].budgets, made.info.claim);
+        cr_expect_null(strstr(made.info.claim, CASES[at].says_not), "%s: %s",
+                       CASES[at].budgets, made.info.claim);
+        drop(&made);
+    }
+}
+
+Test(plan, no_link_decides_where_all_is_on_the_fastest)
+{
+    fixture made = make_on("qwen2.5-7b", "2x rtx-4090, 64GiB ram 80GB/s", NULL);
+    cr_expect_not_null(strstr(made.info.claim, "(proven)"), "%s",
+                       made.info.claim);
+    drop(&made);
+}

@@ -7,6 +7,7 @@
  *     state.c        the cache at the requested context
  *     activations.c  an upper bound for what a forward pass allocates
  *     speed.c        bytes over bandwidth
+ *     stand_ins.c    the unknown speeds that decide between placements
  *     problem.c      the space of placements
  *     price.c        the ledger of one placement
  *     device_map.c   placements as JSON
@@ -126,8 +127,11 @@ uint32_t mpl_transformers_main(const mpl_job *job,
 
 memplan_status mpl_transformers_problem(mpl_job *job, uint32_t index,
                                         mpl_problem *out, uint32_t *out_count,
-                                        bool *out_is_fallback,
+                                        mpl_problem_rank *out_rank,
                                         memplan_error *error);
+bool mpl_transformers_stand_ins(const mpl_job *job,
+                                const mpl_placement *placement,
+                                const char **out);
 memplan_status mpl_transformers_price(mpl_job *job, mpl_placement *placement,
                                       mpl_ledger *ledger, mpl_timing *timing,
                                       memplan_error *error);

@@ -2,9 +2,9 @@
 /*
  * The space of device maps, as one problem for each choice of the main
  * device: the lowest that holds a unit. A device that no lower one beats in
- * room or speed need not be tried. Last, and only where no device can be the
- * main one, the host executes everything: its rate for a prompt, which is
- * bound by arithmetic, would be a guess.
+ * room or speed need not be tried. Last, the host executes everything: beside
+ * the others where all speeds are known, else only where no device can be the
+ * main one.
  */
 #include <stddef.h>
 
@@ -201,9 +201,23 @@ static void fill_pools(const tables *made, mpl_job *job, uint32_t main)
         *budget = mpl_sub_floor(*budget, runtime);
 }
 
+/* Whether a time on the host can be compared with one on a device. */
+static bool knows_all_speeds(const mpl_job *job)
+{
+    bool is_known = true;
+    for (uint32_t at = 0; at < job->machine->pool_count; at++) {
+        const mpl_pool_kind kind = job->machine->pools[at].kind;
+        if (kind != MPL_POOL_DISK)
+            (void)mpl_transformers_read_speed(job, at, &is_known);
+        if (kind != MPL_POOL_HOST)
+            (void)mpl_transformers_link_speed(job, at, &is_known);
+    }
+    return is_known;
+}
+
 memplan_status mpl_transformers_problem(mpl_job *job, uint32_t index,
                                         mpl_problem *out, uint32_t *out_count,
-                                        bool *out_is_fallback,
+                                        mpl_problem_rank *out_rank,
                                         memplan_error *error)
 {
     const memplan_machine *const machine = job->machine;
@@ -211,7 +225,9 @@ memplan_status mpl_transformers_problem(mpl_job *job, uint32_t index,
     tables made = {0};
     if (!allocate(&made, job))
         return mpl_fail_memory(error);
-    *out_is_fallback = main == job->host_pool;
+    *out_rank = main != job->host_pool  ? MPL_PROBLEM_FIRST
+                : knows_all_speeds(job) ? MPL_PROBLEM_RIVAL
+                                        : MPL_PROBLEM_FALLBACK;
     fill_pools(&made, job, main);
     for (uint32_t unit = 0; unit < job->model->unit_count; unit++)
         for (uint32_t pool = 0; pool < machine->pool_count; pool++)

@@ -254,6 +254,7 @@ const mpl_engine mpl_engine_transformers = {
     .open = open_job,
     .terms = terms,
     .problem = mpl_transformers_problem,
+    .stand_ins = mpl_transformers_stand_ins,
     .price = mpl_transformers_price,
     .read = mpl_transformers_read,
 };

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#include "plan/claim.h"
+
+#include <stddef.h>
+
+/* Indexed by whether the host's speed was left out, then by whether there are
+ * pins. */
+static const char *const SCOPES[2][2] = {
+    {"", " that keeps the pins"},
+    {" that executes on a GPU", " that executes on a GPU and keeps the pins"},
+};
+
+bool mpl_claim_write(memplan_plan *plan, const mpl_outcome *found,
+                     const mpl_request *request)
+{
+    plan->scope = SCOPES[found->host_trial == MPL_HOST_UNTRIED]
+                        [request->pins != NULL && request->pins[0] != '\0'];
+    plan->claim = "";
+    if (!plan->fits)
+        return true;
+    if (!plan->was_searched)
+        plan->claim = "the placement is as given";
+    else if (plan->is_optimal && found->stand_ins != NULL)
+        plan->claim = mpl_arena_format(
+            plan->arena,
+            "no placement%s is faster by bytes over bandwidth, if these "
+            "stand-ins hold: %s",
+            plan->scope, found->stand_ins);
+    else if (plan->is_optimal)
+        plan->claim = mpl_arena_format(
+            plan->arena,
+            "no placement%s is faster by bytes over bandwidth (proven)",
+            plan->scope);
+    return plan->claim != NULL;
+}
