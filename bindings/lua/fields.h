@@ -126,7 +126,8 @@ static const field POOL_INFO_FIELDS[] = {
     FIELD(memplan_pool_info, name, TEXT), FIELD(memplan_pool_info, key, TEXT),
     FIELD(memplan_pool_info, capacity_bytes, WHOLE),
     FIELD(memplan_pool_info, used_bytes, WHOLE),
-    FIELD(memplan_pool_info, short_bytes, WHOLE)};
+    FIELD(memplan_pool_info, short_bytes, WHOLE),
+    FIELD(memplan_pool_info, free_bytes, WHOLE)};
 
 static const field ROW_INFO_FIELDS[] = {
     FIELD(memplan_row_info, category, TEXT),

@@ -214,6 +214,7 @@ function machine:close() end
 ---@field capacity_bytes integer?
 ---@field used_bytes integer the sum of its rows
 ---@field short_bytes integer what is missing; 0 where it fits
+---@field free_bytes integer? what is left; nil: no limit known
 ---@field rows memplan.row[]
 
 ---@class memplan.placed

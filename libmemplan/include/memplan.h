@@ -560,7 +560,7 @@ typedef struct memplan_plan_info {
 } memplan_plan_info;
 
 /** One pool of a plan. used = the sum of its rows but those that are only
- * "mapped"; free = capacity - used. */
+ * "mapped". */
 typedef struct memplan_pool_info {
     uint64_t size;           /**< sizeof(memplan_pool_info). */
     const char *name;        /**< "GPU 0: Tesla T4", "host memory", "disk". */
@@ -569,6 +569,9 @@ typedef struct memplan_pool_info {
     uint64_t used_bytes;
     uint64_t short_bytes;    /**< used - capacity where it does not fit. */
     uint64_t row_count;
+    uint64_t free_bytes;     /**< capacity - used; where pools are one memory,
+                                  no more than is left of that, for all of
+                                  them. MEMPLAN_UNKNOWN: no limit known. */
 } memplan_pool_info;
 
 /** One row of a pool's ledger. */

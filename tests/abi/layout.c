@@ -128,7 +128,7 @@ FIELD(memplan_plan_info, fix_count, 104);
 FIELD(memplan_plan_info, note_count, 112);
 FIELD(memplan_plan_info, claim, 120);
 
-SIZE(memplan_pool_info, 56);
+SIZE(memplan_pool_info, 64);
 FIELD(memplan_pool_info, size, 0);
 FIELD(memplan_pool_info, name, 8);
 FIELD(memplan_pool_info, key, 16);
@@ -136,6 +136,7 @@ FIELD(memplan_pool_info, capacity_bytes, 24);
 FIELD(memplan_pool_info, used_bytes, 32);
 FIELD(memplan_pool_info, short_bytes, 40);
 FIELD(memplan_pool_info, row_count, 48);
+FIELD(memplan_pool_info, free_bytes, 56);
 
 SIZE(memplan_row_info, 40);
 FIELD(memplan_row_info, size, 0);

@@ -97,6 +97,7 @@ class Plan(Shown):
                 capacity_bytes=pool["capacity_bytes"],
                 used_bytes=pool["used_bytes"],
                 short_bytes=pool["short_bytes"],
+                free_bytes=pool["free_bytes"],
                 rows=tuple(
                     Row(**{name: row[name] for name in _CATEGORY_ORDER})
                     for row in self._handle.rows("row", index)

@@ -71,14 +71,8 @@ class Pool:
     capacity_bytes: Optional[int]  #: What the plan may spend; None: no limit.
     used_bytes: int
     short_bytes: int  #: What is missing where it does not fit.
+    free_bytes: Optional[int]  #: What is left; None: no limit is known.
     rows: Tuple[Row, ...]
-
-    @property
-    def free_bytes(self) -> Optional[int]:
-        """What is left, or None where no limit is known."""
-        if self.capacity_bytes is None:
-            return None
-        return max(0, self.capacity_bytes - self.used_bytes)
 
     def bytes_of(self, *categories: str) -> int:
         """The sum of the rows of some categories."""

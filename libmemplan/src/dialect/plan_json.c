@@ -59,11 +59,7 @@ static void write_pools(mpl_json_writer *out, const memplan_plan *plan)
         mpl_json_text(out, "key", pool->key);
         mpl_json_number(out, "capacity_bytes", pool->capacity_bytes);
         mpl_json_number(out, "used_bytes", pool->used_bytes);
-        mpl_json_number(
-            out, "free_bytes",
-            pool->capacity_bytes == MEMPLAN_UNKNOWN
-                ? MEMPLAN_UNKNOWN
-                : mpl_sub_floor(pool->capacity_bytes, pool->used_bytes));
+        mpl_json_number(out, "free_bytes", pool->free_bytes);
         mpl_json_number(out, "short_bytes", pool->short_bytes);
         write_rows(out, pool);
         mpl_json_close(out);

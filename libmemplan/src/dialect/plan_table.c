@@ -143,6 +143,16 @@ static void paint_part(mpl_paint *paint, const mpl_parts *parts, uint32_t part)
     mpl_paint_right(paint, MPL_INK_PLAIN, PART_COLUMNS, cell);
 }
 
+/* The rows add up to it, with what is free; bars say it too. */
+static bool has_capacity_column(const mpl_paint *paint,
+                                const memplan_plan *plan)
+{
+    uint64_t columns = MARGIN + KEY_COLUMNS - 1 + 2 * PART_COLUMNS;
+    for (uint32_t part = 0; part < MPL_PART_COUNT; part++)
+        columns += mpl_plan_has_part(plan, part) ? PART_COLUMNS : 0;
+    return columns <= paint->width;
+}
+
 static void paint_pool_line(mpl_paint *paint, const memplan_plan *plan,
                             const mpl_plan_pool *pool)
 {
@@ -161,12 +171,12 @@ static void paint_pool_line(mpl_paint *paint, const memplan_plan *plan,
         (void)snprintf(cell, sizeof cell, "-%s", amount);
         mpl_paint_right(paint, MPL_INK_BAD, PART_COLUMNS, cell);
     } else {
-        mpl_paint_right_bytes(
-            paint, MPL_INK_PLAIN, PART_COLUMNS,
-            pool->capacity_bytes == MEMPLAN_UNKNOWN
-                ? MEMPLAN_UNKNOWN
-                : mpl_sub_floor(pool->capacity_bytes, pool->used_bytes));
+        mpl_paint_right_bytes(paint, MPL_INK_PLAIN, PART_COLUMNS,
+                              pool->free_bytes);
     }
+    if (has_capacity_column(paint, plan))
+        mpl_paint_right_bytes(paint, MPL_INK_FAINT, PART_COLUMNS,
+                              pool->capacity_bytes);
     mpl_paint_end(paint);
 }
 
@@ -198,6 +208,8 @@ static void paint_ledger(mpl_paint *paint, const memplan_plan *plan)
             mpl_paint_right(paint, MPL_INK_FAINT, PART_COLUMNS,
                             mpl_part_label(plan, part));
     mpl_paint_right(paint, MPL_INK_FAINT, PART_COLUMNS, "free");
+    if (has_capacity_column(paint, plan))
+        mpl_paint_right(paint, MPL_INK_FAINT, PART_COLUMNS, "capacity");
     mpl_paint_end(paint);
     for (uint32_t at = 0; at < plan->pool_count; at++)
         paint_pool_line(paint, plan, &plan->pools[at]);

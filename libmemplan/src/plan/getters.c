@@ -43,6 +43,7 @@ memplan_status memplan_plan_pool(const memplan_plan *plan, uint64_t index,
         .used_bytes = pool->used_bytes,
         .short_bytes = pool->short_bytes,
         .row_count = pool->row_count,
+        .free_bytes = pool->free_bytes,
     };
     mpl_copy_row(out_info, &row, sizeof row);
     return MEMPLAN_OK;

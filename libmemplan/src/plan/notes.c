@@ -2,8 +2,9 @@
 #include "plan/notes.h"
 
 #include <stddef.h>
+#include <string.h>
 
-enum { OWN_NOTES_MAX = 8 };
+enum { OWN_NOTES_MAX = 16 };
 
 static memplan_status add(memplan_plan *plan, const char *note)
 {
@@ -85,6 +86,46 @@ static bool is_shared(const memplan_plan *plan, const mpl_plan_pool *pool)
 
 /* Devices each have their part of what they share with the host: only with
  * the host are they one. */
+/* Of every placement's bytes on a device the activations fall with the prompt
+ * that is read in one step. */
+static memplan_status note_unused(memplan_plan *plan, const mpl_outcome *found)
+{
+    if (!plan->fits || found->host_trial != MPL_HOST_ONLY ||
+        plan->pools[0].kind != MPL_POOL_DEVICE)
+        return MEMPLAN_OK;
+    return add(plan, "GPU 0 unused: no placement fits in which a GPU executes, "
+                     "with what a step over the whole prompt allocates there; "
+                     "a shorter prompt (--prompt, --context) takes less");
+}
+
+/* What a catalogue's figure loses before a plan may spend it. */
+static memplan_status note_driver(memplan_plan *plan,
+                                  const memplan_machine *machine)
+{
+    char total[32];
+    char left[32];
+    for (uint32_t at = 0; at < machine->pool_count; at++) {
+        const mpl_pool *const pool = &machine->pools[at];
+        if (pool->kind != MPL_POOL_DEVICE)
+            continue;
+        const mpl_device *const device = &machine->devices[pool->device];
+        if (strncmp(device->free_bytes.source, "catalogue", 9) != 0 ||
+            device->total_bytes.value == device->free_bytes.value ||
+            pool->capacity_bytes != device->free_bytes.value)
+            continue;
+        (void)memplan_bytes_format(total, sizeof total,
+                                   device->total_bytes.value);
+        (void)memplan_bytes_format(left, sizeof left, pool->capacity_bytes);
+        return add(plan,
+                   mpl_arena_format(plan->arena,
+                                    "the catalogue says %s for GPU %s; %s are "
+                                    "planned on: 1/64 stays with its firmware "
+                                    "and driver, beside what the process takes",
+                                    total, pool->key, left));
+    }
+    return MEMPLAN_OK;
+}
+
 static memplan_status note_sharing(memplan_plan *plan)
 {
     const mpl_plan_pool *first = NULL;
@@ -105,12 +146,12 @@ static memplan_status note_sharing(memplan_plan *plan)
                                           "\"%s\" and \"%s\" are one memory: "
                                           "what one takes the other lacks",
                                           first->key, host->key));
-    return add(plan,
-               mpl_arena_format(
-                   plan->arena, "\"%s\" to \"%s\" are parts of the host's "
-                                "memory%s",
-                   first->key, last->key,
-                   host != NULL ? ": what they take \"cpu\" lacks" : ""));
+    return add(plan, mpl_arena_format(
+                         plan->arena,
+                         "\"%s\" to \"%s\" are parts of the host's "
+                         "memory%s",
+                         first->key, last->key,
+                         host != NULL ? ": what they take \"cpu\" lacks" : ""));
 }
 
 memplan_status mpl_notes_write(memplan_plan *plan, const mpl_outcome *found,
@@ -118,7 +159,6 @@ memplan_status mpl_notes_write(memplan_plan *plan, const mpl_outcome *found,
 {
     const mpl_ledger *const ledger = &found->ledger;
     memplan_status status = MEMPLAN_OK;
-    (void)machine;
     plan->notes = mpl_arena_alloc(
         plan->arena, ledger->note_count + OWN_NOTES_MAX, sizeof *plan->notes);
     if (plan->notes == NULL)
@@ -129,6 +169,10 @@ memplan_status mpl_notes_write(memplan_plan *plan, const mpl_outcome *found,
         status = note_context(plan);
     if (status == MEMPLAN_OK)
         status = note_host(plan, found);
+    if (status == MEMPLAN_OK)
+        status = note_unused(plan, found);
+    if (status == MEMPLAN_OK)
+        status = note_driver(plan, machine);
     if (status == MEMPLAN_OK)
         status = note_gap(plan, found);
     if (status == MEMPLAN_OK)

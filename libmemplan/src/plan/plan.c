@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/checked.h"
 #include "base/failure.h"
 #include "plan/claim.h"
 #include "plan/fixes.h"
@@ -88,6 +89,24 @@ static bool is_measured(const memplan_machine *machine, const mpl_pool *pool)
            strncmp(source, MEASURED, sizeof MEASURED - 1) == 0;
 }
 
+/* free = min(capacity - used, budget - used by all who share it) */
+static void find_free(memplan_plan *plan, const memplan_machine *machine)
+{
+    for (uint32_t at = 0; at < plan->pool_count; at++) {
+        mpl_plan_pool *const pool = &plan->pools[at];
+        uint64_t left = machine->budget_bytes[pool->budget];
+        for (uint32_t other = 0;
+             left != MEMPLAN_UNKNOWN && other < plan->pool_count; other++)
+            if (plan->pools[other].budget == pool->budget)
+                left = mpl_sub_floor(left, plan->pools[other].used_bytes);
+        pool->free_bytes =
+            pool->capacity_bytes == MEMPLAN_UNKNOWN
+                ? MEMPLAN_UNKNOWN
+                : mpl_min(left, mpl_sub_floor(pool->capacity_bytes,
+                                              pool->used_bytes));
+    }
+}
+
 static bool copy_pools(memplan_plan *plan, const memplan_machine *machine,
                        const mpl_outcome *found)
 {
@@ -119,6 +138,7 @@ static bool copy_pools(memplan_plan *plan, const memplan_machine *machine,
             !copy_rows(plan, into, &found->ledger, at))
             return false;
     }
+    find_free(plan, machine);
     return true;
 }
 

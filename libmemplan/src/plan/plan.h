@@ -28,6 +28,8 @@ typedef struct mpl_plan_pool {
     uint64_t link_bytes_per_second;
     bool is_measured; /* memplan measured its bandwidth on this machine */
     uint64_t used_bytes;
+    uint64_t free_bytes;  /* also of what its budget has left, which others may
+                             take too; MEMPLAN_UNKNOWN: no limit known */
     uint64_t short_bytes; /* beyond the capacity; in the last pool of a shared
                              budget, also what the budget lacks */
     const mpl_row *rows;  /* in the order of categories */

@@ -401,3 +401,42 @@ Test(plan, no_link_decides_where_all_is_on_the_fastest)
                        made.info.claim);
     drop(&made);
 }
+
+/* What pools of one memory call free is there for each of them, and no more
+ * than that memory has left. */
+Test(plan, shared_memory_is_free_once)
+{
+    fixture made = make_on("qwen2.5-7b", "4x mi300a, 512GiB ram", NULL);
+    uint64_t used = 0;
+    uint64_t most = 0;
+    for (uint64_t index = 0; index < made.info.pool_count; index++) {
+        const memplan_pool_info pool = pool_at(made.plan, index);
+        used += pool.used_bytes;
+        most = pool.free_bytes > most ? pool.free_bytes : most;
+        cr_expect_leq(pool.free_bytes + pool.used_bytes, pool.capacity_bytes);
+    }
+    const memplan_pool_info host = pool_at(made.plan, made.info.pool_count - 1);
+    cr_assert_str_eq(host.key, "cpu");
+    cr_expect_gt(used, host.used_bytes);
+    cr_expect_leq(most + used, host.capacity_bytes,
+                  "the host's capacity is all there is");
+    drop(&made);
+}
+
+Test(plan, a_device_that_idles_says_so)
+{
+    memplan_request request = MEMPLAN_REQUEST_INIT;
+    request.context_tokens = 8192;
+    fixture made = make_on(
+        "gemma-2-27b", "rtx-4090, 128GiB ram 80GB/s, pcie 4.0 x16", &request);
+    cr_expect_eq(pool_at(made.plan, 0).used_bytes, 0);
+    cr_expect(has_note(&made, "GPU 0 unused"));
+    drop(&made);
+}
+
+Test(plan, what_a_driver_keeps_is_noted)
+{
+    fixture made = make_on("qwen2.5-7b", "rtx-4090, 64GiB ram", NULL);
+    cr_expect(has_note(&made, "24 GiB for GPU 0; 23.6 GiB are planned on"));
+    drop(&made);
+}

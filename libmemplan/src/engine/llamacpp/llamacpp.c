@@ -237,10 +237,6 @@ static memplan_status add_notes(mpl_ledger *ledger, const mpl_job *job,
         status = mpl_ledger_note(
             ledger, "the projector's own compute buffer (mmproj) is not "
                     "priced");
-    if (status == MEMPLAN_OK &&
-        price->setup.n_ctx_seq > job->hparams.context_train)
-        status = mpl_ledger_note(
-            ledger, "the context is longer than the model was trained for");
     return status;
 }
 
