@@ -108,7 +108,7 @@ void mpl_mark_output(mpl_node *x)
     x->flags |= MPL_NODE_OUTPUT;
 }
 
-static void pin(mpl_build *b, mpl_node *node, int layer)
+void mpl_pin(mpl_build *b, mpl_node *node, int layer)
 {
     const uint32_t device = b->setup->layer_device[layer];
     if (b->pins_norms)
@@ -135,7 +135,7 @@ mpl_node *mpl_norm(mpl_build *b, mpl_node *x, mpl_norm_kind kind, int layer,
     mpl_node *out = mpl_op1(
         b->g, kind == MPL_NORM_RMS ? MPL_OP_RMS_NORM : MPL_OP_NORM, x);
     if ((weight != NULL || bias != NULL) && pin_layer >= 0)
-        pin(b, out, pin_layer);
+        mpl_pin(b, out, pin_layer);
     if (weight != NULL)
         out = mpl_op2(b->g, MPL_OP_MUL, out, weight);
     if (bias != NULL)

@@ -106,6 +106,8 @@ typedef enum mpl_norm_kind { MPL_NORM_RMS, MPL_NORM_LAYER } mpl_norm_kind;
  * of `pin_layer` unless that is -1. base NULL: without weight. */
 mpl_node *mpl_norm(mpl_build *b, mpl_node *x, mpl_norm_kind kind, int layer,
                    const char *base, int pin_layer);
+/* On the device of a layer, where llama.cpp pins. */
+void mpl_pin(mpl_build *b, mpl_node *node, int layer);
 /* W x, times the weight's scale where there is one. */
 mpl_node *mpl_linear(mpl_build *b, int layer, const char *base, mpl_node *x);
 mpl_node *mpl_linear_bare(mpl_build *b, int layer, const char *base,
@@ -248,7 +250,7 @@ mpl_node *mpl_experts(mpl_build *b, int layer, mpl_node *x,
 /* ---- recurrent states (build_state.c) ---- */
 
 void mpl_open_states(mpl_build *b);
-/* The place of a layer's R (0) or S (1) states: [width, rows]. */
+/* The place of a layer's R (0), S (1) or n-gram (2) states: [width, rows]. */
 mpl_node *mpl_state_place(mpl_build *b, int layer, int which);
 /* Clears what new sequences get and gives all rows, to be read by
  * b->state_main; close, once read, moves the rows that are only kept. */

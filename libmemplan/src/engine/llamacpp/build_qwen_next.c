@@ -4,6 +4,7 @@
  * layers.
  */
 #include "engine/llamacpp/build_delta.h"
+#include "engine/llamacpp/build_qwen.h"
 #include "engine/llamacpp/builders.h"
 #include "engine/llamacpp/decoder.h"
 
@@ -171,22 +172,32 @@ static void project_gates(linear_layer *l, mpl_node *x)
         l, mpl_reshape3(b, alpha, l->value_heads, l->n, l->s));
 }
 
+mpl_node *mpl_convolve_input(mpl_build *b, int layer, int which, mpl_node *x,
+                             uint64_t kept)
+{
+    mpl_graph *const g = b->g;
+    const uint64_t channels = x->ne[0];
+    const uint64_t sequences = b->sequences;
+    mpl_node *const before = mpl_reshape3(
+        b, mpl_read_state(b, layer, which), kept, channels, sequences);
+    mpl_node *const all = mpl_concat(g, before, mpl_transpose(g, x), 0);
+    mpl_node *last = mpl_view(g, all, kept, channels, sequences, 1,
+                              all->nb[1], all->nb[2],
+                              all->nb[2] * sequences);
+    if (b->h->arch == MPL_LLAMA_ARCH_QWEN4EXP)
+        last = mpl_cont(g, last);
+    mpl_keep_state(b, layer, which, last);
+    return all;
+}
+
 static mpl_node *convolve(const linear_layer *l)
 {
     mpl_build *const b = l->b;
-    mpl_graph *const g = b->g;
     mpl_node *const kernel = mpl_weight(b, l->layer, "ssm_conv1d", ".weight");
     const uint64_t kept = kernel->ne[0] - 1;
-    const uint64_t channels = l->value_width * l->value_heads +
-                              2 * l->key_width * l->key_heads;
-    mpl_node *const before = mpl_reshape3(
-        b, mpl_read_state(b, l->layer, 0), kept, channels, l->s);
     mpl_node *const all =
-        mpl_concat(g, before, mpl_transpose(g, l->mixed), 0);
-    mpl_keep_state(b, l->layer, 0,
-                   mpl_view(g, all, kept, channels, l->s, 1, all->nb[1],
-                            all->nb[2], all->nb[2] * l->s));
-    return mpl_op_shaped(g, MPL_OP_SSM_CONV, MPL_DTYPE_FP32, kernel->ne[1],
+        mpl_convolve_input(b, l->layer, MPL_STATE_R, l->mixed, kept);
+    return mpl_op_shaped(b->g, MPL_OP_SSM_CONV, MPL_DTYPE_FP32, kernel->ne[1],
                          all->ne[0] - kept, all->ne[2], 1, all, kernel);
 }
 
@@ -213,7 +224,7 @@ static mpl_node *conv_slice(const linear_layer *l, mpl_node *x, uint64_t width,
                     x->nb[1] * l->n);
 }
 
-static mpl_node *attend_linear(mpl_build *b, int layer, mpl_node *x)
+mpl_node *mpl_attend_delta(mpl_build *b, int layer, mpl_node *x)
 {
     const mpl_llama_hparams *const h = b->h;
     linear_layer l = {
@@ -226,6 +237,8 @@ static mpl_node *attend_linear(mpl_build *b, int layer, mpl_node *x)
         .n = b->tokens / b->sequences,
         .s = b->sequences,
     };
+    if (h->arch == MPL_LLAMA_ARCH_QWEN4EXP)
+        l.value_width = h->ssm_state;
     project_linear(&l, x);
     project_gates(&l, x);
     mpl_node *const raw = convolve(&l);
@@ -257,7 +270,7 @@ static mpl_node *attend_linear(mpl_build *b, int layer, mpl_node *x)
     return mpl_reshape2(b, out, h->embd, l.n * l.s);
 }
 
-static mpl_node *feed_forward(mpl_build *b, int layer, mpl_node *x)
+mpl_node *mpl_qwen_feed_forward(mpl_build *b, int layer, mpl_node *x)
 {
     const mpl_moe moe = {.gating = MPL_GATING_SOFTMAX,
                          .flags = MPL_MOE_NORM | MPL_MOE_SCALE};
@@ -286,11 +299,11 @@ void mpl_build_qwen_next(mpl_build *b)
         mpl_node *const normed = norm(b, layer, "attn_norm", x);
         mpl_expand(b, normed);
         mpl_node *const out = b->h->layers[i].is_recurrent
-                                  ? attend_linear(b, layer, normed)
+                                  ? mpl_attend_delta(b, layer, normed)
                                   : attend(b, layer, normed);
         mpl_node *const middle = mpl_plus(b, out, x);
         x = norm(b, layer, "post_attention_norm", middle);
-        x = mpl_plus(b, feed_forward(b, layer, x), middle);
+        x = mpl_plus(b, mpl_qwen_feed_forward(b, layer, x), middle);
     }
     mpl_build_end(b, x, MPL_NORM_RMS, MPL_B_CROP_NORMED);
 }

@@ -9,17 +9,19 @@
 
 mpl_node *mpl_state_place(mpl_build *b, int layer, int which)
 {
+    const bool is_s = which == 1;
     const mpl_llama_cache *const cache =
-        b->setup->caches[MPL_LLAMA_CACHE_RECURRENT];
+        b->setup->caches[which == 2 ? MPL_LLAMA_CACHE_PLE
+                                    : MPL_LLAMA_CACHE_RECURRENT];
     const mpl_llama_cache_tensor *const tensor =
-        which == 0 ? &cache->k[layer] : &cache->v[layer];
-    mpl_node **const slot = mpl_cache_slot(b, cache->kind, which, layer);
+        is_s ? &cache->v[layer] : &cache->k[layer];
+    mpl_node **const slot = mpl_cache_slot(b, cache->kind, is_s, layer);
     if (*slot != NULL)
         return *slot;
     *slot = mpl_tensor4(b->g, tensor->dtype, tensor->width, cache->cells, 1,
                         1);
     (*slot)->buffer = (uint16_t)tensor->buffer;
-    (*slot)->name = which == 0 ? "cache_r" : "cache_s";
+    (*slot)->name = is_s ? "cache_s" : "cache_r";
     return *slot;
 }
 

@@ -232,11 +232,11 @@ static memplan_status explain_failure(memplan_status status,
 }
 
 /* The probe keeps its pins: its graph is not reset before it is scheduled. */
-static bool is_misplaced(const mpl_run *run)
+static bool is_misplaced(const mpl_run *run, mpl_op op)
 {
     for (uint64_t i = 0; i < run->schedule.node_count; i++) {
         const mpl_node *const node = run->schedule.nodes[i];
-        if (node->op != MPL_OP_FLASH_ATTN || node->layer < 0)
+        if (node->op != op || node->layer < 0)
             continue;
         const uint32_t device = run->setup->layer_device[node->layer];
         const uint32_t home = device == MPL_LLAMA_HOST
@@ -267,9 +267,33 @@ memplan_status mpl_llama_flash_stays(bool *out, mpl_llama_setup *setup,
     const memplan_status status = schedule(&r, MPL_RESERVE_GENERATION);
     if (status != MEMPLAN_OK)
         return explain_failure(status, setup, error);
-    *out = !is_misplaced(run);
+    *out = !is_misplaced(run, MPL_OP_FLASH_ATTN);
     if (*out)
         setup->probed = run;
+    return MEMPLAN_OK;
+}
+
+memplan_status mpl_llama_settle_fused(mpl_llama_setup *setup,
+                                      memplan_error *error)
+{
+    static const mpl_op OPS[] = {MPL_OP_DSV4_HC_PRE, MPL_OP_DSV4_HC_POST};
+    bool *const flags[] = {&setup->unfused_hc_pre, &setup->unfused_hc_post};
+    if (setup->device_count == 0 ||
+        setup->hparams->arch != MPL_LLAMA_ARCH_QWEN4EXP)
+        return MEMPLAN_OK;
+    mpl_run *const run = mpl_arena_alloc(setup->arena, 1, sizeof *run);
+    if (run == NULL)
+        return mpl_fail_memory(error);
+    for (uint32_t i = 0; i < sizeof OPS / sizeof *OPS; i++) {
+        mpl_run_open(run, setup->arena, setup, MPL_LLAMA_REAL,
+                     MPL_RESERVE_GENERATION);
+        const memplan_status status = mpl_run_schedule(run);
+        if (status != MEMPLAN_OK)
+            return explain_failure(status, setup, error);
+        *flags[i] = is_misplaced(run, OPS[i]);
+        if (*flags[i])
+            setup->probed = NULL;
+    }
     return MEMPLAN_OK;
 }
 

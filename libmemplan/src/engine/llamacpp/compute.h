@@ -29,6 +29,14 @@ memplan_status mpl_llama_flash_stays(bool *out, mpl_llama_setup *setup,
                                      memplan_error *error);
 
 /*
+ * Which fused operators of hyper-connections stay: like flash attention they
+ * are given up where a probe puts one on another device than its layer's.
+ * Flash attention is settled before.
+ */
+memplan_status mpl_llama_settle_fused(mpl_llama_setup *setup,
+                                      memplan_error *error);
+
+/*
  * Compute buffers of a setup. Where the architecture's graph is not described
  * the result is an upper bound, marked so. `setup->flash_attn` is final.
  *

@@ -410,6 +410,10 @@ static void apply_own(mpl_llama_keys *keys, mpl_llama_hparams *out)
         check_stacks(keys, out);
         return;
     case MPL_LLAMA_ARCH_QWEN4EXP:
+        (void)mpl_llama_key_each(keys, "attention.compress_ratios",
+                                 MPL_LLAMA_MAY, out->layer_count_all,
+                                 &out->layers[0].compress_ratio,
+                                 sizeof *out->layers);
         set_ple(keys, out);
         return;
     case MPL_LLAMA_ARCH_MINIMAX_M3:

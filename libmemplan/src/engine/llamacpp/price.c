@@ -77,6 +77,8 @@ memplan_status mpl_llama_price_compute(mpl_llama_price *out,
     const bool is_load = out->params.measure == MPL_MEASURE_LOAD;
     memplan_status status = settle_flash(&out->setup, error);
     if (status == MEMPLAN_OK)
+        status = mpl_llama_settle_fused(&out->setup, error);
+    if (status == MEMPLAN_OK)
         status =
             mpl_llama_compute(&out->compute, &out->setup,
                               is_load ? MPL_LLAMA_REAL : MPL_LLAMA_DRY, error);

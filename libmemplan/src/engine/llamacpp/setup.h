@@ -144,6 +144,8 @@ typedef struct mpl_llama_setup {
     bool kv_unified;
     bool flash_attn; /* resolved, unless is_flash_auto */
     bool is_flash_auto; /* on, until a probe of the graph says otherwise */
+    bool unfused_hc_pre; /* hyper-connections: in several operators */
+    bool unfused_hc_post;
     bool kv_offload;
     bool op_offload;
     bool swa_full;
