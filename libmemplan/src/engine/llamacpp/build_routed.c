@@ -23,7 +23,8 @@ static mpl_qkv turned(mpl_build *b, mpl_qkv x, int layer, bool has_factors)
     return x;
 }
 
-/* Grove: the router picks experts, and the chunks that they belong to. */
+/* Grove: the router picks experts, and the chunks that they belong to; chunks
+ * read what the experts gave. */
 static mpl_node *grove_experts(mpl_build *b, int layer, mpl_node *x)
 {
     const uint32_t used = mpl_layer_of(b, layer)->experts_used;
@@ -35,7 +36,7 @@ static mpl_node *grove_experts(mpl_build *b, int layer, mpl_node *x)
     moe.flags |= MPL_MOE_CHUNKS;
     moe.experts = chunk_count;
     moe.experts_used = used > chunk_count ? chunk_count : used;
-    mpl_node *const chunks = mpl_experts(b, layer, x, &moe);
+    mpl_node *const chunks = mpl_experts(b, layer, out, &moe);
     return mpl_plus(b, out, mpl_scale(b, chunks));
 }
 
