@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Compares memplan with the installed Transformers, model by model.
 
-    python transformers_truth.py [DIR] [--defaults] [--families A,B,...]
+    python transformers_truth.py [DIR] [--long] [--families A,B,...]
                                  [--library PATH] [--quiet]
 
-Builds each config.json below DIR (and, with --defaults or --long, the default
-configuration of each model_type that Transformers ships) on the meta device,
-and compares parameters and buffers by name, shape, dtype and bytes; which
+Builds each config.json below DIR, and the default configuration of each
+family that memplan has: written out in full, and as a file that says nothing
+but its model_type. With --long it is the default of each model_type that
+Transformers ships. All are built on the meta device; it compares parameters and buffers by name, shape, dtype and bytes; which
 tensors share their bytes; the totals; and the units: no module that
 Transformers keeps whole is split, and a device_map made of units covers every
 tensor. One line a model, and a last line of totals: a family that memplan does
@@ -38,6 +39,11 @@ from memplan_library import Library, Refused  # noqa: E402
 # has the same modules.
 TWINS = {"kimi_k2": "deepseek_v3", "RefinedWeb": "falcon",
          "RefinedWebModel": "falcon"}
+FAMILIES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..",
+                        "libmemplan", "src", "data", "families")
+OLD_FALCON_KEYS = {"n_layer": "num_hidden_layers",
+                   "n_head": "num_attention_heads",
+                   "n_head_kv": "num_kv_heads"}
 DTYPES = {torch.float64: "fp64", torch.float32: "fp32", torch.float16: "fp16",
           torch.bfloat16: "bf16", torch.int64: "i64", torch.int32: "i32",
           torch.int16: "i16", torch.int8: "i8", torch.uint8: "u8",
@@ -76,6 +82,13 @@ def class_for(config, architectures):
     raise Unbuildable(f"no class for {config.model_type}")
 
 
+def refined_web(values):
+    """Keys of the code beside Falcon's weights, as FalconConfig has them."""
+    values = {OLD_FALCON_KEYS.get(key, key): value
+              for key, value in values.items()}
+    return {"new_decoder_architecture": "num_kv_heads" in values, **values}
+
+
 def build(values):
     """The model of a config.json on the meta device, in its own dtype."""
     values = dict(values)
@@ -83,6 +96,8 @@ def build(values):
     if not isinstance(model_type, str):
         raise Unbuildable("no model_type")
     if model_type in TWINS:
+        if TWINS[model_type] == "falcon":
+            values = refined_web(values)
         values["model_type"] = model_type = TWINS[model_type]
     if model_type not in CONFIG_MAPPING:
         raise Unbuildable(f"remote code only: {model_type}")
@@ -255,9 +270,9 @@ def configurations(options):
         except ValueError:
             continue
         yield os.path.relpath(folder, options.dir), path, values
-    if not options.defaults:
-        return
     wanted = options.families.split(",") if options.families else None
+    if wanted is None and not options.long:
+        wanted = [os.path.splitext(name)[0] for name in os.listdir(FAMILIES)]
     with tempfile.TemporaryDirectory() as folder:
         for model_type in sorted(CONFIG_MAPPING):
             if wanted is not None and model_type not in wanted:
@@ -273,14 +288,17 @@ def configurations(options):
                 print(f"default {model_type}: unsupported: {error!r:.120}")
                 continue
             yield f"default {model_type}", path, values
+            values = {"model_type": model_type}
+            with open(path, "w") as out:
+                json.dump(values, out)
+            yield f"bare {model_type}", path, values
 
 
 def main():
     logging.disable(logging.CRITICAL)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dir", nargs="?")
-    parser.add_argument("--defaults", action="store_true")
-    parser.add_argument("--long", action="store_true", dest="defaults")
+    parser.add_argument("--long", action="store_true")
     parser.add_argument("--families")
     parser.add_argument("--library")
     parser.add_argument("--quiet", action="store_true")

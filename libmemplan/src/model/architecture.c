@@ -283,8 +283,14 @@ static memplan_status open_nested(mpl_scope **out, builder *to,
     mpl_arena *const arena = to->model->arena;
     const mpl_json_value outer = with->scope->config;
     mpl_json_value config = mpl_config_path(outer, node->config);
+    const mpl_json_type type = mpl_json_type_of(config);
     const char *model_type =
         mpl_json_string(mpl_json_get(config, "model_type"), NULL);
+    if (type != MPL_JSON_NONE && type != MPL_JSON_NULL &&
+        type != MPL_JSON_OBJECT)
+        return mpl_fail(with->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
+                        "\"%s%s\" is %s, not an object", with->scope->path,
+                        node->config, mpl_json_type_name(config));
     /* Some files repeat the outer type in a part. */
     if (model_type == NULL ||
         strcmp(model_type, with->scope->family->name) == 0)
@@ -309,8 +315,8 @@ static memplan_status open_nested(mpl_scope **out, builder *to,
             : require_implied(&family, arena, node, with);
     if (status != MEMPLAN_OK)
         return status;
-    *out =
-        mpl_scope_create(arena, family, config, path, with->scope->dtype_bytes);
+    *out = mpl_scope_create_part(with->scope, family, config, path,
+                                 node->config);
     return *out != NULL ? MEMPLAN_OK : mpl_fail_memory(with->error);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/failure.h"
 #include "model/expression_node.h"
+#include "model/family_text.h"
 
 mpl_json_value mpl_config_path(mpl_json_value config, const char *path)
 {
@@ -59,6 +60,87 @@ mpl_value mpl_value_of_json(mpl_json_value json)
     return out;
 }
 
+static bool is_left_out(mpl_json_value config, const char *part)
+{
+    const mpl_json_type type =
+        mpl_json_type_of(mpl_config_path(config, part));
+    return type == MPL_JSON_NONE || type == MPL_JSON_NULL;
+}
+
+/* No other key may stand in a rule for a part that is left out. */
+static uint32_t find_nothing(const void *names, const char *name,
+                             uint64_t length)
+{
+    (void)names;
+    (void)name;
+    (void)length;
+    return MPL_NO_INDEX;
+}
+
+/* Gives a key of the scope its value, if the scope has such a key. */
+static bool settle(mpl_scope *scope, const char *name, const mpl_line *rule)
+{
+    for (uint32_t slot = 1; slot < scope->family->key_count; slot++) {
+        if (strcmp(scope->family->keys[slot].name, name) != 0)
+            continue;
+        mpl_evaluation with = {.scope = scope};
+        const mpl_expression *const value = mpl_expression_parse(
+            scope->arena, rule->text, rule->length, find_nothing, NULL);
+        if (value == NULL)
+            return false;
+        scope->slots[slot].value = mpl_expression_value(value, &with);
+        scope->slots[slot].state = MPL_SLOT_READY;
+    }
+    return true;
+}
+
+/*
+ * The lines "without PART NAME = RULE" of the outer family: what a part is
+ * made of when the configuration leaves it out, where that is not the part's
+ * own default. In the outer scope itself the key is PART.NAME.
+ */
+static bool settle_parts(mpl_scope *scope, const mpl_family *outer,
+                         mpl_json_value outer_config, const char *part)
+{
+    const char *at = outer->text;
+    mpl_line line;
+    mpl_line word;
+    mpl_line wanted;
+    mpl_line key;
+    while (mpl_line_next(&line, &at, outer->text + outer->length)) {
+        if (line.indent > 0 || !mpl_line_word(&line, &word) ||
+            !mpl_line_is(&word, "without") ||
+            !mpl_line_word(&line, &wanted) || !mpl_line_word(&line, &key) ||
+            !mpl_line_word(&line, &word))
+            continue;
+        if (part != NULL && !mpl_line_is(&wanted, part))
+            continue;
+        const char *const part_name =
+            mpl_arena_copy(scope->arena, wanted.text, wanted.length);
+        const char *const name = mpl_arena_format(
+            scope->arena, "%.*s%s%.*s", part != NULL ? 0 : (int)wanted.length,
+            wanted.text, part != NULL ? "" : ".", (int)key.length, key.text);
+        if (part_name == NULL || name == NULL ||
+            (is_left_out(outer_config, part_name) &&
+             !settle(scope, name, &line)))
+            return false;
+    }
+    return true;
+}
+
+mpl_scope *mpl_scope_create_part(const mpl_scope *outer,
+                                 const mpl_family *family,
+                                 mpl_json_value config, const char *path,
+                                 const char *part)
+{
+    mpl_scope *const scope = mpl_scope_create(outer->arena, family, config,
+                                              path, outer->dtype_bytes);
+    return scope != NULL &&
+                   settle_parts(scope, outer->family, outer->config, part)
+               ? scope
+               : NULL;
+}
+
 mpl_scope *mpl_scope_create(mpl_arena *arena, const mpl_family *family,
                             mpl_json_value config, const char *path,
                             uint64_t dtype_bytes)
@@ -75,7 +157,9 @@ mpl_scope *mpl_scope_create(mpl_arena *arena, const mpl_family *family,
                                  sizeof *scope->slots),
         .dtype_bytes = dtype_bytes,
     };
-    return scope->slots != NULL ? scope : NULL;
+    return scope->slots != NULL && settle_parts(scope, family, config, NULL)
+               ? scope
+               : NULL;
 }
 
 /* A member by its path; older files have the text model's at the root. */

@@ -29,6 +29,13 @@ mpl_scope *mpl_scope_create(mpl_arena *arena, const mpl_family *family,
                             mpl_json_value config, const char *path,
                             uint64_t dtype_bytes);
 
+/* The scope of the nested configuration `part`, which may be absent: then it
+ * has what the outer family says of it. NULL when memory is refused. */
+mpl_scope *mpl_scope_create_part(const mpl_scope *outer,
+                                 const mpl_family *family,
+                                 mpl_json_value config, const char *path,
+                                 const char *part);
+
 mpl_value mpl_scope_value(mpl_scope *scope, uint32_t slot,
                           mpl_evaluation *evaluation);
 

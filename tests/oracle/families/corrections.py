@@ -3,6 +3,8 @@
 
 # (model_type, key) -> (length of a list or None, rule)
 DEFAULTS = {
+    ("falcon", "new_decoder_architecture"): (
+        None, "False if n_head_kv is None else True"),
     ("minimax_m2", "rotary_dim"): (None, "head_dim"),
     ("nemotron_h", "hybrid_override_pattern"): (None, '"ME*-"'),
     ("nemotron_h", "layers_block_type"): (
@@ -14,6 +16,13 @@ DEFAULTS = {
         "num_hidden_layers",
         '"sliding_attention" if use_sliding_window and (i + 1) % 2 '
         'and i < max_window_layers else "full_attention"'),
+}
+
+# Spellings of code that was beside the weights before a type was native.
+SPELLINGS = {
+    ("falcon", "num_hidden_layers"): ["n_layer"],
+    ("falcon", "num_attention_heads"): ["n_head"],
+    ("falcon", "num_kv_heads"): ["n_head_kv"],
 }
 
 # model_type -> (start of a line, the line): states whose sizes too few samples

@@ -21,10 +21,10 @@ warnings.filterwarnings("ignore")
 
 import logging  # noqa: E402
 
-from transformers import AutoConfig  # noqa: E402
+from transformers import CONFIG_MAPPING, AutoConfig  # noqa: E402
 from transformers.models.auto import modeling_auto as auto  # noqa: E402
 
-from corrections import DEFAULTS, LINES  # noqa: E402
+from corrections import DEFAULTS, LINES, SPELLINGS  # noqa: E402
 from emit import TreeWriter, layout  # noqa: E402
 from keys import Family, evaluate  # noqa: E402
 from sampling import Sampler, older_spellings  # noqa: E402
@@ -124,6 +124,7 @@ class KeyWriter:
             names.append(key[:-len(last)] + "num_experts")
         if last == "sliding_window_pattern":
             names.append(key[:-len(last)] + "_" + last)
+        names += SPELLINGS.get((self.family.model_type, key), [])
         return names[:8]
 
     def line(self, key):
@@ -232,6 +233,22 @@ class KeyWriter:
         return f"key {' | '.join([f'{first}[{compact}]', *others])} ?= {text}"
 
 
+def left_out_parts(sampler, body):
+    """What nested configurations have that are not given at all, where that
+    is not the default of their class."""
+    out = []
+    whole = sampler.config_class()
+    for part, nested in re.findall(r" of (\w+) else (\w+)", "\n".join(body)):
+        given = getattr(whole, part).to_dict()
+        alone = AutoConfig.for_model(nested).to_dict() \
+            if nested in CONFIG_MAPPING else given
+        out += [f"without {part} {key} = {value}"
+                for key, value in sorted(given.items())
+                if isinstance(value, int) and value != alone.get(key)
+                and not key.endswith("_token_id")]
+    return out
+
+
 def add_state(samples, family):
     for sample in samples:
         sample.cache = None
@@ -287,7 +304,7 @@ def derive(model_type, count=32):
     head += [f"role {role} {cls.__name__}" for role, cls in roles.items()
              if role in ("base", "causal")]
     head.append(f"role default {roles[chosen].__name__}")
-    return "\n".join(head + keys + body) + "\n", family, len(samples)
+    return "\n".join(head + keys + left_out_parts(sampler, body) + body) + "\n", family, len(samples)
 
 
 def main():
