@@ -28,7 +28,9 @@ WIDTHS = dict(vocab_size=VOCABULARY, hidden_size=256, intermediate_size=704,
 HEADS = dict(head_dim=32)
 FAMILIES = {
     "Llama": HEADS,
+    "Gemma": HEADS,
     "Qwen2": {},
+    "Qwen3": HEADS,
     "Mistral": dict(HEADS, sliding_window=256),
     "Gemma3Text": dict(HEADS, sliding_window=128, sliding_window_pattern=2),
     "Gemma2": dict(HEADS, sliding_window=128),
@@ -41,6 +43,13 @@ FAMILIES = {
     "GPTNeoX": {},
     "StableLm": {},
     "Olmo2": {},
+    "Olmo": {},
+    "Olmo3": dict(sliding_window=128),
+    "Cohere": dict(pad_token_id=0),
+    "Glm4": dict(HEADS, pad_token_id=0),
+    "Granite": {},
+    "Phi": {},
+    "Starcoder2": dict(sliding_window=None),
 }
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 

@@ -20,7 +20,8 @@ typedef struct finder {
     const memplan_model *model;
     const memplan_machine *machine;
     const mpl_request *request;
-    uint64_t lacked_bytes; /* by the plan, in all pools */
+    uint64_t lacked_bytes;  /* by the plan, in all pools */
+    bool *is_out_of_memory; /* set by a trial that was refused some */
 } finder;
 
 static uint64_t sum_of(const uint64_t *bytes, uint32_t count)
@@ -38,14 +39,18 @@ static uint64_t lacking(const finder *at, const memplan_machine *machine,
                         const mpl_request *request)
 {
     mpl_arena *const arena = mpl_arena_create();
-    if (arena == NULL)
+    if (arena == NULL) {
+        *at->is_out_of_memory = true;
         return UINT64_MAX;
+    }
     mpl_outcome found;
     const memplan_status status =
         mpl_place(&found, arena, at->model, machine, request, true, NULL, NULL);
     const uint64_t lacks = status == MEMPLAN_OK
                                ? sum_of(found.short_bytes, machine->pool_count)
                                : UINT64_MAX;
+    if (status == MEMPLAN_E_NO_MEMORY)
+        *at->is_out_of_memory = true;
     mpl_arena_free(arena);
     return lacks;
 }
@@ -297,7 +302,8 @@ memplan_status mpl_fixes_find(memplan_plan *plan, const memplan_model *model,
                               const mpl_request *request,
                               const mpl_terms *terms, memplan_error *error)
 {
-    finder at = {plan, model, machine, request, 0};
+    bool is_refused = false;
+    finder at = {plan, model, machine, request, 0, &is_refused};
     mpl_arena *const arena = mpl_arena_create();
     for (uint32_t pool = 0; pool < plan->pool_count; pool++)
         if (!mpl_add(&at.lacked_bytes, at.lacked_bytes,
@@ -316,5 +322,6 @@ memplan_status mpl_fixes_find(memplan_plan *plan, const memplan_model *model,
     if (status == MEMPLAN_OK)
         status = try_memory(&at, arena);
     mpl_arena_free(arena);
-    return status == MEMPLAN_OK ? MEMPLAN_OK : mpl_fail_memory(error);
+    return status == MEMPLAN_OK && !is_refused ? MEMPLAN_OK
+                                               : mpl_fail_memory(error);
 }

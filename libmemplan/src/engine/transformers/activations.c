@@ -31,8 +31,10 @@
  *   bytes = max(norm, attention + scores, FFN + experts, head) + masks
  *         + rotary + cache + unpacked
  *
- * Layers with recurrent states and quantized weights have kernels of their
- * own: there the same sum is an estimate.
+ * It is a bound for the families it was measured on, by
+ * tests/oracle/transformers_activations.py. Others, recurrent states and
+ * quantized weights have kernels of their own: there the same sum is an
+ * estimate.
  */
 #include <stddef.h>
 #include <string.h>
@@ -162,6 +164,22 @@ static uint64_t bound(const mpl_job *job, const widths *wide,
                unpacked(job, e));
 }
 
+/* Families that the bound was measured to hold on. */
+static bool is_measured(const char *architecture)
+{
+    static const char *const NAMES[] = {
+        "cohere",   "gemma",    "gemma2",    "gemma3_text", "glm4",
+        "gpt_neox", "gpt_oss",  "granite",   "llama",       "mistral",
+        "mixtral",  "olmo",     "olmo2",     "olmo3",       "phi",
+        "phi3",     "qwen2",    "qwen3",     "qwen3_moe",   "stablelm",
+        "starcoder2",
+    };
+    for (size_t at = 0; at < sizeof NAMES / sizeof *NAMES; at++)
+        if (strcmp(NAMES[at], architecture) == 0)
+            return true;
+    return false;
+}
+
 /* Families whose attention has no fused form in Transformers. */
 static bool is_always_eager(const char *architecture)
 {
@@ -181,7 +199,8 @@ memplan_status mpl_transformers_activations(mpl_job *job, memplan_error *error)
     if (is_always_eager(job->model->architecture))
         job->is_eager = true;
     widths wide = find_widths(job->model);
-    if (job->loading->bits != 0 || mpl_transformers_has_quantized(job->model))
+    if (!is_measured(job->model->architecture) || job->loading->bits != 0 ||
+        mpl_transformers_has_quantized(job->model))
         wide.is_known = false;
     for (mpl_pool_kind kind = MPL_POOL_DEVICE; kind <= MPL_POOL_HOST; kind++) {
         const uint64_t bytes = bound(job, &wide, kind);
