@@ -105,10 +105,13 @@ static void unescape(char *word)
         const bool is_escape = at[0] == '\\' && at[1] >= '0' && at[1] <= '3' &&
                                at[2] >= '0' && at[2] <= '7' && at[3] >= '0' &&
                                at[3] <= '7';
-        *to++ = is_escape ? (char)((at[1] - '0') << 6 | (at[2] - '0') << 3 |
-                                   (at[3] - '0'))
-                          : *at;
-        at += is_escape ? 3 : 0;
+        if (!is_escape) {
+            *to++ = *at;
+            continue;
+        }
+        const int octal = (at[1] - '0') * 64 + (at[2] - '0') * 8 + at[3] - '0';
+        *to++ = (char)(octal & 0xff);
+        at += 3;
     }
     *to = '\0';
 }
