@@ -28,7 +28,9 @@ enum {
     MPL_AWAY_HOST = 1 << 0,  /* they may rest on the host */
     MPL_AWAY_DISK = 1 << 1,  /* and on a disk */
     MPL_AWAY_ALONE = 1 << 2, /* the host may execute all of the model */
-    MPL_AWAY_PLAIN = 1 << 3  /* they are not quantized there */
+    MPL_AWAY_PLAIN = 1 << 3, /* they are not quantized there */
+    MPL_UNMEASURED = 1 << 4  /* the bytes are what the library's source says:
+                                nobody has measured them */
 };
 
 /* The columns of schemes.def. */

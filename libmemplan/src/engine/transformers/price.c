@@ -93,9 +93,12 @@ static memplan_status weight_rows(const mpl_job *job, mpl_ledger *ledger,
                                   uint32_t pool, const sums *sum)
 {
     const bool is_disk = job->machine->pools[pool].kind == MPL_POOL_DISK;
+    const mpl_certainty certainty = (job->loading->away & MPL_UNMEASURED) != 0
+                                        ? MPL_ESTIMATE
+                                    : is_disk ? MPL_BOUND
+                                              : MPL_EXACT;
     const memplan_status status = mpl_ledger_add(
-        ledger, pool, MPL_ROW_WEIGHTS, is_disk ? MPL_BOUND : MPL_EXACT,
-        sum->weights,
+        ledger, pool, MPL_ROW_WEIGHTS, certainty, sum->weights,
         is_disk ? "read from the checkpoint, or written to the offload "
                   "folder where loading changes them"
                 : job->loading->rule);
