@@ -124,6 +124,8 @@ static memplan_status add_tensor(builder *to, const mpl_node *node,
         .tied_to = MPL_NO_INDEX,
         .flags = node->flags & TENSOR_FLAGS,
     };
+    if ((node->flags & (MPL_NODE_KEEP_FP32 | MPL_NODE_KEEP_FP16)) != 0)
+        tensor->flags |= MPL_TENSOR_KEPT;
     pop(to, outer);
     if (tensor->name == NULL)
         return mpl_fail_memory(with->error);
@@ -296,9 +298,9 @@ static memplan_status open_nested(mpl_scope **out, builder *to,
         strcmp(model_type, with->scope->family->name) == 0)
         model_type = NULL;
     const bool is_named = model_type != NULL;
-    /* Older files have the text model's keys at the root. */
     if (mpl_json_type_of(config) == MPL_JSON_NONE &&
         strcmp(node->config, "text_config") == 0 &&
+        mpl_scope_reads_root(with->scope) &&
         mpl_json_type_of(mpl_json_get(outer, "hidden_size")) != MPL_JSON_NONE)
         config = outer;
     const char *const path =
@@ -315,8 +317,8 @@ static memplan_status open_nested(mpl_scope **out, builder *to,
             : require_implied(&family, arena, node, with);
     if (status != MEMPLAN_OK)
         return status;
-    *out = mpl_scope_create_part(with->scope, family, config, path,
-                                 node->config);
+    *out =
+        mpl_scope_create_part(with->scope, family, config, path, node->config);
     return *out != NULL ? MEMPLAN_OK : mpl_fail_memory(with->error);
 }
 

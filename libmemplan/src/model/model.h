@@ -28,12 +28,14 @@ const char *mpl_unit_kind_name(mpl_unit_kind kind);
 
 /* What a tensor is, for engines that treat some differently. */
 enum {
-    MPL_TENSOR_BUFFER = 1 << 0,    /* not a parameter */
-    MPL_TENSOR_TRANSIENT = 1 << 1, /* a buffer that no checkpoint holds */
-    MPL_TENSOR_LINEAR = 1 << 2,    /* the weight of a linear layer */
-    MPL_TENSOR_EXPERT = 1 << 3,    /* routed experts: read in part a token */
-    MPL_TENSOR_LOOKUP = 1 << 4,    /* an embedding: a row a token is read */
-    MPL_TENSOR_TRANSPOSED = 1 << 5 /* a linear weight, inputs outermost */
+    MPL_TENSOR_BUFFER = 1 << 0,     /* not a parameter */
+    MPL_TENSOR_TRANSIENT = 1 << 1,  /* a buffer that no checkpoint holds */
+    MPL_TENSOR_LINEAR = 1 << 2,     /* the weight of a linear layer */
+    MPL_TENSOR_EXPERT = 1 << 3,     /* routed experts: read in part a token */
+    MPL_TENSOR_LOOKUP = 1 << 4,     /* an embedding: a row a token is read */
+    MPL_TENSOR_TRANSPOSED = 1 << 5, /* a linear weight, inputs outermost */
+    MPL_TENSOR_KEPT = 1 << 6 /* its class keeps it in more bits than the rest:
+                                no quantizer takes it */
 };
 
 typedef struct mpl_tensor {
@@ -99,7 +101,7 @@ struct memplan_model {
     const char *name;
     const char *format;
     const char *architecture;
-    const char *repository; /* on the hub, of a catalogue row; or NULL */
+    const char *repository;   /* on the hub, of a catalogue row; or NULL */
     const char *const *files; /* data files, by mpl_tensor.file_index */
     uint32_t file_count;
     uint32_t tensor_count;

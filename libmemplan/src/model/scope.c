@@ -62,8 +62,7 @@ mpl_value mpl_value_of_json(mpl_json_value json)
 
 static bool is_left_out(mpl_json_value config, const char *part)
 {
-    const mpl_json_type type =
-        mpl_json_type_of(mpl_config_path(config, part));
+    const mpl_json_type type = mpl_json_type_of(mpl_config_path(config, part));
     return type == MPL_JSON_NONE || type == MPL_JSON_NULL;
 }
 
@@ -109,9 +108,8 @@ static bool settle_parts(mpl_scope *scope, const mpl_family *outer,
     mpl_line key;
     while (mpl_line_next(&line, &at, outer->text + outer->length)) {
         if (line.indent > 0 || !mpl_line_word(&line, &word) ||
-            !mpl_line_is(&word, "without") ||
-            !mpl_line_word(&line, &wanted) || !mpl_line_word(&line, &key) ||
-            !mpl_line_word(&line, &word))
+            !mpl_line_is(&word, "without") || !mpl_line_word(&line, &wanted) ||
+            !mpl_line_word(&line, &key) || !mpl_line_word(&line, &word))
             continue;
         if (part != NULL && !mpl_line_is(&wanted, part))
             continue;
@@ -153,8 +151,8 @@ mpl_scope *mpl_scope_create(mpl_arena *arena, const mpl_family *family,
         .config = config,
         .path = path,
         .arena = arena,
-        .slots = mpl_arena_alloc(arena, family->key_count,
-                                 sizeof *scope->slots),
+        .slots =
+            mpl_arena_alloc(arena, family->key_count, sizeof *scope->slots),
         .dtype_bytes = dtype_bytes,
     };
     return scope->slots != NULL && settle_parts(scope, family, config, NULL)
@@ -162,13 +160,25 @@ mpl_scope *mpl_scope_create(mpl_arena *arena, const mpl_family *family,
                : NULL;
 }
 
-/* A member by its path; older files have the text model's at the root. */
+bool mpl_scope_reads_root(const mpl_scope *scope)
+{
+    /* Classes that make a text_config of keys they find at the root; the
+     * others leave such keys alone and take their defaults. */
+    static const char *const NAMES[] = {"qwen2_vl", "qwen2_5_vl"};
+    for (size_t at = 0; at < sizeof NAMES / sizeof *NAMES; at++)
+        if (strcmp(scope->family->name, NAMES[at]) == 0)
+            return true;
+    return false;
+}
+
+/* A member by its path, where the family's class looks for it. */
 static mpl_json_value find_path(const mpl_scope *scope, const char *path)
 {
     static const char TEXT[] = "text_config.";
     const mpl_json_value value = mpl_config_path(scope->config, path);
     if (mpl_json_type_of(value) == MPL_JSON_NONE &&
         strncmp(path, TEXT, sizeof TEXT - 1) == 0 &&
+        mpl_scope_reads_root(scope) &&
         mpl_json_type_of(mpl_json_get(scope->config, "text_config")) ==
             MPL_JSON_NONE)
         return mpl_config_path(scope->config, path + sizeof TEXT - 1);

@@ -49,4 +49,8 @@ mpl_json_value mpl_config_path(mpl_json_value config, const char *path);
 /* A JSON value as expressions see it. */
 mpl_value mpl_value_of_json(mpl_json_value json);
 
+/* Whether older files of this family may have the text model's keys at the
+ * root, and its class reads them there. */
+bool mpl_scope_reads_root(const mpl_scope *scope);
+
 #endif

@@ -113,8 +113,8 @@ static memplan_status read_fp8(layout *out, mpl_json_value from,
     *out = FP8;
     if (says(from, "scale_fmt", "ue8m0"))
         out->scale_bytes = 1;
-    const memplan_status status = read_size(
-        &out->rows, mpl_json_at(block, 0), "weight_block_size", error);
+    const memplan_status status = read_size(&out->rows, mpl_json_at(block, 0),
+                                            "weight_block_size", error);
     return status != MEMPLAN_OK
                ? status
                : read_size(&out->columns, mpl_json_at(block, 1),
@@ -137,8 +137,8 @@ static memplan_status read_packed(layout *out, mpl_json_value from,
                         (unsigned long long)bits);
     out->bits = bits > 0 ? bits : out->bits;
     out->zero_bits = out->bits;
-    status = read_size(&bits, mpl_json_get(from, "group_size"), "group_size",
-                       error);
+    status =
+        read_size(&bits, mpl_json_get(from, "group_size"), "group_size", error);
     if (mpl_json_type_of(mpl_json_get(from, "group_size")) == MPL_JSON_INTEGER)
         out->columns = bits;
     return status;
@@ -151,8 +151,8 @@ static memplan_status read_compressed(layout *out, mpl_json_value from,
     const mpl_json_value weights =
         mpl_config_path(from, "config_groups.group_0.weights");
     uint64_t bits;
-    memplan_status status = read_size(&bits, mpl_json_get(weights, "num_bits"),
-                                      "num_bits", error);
+    memplan_status status =
+        read_size(&bits, mpl_json_get(weights, "num_bits"), "num_bits", error);
     if (status != MEMPLAN_OK || bits == 0 || bits > 8)
         return status;
     if (bits == 4 && says(weights, "type", "float")) {
@@ -163,8 +163,7 @@ static memplan_status read_compressed(layout *out, mpl_json_value from,
     out->bits = bits;
     out->scale_bytes = 2;
     out->zero_bits =
-        mpl_json_type_of(mpl_json_get(weights, "symmetric")) ==
-                    MPL_JSON_BOOL &&
+        mpl_json_type_of(mpl_json_get(weights, "symmetric")) == MPL_JSON_BOOL &&
                 !flag(weights, "symmetric")
             ? bits
             : 0;
@@ -193,7 +192,8 @@ static memplan_status read_layout(layout *out, mpl_json_value from,
     *out = (layout){.scheme = MPL_SCHEME_COUNT};
     if (says(from, "quant_algo", "MIXED_PRECISION"))
         return MEMPLAN_OK;
-    if (says(from, "quant_algo", "NVFP4") || says(from, "quant_method", "nvfp4"))
+    if (says(from, "quant_algo", "NVFP4") ||
+        says(from, "quant_method", "nvfp4"))
         *out = NVFP4;
     else if (says(from, "quant_algo", "FP8"))
         *out = FP8;
@@ -238,9 +238,9 @@ static bool matches(const char *pattern, const char *module)
 
 static mpl_json_value skip_list(mpl_json_value from)
 {
-    static const char *const KEYS[] = {
-        "modules_to_not_convert", "ignore", "ignored_layers",
-        "exclude_modules", "llm_int8_skip_modules"};
+    static const char *const KEYS[] = {"modules_to_not_convert", "ignore",
+                                       "ignored_layers", "exclude_modules",
+                                       "llm_int8_skip_modules"};
     for (size_t at = 0; at < sizeof KEYS / sizeof *KEYS; at++) {
         const mpl_json_value list = mpl_json_get(from, KEYS[at]);
         if (mpl_json_type_of(list) == MPL_JSON_ARRAY)
@@ -275,6 +275,8 @@ static bool is_stored(const memplan_model *model, uint32_t index,
                       const layout *as)
 {
     const mpl_tensor *const tensor = &model->tensors[index];
+    if ((tensor->flags & MPL_TENSOR_KEPT) != 0)
+        return false;
     if (as->has_experts && (tensor->flags & MPL_TENSOR_EXPERT) != 0 &&
         tensor->dimension_count == 3)
         return true;
