@@ -283,6 +283,8 @@ static void paint_speed(mpl_paint *paint, const memplan_plan *plan)
     }
     if (made.length > 0 || made.failed)
         mpl_paint_made(paint, MPL_INK_PLAIN, MARGIN + KEY_COLUMNS, &made);
+    else
+        mpl_text_discard(&made); /* an empty text may hold memory */
 }
 
 static void paint_item(mpl_paint *paint, mpl_ink ink, const char *first,
