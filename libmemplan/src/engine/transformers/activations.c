@@ -5,7 +5,8 @@
  * generate() reads the prompt in one step, so the peak is there. With
  * N = prompt tokens * sequences, e = bytes of the dtype of computation, and
  * the model's widths h (hidden), f (inner width of the FFN, of all experts
- * used), q and k (heads and key-value heads times their width), V (vocabulary):
+ * used), q and k (heads and key-value heads times their width), V (vocabulary),
+ * keys = the whole context, which a prompt read in steps attends to:
  *
  *   norm       N * h * (2 e + 12)       two operands, three of them in fp32
  *   attention  N * e * (3 h + 8 q + 6 k)  projections, their rotated copies,
@@ -15,9 +16,9 @@
  *                                       whose kernels copy and widen
  *   experts    N * e * 3 h * used       tokens sorted by expert, their outputs,
  *                                       and these weighted
- *   scores     sequences * heads * prompt^2 * (3 e + 8), where attention is
+ *   scores     N * heads * keys * (3 e + 8), where attention is
  *              "eager": the matrix, masked, in fp32 and cast back
- *   masks      sequences * prompt^2 * (6 + 2 e), where there is one: windows,
+ *   masks      N * keys * (6 + 2 e), where there is one: windows,
  *              or several sequences of different length
  *   rotary     N * 4 * (8 + e) * head width
  *   head       sequences * V * (e + 32)  logits of the last token, in fp32,
@@ -139,7 +140,10 @@ static uint64_t bound(const mpl_job *job, const widths *wide,
     const uint64_t e = mpl_dtype_block_bytes(job->compute_dtype);
     const uint64_t sequences = job->request->sequences;
     const uint64_t tokens = mul(job->prompt_tokens, sequences);
-    const uint64_t square = mul(tokens, job->prompt_tokens);
+    /* A prompt read in steps still attends to all that was read before. */
+    const uint64_t keys =
+        mpl_max(job->prompt_tokens, job->request->context_tokens);
+    const uint64_t square = mul(tokens, keys);
     const uint64_t h = wide->hidden;
     const uint64_t norm = mul(tokens, mul(h, 2 * e + 12));
     const uint64_t attention = mul(
