@@ -3,6 +3,7 @@
  * A chain of blocks, each twice the last up to 1 MiB. The newest block is
  * filled from its start; what does not fit opens the next one.
  */
+#define _GNU_SOURCE /* MADV_HUGEPAGE */
 #include "base/arena.h"
 
 #include <stdarg.h>
@@ -10,10 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/checked.h"
 
 enum { FIRST_BLOCK_BYTES = 4096, LAST_BLOCK_BYTES = 1 << 20 };
+
+/* From here on a block is worth huge pages: one page fault for 2 MiB. */
+enum { HUGE_BLOCK_BYTES = 4 << 20, PAGE_BYTES = 4096 };
 
 typedef struct block {
     struct block *older;
@@ -89,6 +94,16 @@ static block *take_spare(mpl_arena *arena, uint64_t need_bytes)
     return found;
 }
 
+/* Advice, taken or not: what the block holds is the same. */
+static void prefer_huge_pages(void *place, uint64_t size_bytes)
+{
+    const uintptr_t begin =
+        ((uintptr_t)place + PAGE_BYTES - 1) & ~(uintptr_t)(PAGE_BYTES - 1);
+    const uintptr_t end =
+        ((uintptr_t)place + size_bytes) & ~(uintptr_t)(PAGE_BYTES - 1);
+    (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+}
+
 static block *open_block(mpl_arena *arena, uint64_t need_bytes)
 {
     block *const spare = take_spare(arena, need_bytes);
@@ -103,6 +118,8 @@ static block *open_block(mpl_arena *arena, uint64_t need_bytes)
     block *const made = calloc(1, (size_t)total);
     if (made == NULL)
         return NULL;
+    if (total >= HUGE_BLOCK_BYTES)
+        prefer_huge_pages(made, total);
     made->capacity_bytes = capacity;
     made->older = arena->newest;
     arena->newest = made;

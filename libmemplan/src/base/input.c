@@ -76,6 +76,10 @@ memplan_status mpl_input_open(mpl_input *out, const char *path,
         return mpl_fail(error, MEMPLAN_E_NO_MEMORY, MPL_NOWHERE,
                         "%.160s: the host refused memory", path);
     }
+    /* A long header is then a few page faults instead of thousands; where
+     * the kernel has no huge pages nothing changes. */
+    if (reserved > LAST_STEP_BYTES)
+        (void)madvise(place, (size_t)reserved, MADV_HUGEPAGE);
     made.data = place;
     made.reserved_bytes = reserved;
     *out = made;

@@ -359,13 +359,13 @@ bool mpl_json_bool(mpl_json_value value, bool *out)
 
 bool mpl_json_u64(mpl_json_value value, uint64_t *out)
 {
-    return mpl_json_type_of(value) == MPL_JSON_INTEGER &&
+    return value.document != nullptr &&
            unpack(value).get_uint64().get(*out) == simdjson::SUCCESS;
 }
 
 bool mpl_json_i64(mpl_json_value value, int64_t *out)
 {
-    return mpl_json_type_of(value) == MPL_JSON_INTEGER &&
+    return value.document != nullptr &&
            unpack(value).get_int64().get(*out) == simdjson::SUCCESS;
 }
 
