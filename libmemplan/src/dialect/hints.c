@@ -170,6 +170,16 @@ static void paint_checkpoint(mpl_paint *paint, const memplan_plan *plan)
     mpl_paint_end(paint);
 }
 
+/* A prompt read in steps of fewer tokens than the context has. */
+static void paint_generate(mpl_paint *paint, uint64_t step_tokens)
+{
+    mpl_paint_gap(paint, INDENT);
+    mpl_paint_format(paint, MPL_INK_PLAIN,
+                     "model.generate(**inputs, prefill_chunk_size=%llu)",
+                     (unsigned long long)step_tokens);
+    mpl_paint_end(paint);
+}
+
 static void paint_transformers(mpl_paint *paint, const memplan_plan *plan)
 {
     paint_line(paint, "model = AutoModelForCausalLM.from_pretrained(");
@@ -179,6 +189,8 @@ static void paint_transformers(mpl_paint *paint, const memplan_plan *plan)
     if (uses_disk(plan))
         paint_argument(paint, "offload_folder=\"offload\",");
     paint_line(paint, ")");
+    if (plan->prompt_tokens != 0 && plan->prompt_tokens < plan->context_tokens)
+        paint_generate(paint, plan->prompt_tokens);
 }
 
 /* One flag and its value a line, as a shell reads it. */

@@ -104,6 +104,7 @@ typedef struct mpl_terms {
     const char *kv_dtype; /* "none" where the model has no cache */
     const char *value_dtype; /* of the cache's values; NULL: as kv_dtype */
     uint64_t context_tokens;
+    uint64_t prompt_tokens; /* read in one step where fewer could be, else 0 */
     const char *const *smaller_dtypes; /* the largest first */
     const char *const *smaller_kv_dtypes;
     uint32_t smaller_dtype_count;

@@ -11,6 +11,8 @@
 
 enum {
     CONTEXT_STEP = 256, /* contexts are proposed in whole steps */
+    PROMPT_STEP_MIN = 128,
+    PROMPT_STEP_MAX = 2048,
     GIB_MAX = 1 << 16,  /* no more memory than this is proposed */
     FIXES_MAX = 8
 };
@@ -74,6 +76,54 @@ static memplan_status add_fix(const finder *at, const char *kind,
     return MEMPLAN_OK;
 }
 
+/* A fix that is one option: before + value + after, then what to type. */
+typedef struct option_fix {
+    const char *kind;
+    const char *before;
+    const char *after;
+    const char *option;
+} option_fix;
+
+static const option_fix PROMPT = {"prompt", "read the prompt in steps of ",
+                                  " tokens", "--prompt"};
+static const option_fix CONTEXT = {"context", "use a context of ", " tokens",
+                                   "--context"};
+static const option_fix KV_DTYPE = {"kv_dtype", "keep the cache in ", "",
+                                    "--kv-dtype"};
+static const option_fix DTYPE = {"dtype", "load the weights in ", "",
+                                 "--dtype"};
+
+static memplan_status add_option(const finder *at, const option_fix *fix,
+                                 const char *value)
+{
+    return add_fix(at, fix->kind,
+                   mpl_arena_format(at->plan->arena, "%s%s%s: %s %s",
+                                    fix->before, value, fix->after, fix->option,
+                                    value),
+                   value, 0);
+}
+
+static memplan_status add_count(const finder *at, const option_fix *fix,
+                                uint64_t count)
+{
+    char value[24];
+    (void)snprintf(value, sizeof value, "%llu", (unsigned long long)count);
+    return add_option(at, fix, value);
+}
+
+/* The first of ever shorter steps, each a power of two, that fits. Longer ones
+ * than the first read a prompt hardly faster. */
+static memplan_status try_prompt(const finder *at, const mpl_terms *terms)
+{
+    mpl_request tried = *at->request;
+    for (uint64_t step = PROMPT_STEP_MAX; step >= PROMPT_STEP_MIN; step /= 2) {
+        tried.prompt_tokens = step;
+        if (step < terms->prompt_tokens && would_fit(at, at->machine, &tried))
+            return add_count(at, &PROMPT, step);
+    }
+    return MEMPLAN_OK;
+}
+
 static bool context_fits(const finder *at, uint64_t tokens)
 {
     mpl_request tried = *at->request;
@@ -96,47 +146,28 @@ static memplan_status try_context(const finder *at)
         else
             high = middle - 1;
     }
-    char value[24];
-    (void)snprintf(value, sizeof value, "%llu",
-                   (unsigned long long)(low * CONTEXT_STEP));
-    return add_fix(at, "context",
-                   mpl_arena_format(at->plan->arena,
-                                    "use a context of %s tokens: --context "
-                                    "%s",
-                                    value, value),
-                   value, 0);
+    return add_count(at, &CONTEXT, low * CONTEXT_STEP);
 }
 
+/* The first of the smaller types, the largest first, that fits. */
 static memplan_status try_kv_dtypes(const finder *at, const mpl_terms *terms)
 {
+    mpl_request tried = *at->request;
     for (uint32_t index = 0; index < terms->smaller_kv_dtype_count; index++) {
-        const char *const name = terms->smaller_kv_dtypes[index];
-        mpl_request tried = *at->request;
-        tried.kv_dtype = name;
+        tried.kv_dtype = terms->smaller_kv_dtypes[index];
         if (would_fit(at, at->machine, &tried))
-            return add_fix(at, "kv_dtype",
-                           mpl_arena_format(at->plan->arena,
-                                            "keep the cache in %s: "
-                                            "--kv-dtype %s",
-                                            name, name),
-                           name, 0);
+            return add_option(at, &KV_DTYPE, tried.kv_dtype);
     }
     return MEMPLAN_OK;
 }
 
 static memplan_status try_dtypes(const finder *at, const mpl_terms *terms)
 {
+    mpl_request tried = *at->request;
     for (uint32_t index = 0; index < terms->smaller_dtype_count; index++) {
-        const char *const name = terms->smaller_dtypes[index];
-        mpl_request tried = *at->request;
-        tried.dtype = name;
+        tried.dtype = terms->smaller_dtypes[index];
         if (would_fit(at, at->machine, &tried))
-            return add_fix(at, "dtype",
-                           mpl_arena_format(at->plan->arena,
-                                            "load the weights in %s: --dtype "
-                                            "%s",
-                                            name, name),
-                           name, 0);
+            return add_option(at, &DTYPE, tried.dtype);
     }
     return MEMPLAN_OK;
 }
@@ -313,6 +344,8 @@ memplan_status mpl_fixes_find(memplan_plan *plan, const memplan_model *model,
     memplan_status status =
         arena != NULL && plan->fixes != NULL ? MEMPLAN_OK : MEMPLAN_E_NO_MEMORY;
     const bool tries_rest = is_rest_enough(&at);
+    if (status == MEMPLAN_OK && tries_rest)
+        status = try_prompt(&at, terms);
     if (status == MEMPLAN_OK && tries_rest)
         status = try_context(&at);
     if (status == MEMPLAN_OK && tries_rest)

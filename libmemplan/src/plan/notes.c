@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { OWN_NOTES_MAX = 16 };
+enum { OWN_NOTES_MAX = 16, PROMPT_STEP_TOKENS = 2048 };
 
 static memplan_status add(memplan_plan *plan, const char *note)
 {
@@ -76,6 +76,37 @@ static memplan_status note_host(memplan_plan *plan, const mpl_outcome *found)
             plan->unit_count > 0 ? plan->units[0].name : ""));
 }
 
+static uint64_t activation_bytes(const mpl_plan_pool *pool)
+{
+    uint64_t bytes = 0;
+    for (uint64_t at = 0; at < pool->row_count; at++)
+        if (pool->rows[at].category == MPL_ROW_ACTIVATIONS)
+            bytes += pool->rows[at].bytes;
+    return bytes;
+}
+
+/* Of what a GPU holds only the activations need not be there: they fall with
+ * the prompt that is read in one step. */
+static memplan_status note_prompt(memplan_plan *plan)
+{
+    const mpl_plan_pool *const pool = &plan->pools[0];
+    const uint64_t bytes = activation_bytes(pool);
+    char text[32];
+    if (!plan->fits || !plan->was_searched || !is_offloaded(plan) ||
+        plan->prompt_tokens <= PROMPT_STEP_TOKENS ||
+        bytes < pool->used_bytes / 8)
+        return MEMPLAN_OK;
+    (void)memplan_bytes_format(text, sizeof text, bytes);
+    return add(plan,
+               mpl_arena_format(plan->arena,
+                                "reading a prompt of %llu tokens in one step "
+                                "takes up to %s of %s; read in shorter ones, "
+                                "such as --prompt %d, it leaves more to "
+                                "weights",
+                                (unsigned long long)plan->prompt_tokens, text,
+                                pool->name, PROMPT_STEP_TOKENS));
+}
+
 static bool is_shared(const memplan_plan *plan, const mpl_plan_pool *pool)
 {
     for (uint32_t at = 0; at < plan->pool_count; at++)
@@ -84,18 +115,14 @@ static bool is_shared(const memplan_plan *plan, const mpl_plan_pool *pool)
     return false;
 }
 
-/* Devices each have their part of what they share with the host: only with
- * the host are they one. */
-/* Of every placement's bytes on a device the activations fall with the prompt
- * that is read in one step. */
 static memplan_status note_unused(memplan_plan *plan, const mpl_outcome *found)
 {
     if (!plan->fits || found->host_trial != MPL_HOST_ONLY ||
         plan->pools[0].kind != MPL_POOL_DEVICE)
         return MEMPLAN_OK;
     return add(plan, "GPU 0 unused: no placement fits in which a GPU executes, "
-                     "with what a step over the whole prompt allocates there; "
-                     "a shorter prompt (--prompt, --context) takes less");
+                     "with what a step over the prompt allocates there; shorter "
+                     "steps (--prompt) or a shorter context take less");
 }
 
 /* What a catalogue's figure loses before a plan may spend it. */
@@ -126,6 +153,8 @@ static memplan_status note_driver(memplan_plan *plan,
     return MEMPLAN_OK;
 }
 
+/* Devices each have their part of what they share with the host: only with
+ * the host are they one. */
 static memplan_status note_sharing(memplan_plan *plan)
 {
     const mpl_plan_pool *first = NULL;
@@ -169,6 +198,8 @@ memplan_status mpl_notes_write(memplan_plan *plan, const mpl_outcome *found,
         status = note_context(plan);
     if (status == MEMPLAN_OK)
         status = note_host(plan, found);
+    if (status == MEMPLAN_OK)
+        status = note_prompt(plan);
     if (status == MEMPLAN_OK)
         status = note_unused(plan, found);
     if (status == MEMPLAN_OK)

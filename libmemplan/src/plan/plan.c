@@ -29,6 +29,7 @@ static bool copy_facts(memplan_plan *plan, const memplan_model *model,
     plan->engine = request->engine->name;
     plan->profile = request->engine->profile;
     plan->context_tokens = found->terms.context_tokens;
+    plan->prompt_tokens = found->terms.prompt_tokens;
     plan->sequences = request->sequences;
     plan->fits = found->fits;
     plan->is_optimal = found->is_optimal;

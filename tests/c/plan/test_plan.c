@@ -105,6 +105,8 @@ static fixture apply(const memplan_fix_info *fix, memplan_request request,
     (void)snprintf(changed, sizeof changed, "%s", budgets);
     if (strcmp(fix->kind, "context") == 0)
         cr_assert_eq(sscanf(fix->value, "%lu", &request.context_tokens), 1);
+    else if (strcmp(fix->kind, "prompt") == 0)
+        cr_assert_eq(sscanf(fix->value, "%lu", &request.prompt_tokens), 1);
     else if (strcmp(fix->kind, "kv_dtype") == 0)
         request.kv_dtype = fix->value;
     else if (strcmp(fix->kind, "dtype") == 0)
@@ -136,6 +138,30 @@ Test(plan, every_fix_makes_it_fit)
         cr_expect_eq(fixed.info.fits, 1, "%s", fix.text);
         drop(&fixed);
     }
+    drop(&made);
+}
+
+/* generate() reads a prompt in steps if told so: the hint tells it. */
+Test(plan, a_prompt_read_in_steps_makes_room)
+{
+    memplan_request request = MEMPLAN_REQUEST_INIT;
+    request.dtype = "fp16";
+    request.context_tokens = 32768;
+    fixture made = make("mistral-7b-v0.3", "0=20GB,cpu=2GB", &request);
+    memplan_fix_info fix = {sizeof fix};
+    cr_expect_eq(made.info.fits, 0);
+    cr_assert_eq(memplan_plan_fix(made.plan, 0, &fix), MEMPLAN_OK);
+    cr_expect_str_eq(fix.kind, "prompt");
+    cr_assert_eq(sscanf(fix.value, "%lu", &request.prompt_tokens), 1);
+    fixture fixed = make("mistral-7b-v0.3", "0=20GB,cpu=2GB", &request);
+    cr_expect_eq(fixed.info.fits, 1);
+    char *text = NULL;
+    cr_assert_eq(
+        memplan_plan_render(&text, fixed.plan, "table", NULL, &fixed.error),
+        MEMPLAN_OK);
+    cr_expect_not_null(strstr(text, "prefill_chunk_size=2048"), "%s", text);
+    memplan_text_free(text);
+    drop(&fixed);
     drop(&made);
 }
 

@@ -121,8 +121,8 @@ static memplan_status state_rows(const mpl_job *job, mpl_ledger *ledger,
     if (status == MEMPLAN_OK)
         status = mpl_ledger_add(ledger, pool, MPL_ROW_KV_CACHE, MPL_BOUND,
                                 sum->windows,
-                                "sliding layers hold the whole prompt's keys "
-                                "and values until the next token");
+                                "sliding layers hold all keys and values that "
+                                "a step over the prompt saw, until the next");
     if (status == MEMPLAN_OK)
         status =
             mpl_ledger_add(ledger, pool, MPL_ROW_STATE, MPL_EXACT, sum->state,

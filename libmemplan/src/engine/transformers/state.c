@@ -7,8 +7,9 @@
  *     fixed  = sequences * fixed_bytes
  *
  * A sliding layer looks at window - 1 earlier tokens through a view: of one
- * token more while it writes, and right after a prompt, of all the prompt's
- * keys and values. What those have beyond the window is `window_bytes`.
+ * token more while it writes, and right after a step over the prompt, of these
+ * and all the step's keys and values. What those have beyond the window is
+ * `window_bytes`.
  *
  * A quantized cache knows no windows: every layer keeps all tokens,
  *
@@ -99,10 +100,12 @@ static bool unit_state(const mpl_job *job, const mpl_state *state,
     const uint64_t kept = state->window_tokens != 0
                               ? mpl_min(context, state->window_tokens)
                               : context;
+    /* Both are at most 2^40: no sum of them passes 64 bits. */
+    const uint64_t seen =
+        kept < context ? mpl_min(context, job->prompt_tokens + kept - 1) : kept;
     return plain_cache(&cost->cache_bytes, kept, elements, sequences, dtype) &&
-           plain_cache(&cost->window_bytes,
-                       mpl_sub_floor(mpl_max(job->prompt_tokens, kept), kept),
-                       elements, sequences, dtype);
+           plain_cache(&cost->window_bytes, mpl_sub_floor(seen, kept), elements,
+                       sequences, dtype);
 }
 
 memplan_status mpl_transformers_state(mpl_job *job, memplan_error *error)

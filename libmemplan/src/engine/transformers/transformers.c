@@ -203,6 +203,7 @@ static void terms(const mpl_job *job, mpl_terms *out)
                         ? job->kv_loading->name
                         : mpl_dtype_name(job->compute_dtype),
         .context_tokens = job->request->context_tokens,
+        .prompt_tokens = has_cache ? job->prompt_tokens : 0,
         .smaller_kv_dtypes = SMALLER_KV + first,
         .smaller_kv_dtype_count = SMALLER_KV_COUNT - first,
     };
