@@ -262,14 +262,38 @@ void mpl_text_verdict(mpl_text *text, const memplan_plan *plan)
         add_shares(text, plan);
 }
 
-/* Whether a figure that the speed of this pool depends on is missing. */
-static bool lacks_speed(const mpl_plan_pool *pool)
+/* What the speed of this pool depends on and nobody knows, or NULL. */
+static const char *lacking_speed(const mpl_plan_pool *pool)
 {
-    const bool lacks_link = pool->link_bytes_per_second == MEMPLAN_UNKNOWN;
-    const bool lacks_own = pool->bandwidth_bytes_per_second == MEMPLAN_UNKNOWN;
     if (pool_weights(pool) == 0)
-        return false;
-    return pool->kind == MPL_POOL_DEVICE ? lacks_own : lacks_own || lacks_link;
+        return NULL;
+    if (pool->bandwidth_bytes_per_second == MEMPLAN_UNKNOWN)
+        return "";
+    return pool->kind != MPL_POOL_DEVICE &&
+                   pool->link_bytes_per_second == MEMPLAN_UNKNOWN
+               ? "the link to "
+               : NULL;
+}
+
+static void add_unknown(mpl_text *text, const memplan_plan *plan)
+{
+    char label[MPL_LABEL_SIZE];
+    const char *between = ": no bandwidth is known for ";
+    bool is_measurable = false;
+    mpl_text_add(text, "unknown");
+    for (uint32_t at = 0; at < plan->pool_count; at++) {
+        const mpl_plan_pool *const pool = &plan->pools[at];
+        const char *const what = lacking_speed(pool);
+        if (what == NULL)
+            continue;
+        mpl_text_add(text, between);
+        mpl_text_add(text, what);
+        mpl_text_add(text, mpl_pool_label(label, pool));
+        is_measurable = is_measurable || pool->is_measurable;
+        between = ", ";
+    }
+    if (is_measurable)
+        mpl_text_add(text, "; --measure finds it");
 }
 
 /* Bytes over bandwidth: no token takes less. */
@@ -294,18 +318,8 @@ static void add_measured(mpl_text *text, const memplan_plan *plan)
 
 void mpl_text_speed(mpl_text *text, const memplan_plan *plan)
 {
-    char label[MPL_LABEL_SIZE];
     if (plan->decode_ps_per_token == MEMPLAN_UNKNOWN) {
-        const char *between = "unknown: no bandwidth is known for ";
-        for (uint32_t at = 0; at < plan->pool_count; at++) {
-            if (!lacks_speed(&plan->pools[at]))
-                continue;
-            mpl_text_add(text, between);
-            mpl_text_add(text, mpl_pool_label(label, &plan->pools[at]));
-            between = ", ";
-        }
-        if (between[0] == 'u')
-            mpl_text_add(text, "unknown");
+        add_unknown(text, plan);
         return;
     }
     add_bound(text, plan->decode_ps_per_token);

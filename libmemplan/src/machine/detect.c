@@ -42,6 +42,7 @@ static memplan_status detect(memplan_machine *machine,
     machine->name = options->root != NULL
                         ? mpl_arena_strdup(machine->arena, options->root)
                         : "this machine";
+    machine->is_here = options->root == NULL;
     mpl_topology topology = mpl_topology_blank(machine);
     memplan_status status =
         options->root != NULL

@@ -167,6 +167,7 @@ struct memplan_machine {
     uint32_t budget_count;
     uint32_t peer_count;
     uint32_t note_count;
+    bool is_here; /* detected where the library runs: it can be measured */
 };
 
 #define MPL_FIGURE_UNKNOWN ((mpl_figure){MEMPLAN_UNKNOWN, ""})

@@ -128,6 +128,9 @@ static bool copy_pools(memplan_plan *plan, const memplan_machine *machine,
         into->bandwidth_bytes_per_second = from->bandwidth_bytes_per_second;
         into->link_bytes_per_second = from->link_bytes_per_second;
         into->is_measured = is_measured(machine, from);
+        into->is_measurable =
+            machine->is_here && from->kind == MPL_POOL_HOST &&
+            from->bandwidth_bytes_per_second == MEMPLAN_UNKNOWN;
         into->used_bytes = found->used_bytes[at];
         into->short_bytes = found->short_bytes[at];
         const bool is_device = from->kind == MPL_POOL_DEVICE;

@@ -26,7 +26,8 @@ typedef struct mpl_plan_pool {
     uint64_t capacity_bytes;             /* MEMPLAN_UNKNOWN: no limit known */
     uint64_t bandwidth_bytes_per_second; /* as mpl_pool has it */
     uint64_t link_bytes_per_second;
-    bool is_measured; /* memplan measured its bandwidth on this machine */
+    bool is_measured;   /* memplan measured its bandwidth on this machine */
+    bool is_measurable; /* it could: only that is missing */
     uint64_t used_bytes;
     uint64_t free_bytes;  /* also of what its budget has left, which others may
                              take too; MEMPLAN_UNKNOWN: no limit known */
