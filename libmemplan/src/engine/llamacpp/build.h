@@ -41,6 +41,7 @@ typedef struct mpl_build {
                                  has; NULL: its own */
     mpl_node *factors[MPL_LLAMA_BUFFER_MAX]; /* rope factors, by buffer */
     mpl_node **cache_nodes; /* see mpl_cache_slot */
+    mpl_node *token_ids;
     mpl_node *positions;
     mpl_node *out_ids;
     mpl_node *embd; /* as it left the table, before scaling */
@@ -88,6 +89,10 @@ void mpl_open_attention(mpl_build *b);
 void mpl_open_attention_no_cache(mpl_build *b);
 void mpl_open_cache_inputs(mpl_build *b, mpl_attn_inputs *out,
                            mpl_llama_cache_kind kind, bool has_v);
+/* Keys of heads so wide are turned by a matrix of this side. */
+mpl_node *mpl_k_rotation(mpl_build *b, uint64_t width);
+/* The same where a cache is quantized; else NULL. */
+mpl_node *mpl_quantized_rotation(mpl_build *b, const mpl_llama_cache *cache);
 const mpl_attn_inputs *mpl_attn_inputs_of(const mpl_build *b, int layer);
 /* F32 [1, 1, tokens]: a temperature for each position. */
 mpl_node *mpl_attn_temperature(mpl_build *b);

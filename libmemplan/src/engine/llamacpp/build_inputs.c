@@ -21,6 +21,7 @@ mpl_node *mpl_embed(mpl_build *b, const char *base)
      * read here, so their space is never given back. */
     mpl_expand(b, rows);
     mpl_expand(b, given);
+    b->token_ids = tokens;
     b->embd = rows;
     mpl_node *out = rows;
     if (width > b->h->embd)
@@ -98,17 +99,22 @@ static bool is_quantized(uint32_t dtype)
 
 enum { ROTATION_STEP = 64 };
 
-static mpl_node *k_rotation(mpl_build *b, const mpl_llama_cache *cache)
+mpl_node *mpl_k_rotation(mpl_build *b, uint64_t width)
 {
-    const uint64_t width = uniform_width(b, cache, 0);
     uint64_t side = ROTATION_STEP;
-    if (!is_quantized(b->setup->type_k) || width == 0 ||
-        b->h->layers[0].key_width % ROTATION_STEP != 0)
-        return NULL;
-    while (width % (side * 2) == 0)
+    while (width > 0 && width % (side * 2) == 0)
         side *= 2;
     return mpl_input4(b->g, "attn_inp_k_rot", MPL_DTYPE_FP32, side, side, 1,
                       1);
+}
+
+mpl_node *mpl_quantized_rotation(mpl_build *b, const mpl_llama_cache *cache)
+{
+    const uint64_t width = uniform_width(b, cache, 0);
+    if (!is_quantized(b->setup->type_k) || width == 0 ||
+        b->h->layers[0].key_width % ROTATION_STEP != 0)
+        return NULL;
+    return mpl_k_rotation(b, width);
 }
 
 static mpl_node *v_rotation(mpl_build *b, const mpl_llama_cache *cache)
@@ -145,7 +151,7 @@ void mpl_open_cache_inputs(mpl_build *b, mpl_attn_inputs *out,
                            cache->cells, b->tokens / b->streams, 1,
                            b->streams);
     if (has_v || b->h->swa_kind != 0)
-        out->k_rotation = k_rotation(b, cache);
+        out->k_rotation = mpl_quantized_rotation(b, cache);
     if (has_v)
         out->v_rotation = v_rotation(b, cache);
 }

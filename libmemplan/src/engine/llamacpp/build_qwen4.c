@@ -327,7 +327,7 @@ static mpl_node *attend_chosen(mpl_build *b, int layer, mpl_qkv x,
     mpl_expand(b, x.k);
     mpl_expand(b, mpl_store_k(b, in, layer, x.k));
     mpl_expand(b, mpl_store_v(b, in, layer, x.v));
-    mpl_node *const mask = mpl_mask_but(b, in->mask, cells);
+    mpl_node *const mask = mpl_mask_but(b, in->mask, cells, MPL_DTYPE_FP32);
     mpl_node *const out = mpl_attention_core(
         b, x.q, mpl_cached_k(b, in, layer), mpl_cached_v(b, in, layer), mask,
         &NONE);

@@ -22,8 +22,17 @@ mpl_node *mpl_index_cells(mpl_build *b, const mpl_indexer *indexer, int layer,
                           mpl_node *q, mpl_node *k, mpl_node *x,
                           const char *weights);
 
-/* A mask that lets only chosen cells through. */
-mpl_node *mpl_mask_but(mpl_build *b, mpl_node *mask, mpl_node *cells);
+/* The best of the cells for queries [width, heads, tokens, streams]. */
+mpl_node *mpl_best_cells(mpl_build *b, mpl_node *q, mpl_node *keys,
+                         mpl_node *weights, mpl_node *mask);
+/* Tokens, in dimension 1 or 2, as tokens of streams. */
+mpl_node *mpl_split_streams(mpl_build *b, mpl_node *x, int dim,
+                            uint64_t streams);
+
+/* A mask that lets only chosen cells through; `dtype` of the zeros that open
+ * it. */
+mpl_node *mpl_mask_but(mpl_build *b, mpl_node *mask, mpl_node *cells,
+                       uint32_t dtype);
 
 /* Latent attention to chosen cells (build_dsa.c). `*cells`: what the layers
  * before chose; replaced where this one has an indexer. All cells where the

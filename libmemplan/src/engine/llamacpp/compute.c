@@ -21,7 +21,7 @@
 #include "engine/llamacpp/sched.h"
 #include "engine/llamacpp/shorten.h"
 
-enum { PIN_TOKENS = 32 };
+enum { PIN_TOKENS = 32, SPAN_TOKENS = 16 };
 
 static uint64_t allocated(const void *context, uint32_t space,
                           const mpl_node *node)
@@ -31,20 +31,24 @@ static uint64_t allocated(const void *context, uint32_t space,
                                 run->options.buffer[space], node);
 }
 
-/* Prompts and generation differ in batch alone. */
-static mpl_batch batch_of(const mpl_llama_setup *s, bool is_generation,
+static mpl_batch few_tokens(const mpl_llama_setup *s, uint32_t a_sequence)
+{
+    const uint32_t tokens = a_sequence * s->n_seq;
+    return (mpl_batch){tokens, s->n_seq, tokens};
+}
+
+/* Reservations differ in batch alone. */
+static mpl_batch batch_of(const mpl_llama_setup *s, mpl_reservation of,
                           uint32_t sequences)
 {
-    const uint32_t tokens =
-        (uint32_t)mpl_min(s->n_ctx, mpl_max(s->n_ubatch, 1));
-    mpl_batch out = {.tokens = is_generation ? s->n_seq : tokens,
-                     .sequences = sequences,
-                     .outputs = is_generation
-                                    ? s->n_seq
-                                    : (uint32_t)mpl_min(tokens,
-                                                        s->n_outputs_max)};
-    out.tokens = (out.tokens + sequences - 1) / sequences * sequences;
-    return out;
+    uint32_t tokens = (uint32_t)mpl_min(s->n_ctx, mpl_max(s->n_ubatch, 1));
+    if (of == MPL_RESERVE_GENERATION)
+        return few_tokens(s, 1);
+    if (of == MPL_RESERVE_SPAN)
+        return few_tokens(s, SPAN_TOKENS);
+    const uint32_t outputs = (uint32_t)mpl_min(tokens, s->n_outputs_max);
+    tokens = (tokens + sequences - 1) / sequences * sequences;
+    return (mpl_batch){tokens, sequences, outputs};
 }
 
 static void open_build(mpl_build *b, const mpl_run *run, mpl_graph *graph)
@@ -59,9 +63,9 @@ static void open_build(mpl_build *b, const mpl_run *run, mpl_graph *graph)
         .sequences = run->batch.sequences,
         .outputs = run->batch.outputs,
         .streams = s->kv_unified ? 1 : run->batch.sequences,
-        .fuses_indexer = !run->unfused_indexer,
-        .fuses_delta_one = !run->unfused_one,
-        .fuses_delta_many = !run->unfused_many,
+        .fuses_indexer = !s->unfused_indexer,
+        .fuses_delta_one = !s->unfused_delta_one,
+        .fuses_delta_many = !s->unfused_delta_many,
         .pins_norms = run->keeps_pins &&
                       (run->batch.tokens < PIN_TOKENS || is_whole),
         .pins_host_attention = run->keeps_pins && !s->kv_offload,
@@ -131,8 +135,7 @@ void mpl_run_open(mpl_run *run, mpl_arena *arena, const mpl_llama_setup *setup,
     run->arena = arena;
     run->setup = setup;
     run->keeps_pins = mode == MPL_LLAMA_REAL;
-    run->batch = batch_of(setup, reservation == MPL_RESERVE_GENERATION,
-                          is_single ? 1 : setup->n_seq);
+    run->batch = batch_of(setup, reservation, is_single ? 1 : setup->n_seq);
     mpl_sched_options_of(&run->options, setup);
 }
 
@@ -158,6 +161,14 @@ static memplan_status schedule(reserving *r, mpl_reservation reservation)
     }
     mpl_run_open(r->run, arena, r->setup, r->mode, reservation);
     return mpl_run_schedule(r->run);
+}
+
+memplan_status mpl_run_probe(mpl_run *run, const mpl_llama_setup *setup,
+                             mpl_reservation reservation)
+{
+    reserving r = {setup, mpl_shorten(setup, MPL_SHORT_TIGHT), MPL_LLAMA_REAL,
+                   run};
+    return schedule(&r, reservation);
 }
 
 /* Of a graph that is scheduled; again with more of it where its storage does
@@ -215,9 +226,9 @@ static bool is_exact(const mpl_llama_setup *setup)
     return true;
 }
 
-static memplan_status explain_failure(memplan_status status,
-                                      const mpl_llama_setup *setup,
-                                      memplan_error *error)
+memplan_status mpl_run_explain(memplan_status status,
+                               const mpl_llama_setup *setup,
+                               memplan_error *error)
 {
     if (status == MEMPLAN_E_NO_MEMORY)
         return mpl_fail_memory(error);
@@ -231,72 +242,6 @@ static memplan_status explain_failure(memplan_status status,
                     setup->hparams->arch_name);
 }
 
-/* The probe keeps its pins: its graph is not reset before it is scheduled. */
-static bool is_misplaced(const mpl_run *run, mpl_op op)
-{
-    for (uint64_t i = 0; i < run->schedule.node_count; i++) {
-        const mpl_node *const node = run->schedule.nodes[i];
-        if (node->op != op || node->layer < 0)
-            continue;
-        const uint32_t device = run->setup->layer_device[node->layer];
-        const uint32_t home = device == MPL_LLAMA_HOST
-                                  ? run->options.backend_count - 1
-                                  : device;
-        if ((uint32_t)node->backend != home)
-            return true;
-    }
-    return false;
-}
-
-memplan_status mpl_llama_flash_stays(bool *out, mpl_llama_setup *setup,
-                                     memplan_error *error)
-{
-    *out = true;
-    if (setup->device_count == 0 ||
-        mpl_builder_of(setup->hparams->arch) == NULL)
-        return MEMPLAN_OK;
-    mpl_llama_setup *const probe =
-        mpl_arena_alloc(setup->arena, 1, sizeof *probe);
-    mpl_run *const run = mpl_arena_alloc(setup->arena, 1, sizeof *run);
-    if (probe == NULL || run == NULL)
-        return mpl_fail_memory(error);
-    *probe = *setup;
-    probe->flash_attn = true;
-    reserving r = {probe, mpl_shorten(probe, MPL_SHORT_TIGHT), MPL_LLAMA_REAL,
-                   run};
-    const memplan_status status = schedule(&r, MPL_RESERVE_GENERATION);
-    if (status != MEMPLAN_OK)
-        return explain_failure(status, setup, error);
-    *out = !is_misplaced(run, MPL_OP_FLASH_ATTN);
-    if (*out)
-        setup->probed = run;
-    return MEMPLAN_OK;
-}
-
-memplan_status mpl_llama_settle_fused(mpl_llama_setup *setup,
-                                      memplan_error *error)
-{
-    static const mpl_op OPS[] = {MPL_OP_DSV4_HC_PRE, MPL_OP_DSV4_HC_POST};
-    bool *const flags[] = {&setup->unfused_hc_pre, &setup->unfused_hc_post};
-    if (setup->device_count == 0 ||
-        setup->hparams->arch != MPL_LLAMA_ARCH_QWEN4EXP)
-        return MEMPLAN_OK;
-    mpl_run *const run = mpl_arena_alloc(setup->arena, 1, sizeof *run);
-    if (run == NULL)
-        return mpl_fail_memory(error);
-    for (uint32_t i = 0; i < sizeof OPS / sizeof *OPS; i++) {
-        mpl_run_open(run, setup->arena, setup, MPL_LLAMA_REAL,
-                     MPL_RESERVE_GENERATION);
-        const memplan_status status = mpl_run_schedule(run);
-        if (status != MEMPLAN_OK)
-            return explain_failure(status, setup, error);
-        *flags[i] = is_misplaced(run, OPS[i]);
-        if (*flags[i])
-            setup->probed = NULL;
-    }
-    return MEMPLAN_OK;
-}
-
 memplan_status mpl_llama_compute(mpl_llama_compute_result *out,
                                  const mpl_llama_setup *setup,
                                  mpl_llama_mode mode, memplan_error *error)
@@ -304,7 +249,8 @@ memplan_status mpl_llama_compute(mpl_llama_compute_result *out,
     memset(out, 0, sizeof *out);
     if (mpl_builder_of(setup->hparams->arch) == NULL)
         return mpl_compute_bound(out, setup,
-                                 batch_of(setup, false, setup->n_seq).tokens,
+                                 batch_of(setup, MPL_RESERVE_PROMPT, setup->n_seq)
+                                     .tokens,
                                  error);
     mpl_run *const run = mpl_arena_alloc(setup->arena, 1, sizeof *run);
     if (run == NULL)
@@ -316,7 +262,7 @@ memplan_status mpl_llama_compute(mpl_llama_compute_result *out,
     if (status == MEMPLAN_OK && mode == MPL_LLAMA_REAL && is_repeated(setup))
         status = reserve(out, r, MPL_RESERVE_AGAIN);
     if (status != MEMPLAN_OK)
-        return explain_failure(status, setup, error);
+        return mpl_run_explain(status, setup, error);
     out->certainty = is_exact(setup) ? MPL_EXACT : MPL_ESTIMATE;
     out->rule = is_exact(setup)
                     ? "llama.cpp 0.5.0: graph, scheduler and allocator emulated"

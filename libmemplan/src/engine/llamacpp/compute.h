@@ -29,9 +29,9 @@ memplan_status mpl_llama_flash_stays(bool *out, mpl_llama_setup *setup,
                                      memplan_error *error);
 
 /*
- * Which fused operators of hyper-connections stay: like flash attention they
- * are given up where a probe puts one on another device than its layer's.
- * Flash attention is settled before.
+ * Which fused operators stay: like flash attention they are given up where a
+ * probe puts one on another device than its layer's. Flash attention is settled
+ * before.
  */
 memplan_status mpl_llama_settle_fused(mpl_llama_setup *setup,
                                       memplan_error *error);

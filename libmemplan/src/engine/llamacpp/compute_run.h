@@ -10,7 +10,8 @@
 typedef enum mpl_reservation {
     MPL_RESERVE_PROMPT,
     MPL_RESERVE_GENERATION,
-    MPL_RESERVE_AGAIN
+    MPL_RESERVE_AGAIN,
+    MPL_RESERVE_SPAN /* a probe: some tokens of each sequence */
 } mpl_reservation;
 
 typedef struct mpl_batch {
@@ -26,9 +27,6 @@ typedef struct mpl_run {
     const mpl_llama_setup *setup;
     mpl_batch batch;
     bool keeps_pins;
-    bool unfused_one;  /* see mpl_build.fuses_delta_one */
-    bool unfused_many;
-    bool unfused_indexer;
     mpl_sched_options options;
     mpl_space spaces[MPL_SCHED_BACKENDS];
     mpl_schedule schedule;
@@ -41,6 +39,15 @@ void mpl_run_open(mpl_run *run, mpl_arena *arena, const mpl_llama_setup *setup,
 
 /* Builds and schedules. */
 memplan_status mpl_run_schedule(mpl_run *run);
+
+/* The same of a setup, pins kept, by the shortest graph that repeats. */
+memplan_status mpl_run_probe(mpl_run *run, const mpl_llama_setup *setup,
+                             mpl_reservation reservation);
+
+/* The error of a status that a run ended with. */
+memplan_status mpl_run_explain(memplan_status status,
+                               const mpl_llama_setup *setup,
+                               memplan_error *error);
 
 /* Allocates what is scheduled; the spaces then hold the result. */
 memplan_status mpl_run_allocate(mpl_run *run, const mpl_watch *watch);

@@ -144,7 +144,13 @@ typedef struct mpl_llama_setup {
     bool kv_unified;
     bool flash_attn; /* resolved, unless is_flash_auto */
     bool is_flash_auto; /* on, until a probe of the graph says otherwise */
-    bool unfused_hc_pre; /* hyper-connections: in several operators */
+    /* Operators that are several, because a backend runs one elsewhere than
+     * on its layer's device: see mpl_llama_settle_fused. */
+    bool unfused_delta_one; /* gated delta rule: a token a sequence */
+    bool unfused_delta_many;
+    bool unfused_indexer;
+    bool unfused_hc_pre;
+    bool unfused_hc_comb;
     bool unfused_hc_post;
     bool kv_offload;
     bool op_offload;
