@@ -16,17 +16,16 @@ static mpl_node *norm(mpl_build *b, int layer, const char *base, mpl_node *x)
 static mpl_node *feed_forward(mpl_build *b, int layer, mpl_node *x)
 {
     mpl_moe moe = {.flags = MPL_MOE_NORM_MODEL};
-    mpl_node *const table = mpl_weight(b, layer, "ffn_gate_tid2eid",
-                                       ".weight");
+    mpl_node *const table = mpl_weight(b, layer, "ffn_gate_tid2eid", ".weight");
     if (table != NULL)
         moe.chosen = mpl_get_rows(b->g, table, b->token_ids);
-    return mpl_plus(b, mpl_experts(b, layer, x, &moe),
-                    mpl_ffn(b, layer, x, MPL_ACT_SILU,
-                            MPL_FFN_GATE | MPL_FFN_SHARED));
+    return mpl_plus(
+        b, mpl_experts(b, layer, x, &moe),
+        mpl_ffn(b, layer, x, MPL_ACT_SILU, MPL_FFN_GATE | MPL_FFN_SHARED));
 }
 
-static mpl_node *one_layer(mpl_build *b, const mpl_v4_inputs *inputs,
-                           int layer, mpl_node *x)
+static mpl_node *one_layer(mpl_build *b, const mpl_v4_inputs *inputs, int layer,
+                           mpl_node *x)
 {
     static const mpl_stream_names ATTENTION = {"hc_attn_fn", "hc_attn_scale",
                                                "hc_attn_base"};

@@ -21,10 +21,10 @@ typedef struct mpl_v4_compressor {
     const mpl_llama_cache *state;
     uint64_t ratio;
     bool overlaps;
-    mpl_node *phases;      /* position within a block, a token */
-    mpl_node *kept;        /* rows of the batch that the state keeps */
-    mpl_node *places;      /* where */
-    mpl_node *members;     /* rows of the blocks that are complete */
+    mpl_node *phases;  /* position within a block, a token */
+    mpl_node *kept;    /* rows of the batch that the state keeps */
+    mpl_node *places;  /* where */
+    mpl_node *members; /* rows of the blocks that are complete */
     mpl_node *block_positions;
 } mpl_v4_compressor;
 

@@ -42,13 +42,12 @@ static void open_compressor(mpl_build *b, mpl_v4_compressor *out,
     const bool is_indexer = cells == MPL_LLAMA_CACHE_INDEXER;
     const uint64_t ratio = cells == MPL_LLAMA_CACHE_HCA ? MANY : FEW;
     const uint64_t blocks = b->tokens / ratio + b->sequences;
-    *out = (mpl_v4_compressor){.state = s->caches[state],
-                               .ratio = ratio,
-                               .overlaps = ratio == FEW};
+    *out = (mpl_v4_compressor){
+        .state = s->caches[state], .ratio = ratio, .overlaps = ratio == FEW};
     if (s->caches[cells] == NULL || out->state == NULL)
         return;
-    const uint64_t rows = mpl_min(
-        b->tokens, out->state->cells * (uint64_t)out->state->streams);
+    const uint64_t rows =
+        mpl_min(b->tokens, out->state->cells * (uint64_t)out->state->streams);
     const bool is_half = is_indexer ? b->fuses_indexer : s->flash_attn;
     out->cells.cache = s->caches[cells];
     out->cells.k_ids = row_of(b, "v4_cells", MPL_DTYPE_I64, blocks);
@@ -83,12 +82,12 @@ void mpl_v4_open(mpl_build *b, mpl_v4_inputs *out)
 /* ---- Compressors ------------------------------------------------------- */
 
 /* All rows of a state: keys and values (0) or their scores (1). */
-static mpl_node *state_rows(mpl_build *b, const mpl_v4_compressor *c,
-                            int which, int layer)
+static mpl_node *state_rows(mpl_build *b, const mpl_v4_compressor *c, int which,
+                            int layer)
 {
     mpl_node *const state = mpl_cache_node(b, c->state, which, layer);
-    return mpl_view_2d(b->g, state, state->ne[0],
-                       state->ne[1] * state->ne[2], state->nb[1]);
+    return mpl_view_2d(b->g, state, state->ne[0], state->ne[1] * state->ne[2],
+                       state->nb[1]);
 }
 
 /* The state's rows, then the batch's. */
@@ -104,16 +103,15 @@ static mpl_node *all_rows(mpl_build *b, const mpl_v4_compressor *c, int which,
 /* What a sequence's first block finds before it. */
 static mpl_node *append_blank(mpl_build *b, mpl_node *rows)
 {
-    mpl_node *const row =
-        mpl_scale(b, mpl_view_row(b->g, rows, rows->ne[0]));
+    mpl_node *const row = mpl_scale(b, mpl_view_row(b->g, rows, rows->ne[0]));
     return mpl_concat(b->g, rows, mpl_reshape2(b, row, rows->ne[0], 1), 1);
 }
 
 static mpl_node *half_rows(mpl_build *b, const mpl_v4_compressor *c,
                            mpl_node *rows, uint64_t width, uint64_t blocks)
 {
-    mpl_node *const part = mpl_view_2d(b->g, rows, width, c->ratio * blocks,
-                                       rows->nb[1]);
+    mpl_node *const part =
+        mpl_view_2d(b->g, rows, width, c->ratio * blocks, rows->nb[1]);
     return mpl_reshape3(b, mpl_cont(b->g, part), width, c->ratio, blocks);
 }
 
@@ -143,18 +141,18 @@ static mpl_node *blocks_of(mpl_build *b, const mpl_v4_compressor *c, int layer,
 {
     mpl_graph *const g = b->g;
     mpl_node *const values = turned(b, members_of(b, c, kv, width));
-    mpl_node *const weights = mpl_op1(
-        g, MPL_OP_SOFT_MAX, turned(b, members_of(b, c, scores, width)));
+    mpl_node *const weights =
+        mpl_op1(g, MPL_OP_SOFT_MAX, turned(b, members_of(b, c, scores, width)));
     mpl_node *const sum = mpl_sum_rows(g, mpl_times(b, values, weights));
     mpl_node *const out = norm(b, layer, n->norm, turned(b, sum));
     return mpl_op2(g, MPL_OP_ROPE, out, c->block_positions);
 }
 
-static void keep(mpl_build *b, const mpl_v4_compressor *c, int which,
-                 int layer, mpl_node *rows)
+static void keep(mpl_build *b, const mpl_v4_compressor *c, int which, int layer,
+                 mpl_node *rows)
 {
-    mpl_expand(b, mpl_set_rows(b->g, state_rows(b, c, which, layer), rows,
-                               c->places));
+    mpl_expand(
+        b, mpl_set_rows(b->g, state_rows(b, c, which, layer), rows, c->places));
 }
 
 /* Completes blocks, stores their cells, keeps what is left over. */
@@ -163,8 +161,8 @@ static void compress(mpl_build *b, const mpl_v4_compressor *c, int layer,
 {
     mpl_graph *const g = b->g;
     mpl_node *const kv = mpl_linear_bare(b, layer, n->kv, x);
-    mpl_node *const phases = mpl_get_rows(
-        g, mpl_weight(b, layer, n->phase, ".weight"), c->phases);
+    mpl_node *const phases =
+        mpl_get_rows(g, mpl_weight(b, layer, n->phase, ".weight"), c->phases);
     mpl_node *const scores =
         mpl_plus(b, mpl_linear_bare(b, layer, n->gate, x), phases);
     mpl_node *const cells =
@@ -192,10 +190,9 @@ static mpl_node *choose(mpl_build *b, const mpl_v4_compressor *c, int layer,
     mpl_node *const weights =
         mpl_scale(b, mpl_linear_bare(b, layer, "indexer.proj", x));
     mpl_node *const table = mpl_cache_node(b, c->cells.cache, 0, layer);
-    mpl_node *const keys =
-        mpl_view(b->g, table, width, 1, table->ne[1], table->ne[2],
-                 mpl_row_bytes(table->dtype, width), table->nb[1],
-                 table->nb[2]);
+    mpl_node *const keys = mpl_view(
+        b->g, table, width, 1, table->ne[1], table->ne[2],
+        mpl_row_bytes(table->dtype, width), table->nb[1], table->nb[2]);
     return mpl_best_cells(b, mpl_split_streams(b, q, 2, streams), keys,
                           mpl_split_streams(b, weights, 1, streams),
                           c->cells.mask);
@@ -204,9 +201,8 @@ static mpl_node *choose(mpl_build *b, const mpl_v4_compressor *c, int layer,
 /* The raw cells of a window, then what a compressor made: `cells` of them, or
  * all that the mask allows. */
 static mpl_node *attend_both(mpl_build *b, const mpl_attn_inputs *raw,
-                             const mpl_v4_compressor *c, int layer,
-                             mpl_node *q, mpl_node *cells,
-                             const mpl_attn_options *options)
+                             const mpl_v4_compressor *c, int layer, mpl_node *q,
+                             mpl_node *cells, const mpl_attn_options *options)
 {
     mpl_graph *const g = b->g;
     mpl_node *keys = mpl_cached_k(b, raw, layer);
@@ -215,10 +211,9 @@ static mpl_node *attend_both(mpl_build *b, const mpl_attn_inputs *raw,
         mpl_node *const old = mpl_cached_k(b, &c->cells, layer);
         keys = mpl_concat(g, keys, old, 2);
         mask = mpl_concat(g, mask,
-                          cells == NULL
-                              ? c->cells.mask
-                              : mpl_mask_but(b, c->cells.mask, cells,
-                                             c->cells.mask->dtype),
+                          cells == NULL ? c->cells.mask
+                                        : mpl_mask_but(b, c->cells.mask, cells,
+                                                       c->cells.mask->dtype),
                           0);
     }
     return mpl_attention_core(b, q, keys, keys, mask, options);
@@ -239,8 +234,7 @@ static mpl_node *output(mpl_build *b, int layer, mpl_node *x)
 {
     mpl_graph *const g = b->g;
     const mpl_llama_layer *const l = mpl_layer_of(b, layer);
-    const uint64_t groups =
-        mpl_key_u32(b, "attention.output_group_count", 1);
+    const uint64_t groups = mpl_key_u32(b, "attention.output_group_count", 1);
     const uint64_t rank = mpl_key_u32(b, "attention.output_lora_rank", 1);
     const uint64_t width = (uint64_t)l->head_count * l->key_width;
     mpl_node *const down = mpl_weight(b, layer, "attn_output_a", ".weight");
@@ -263,9 +257,8 @@ mpl_node *mpl_v4_attend(mpl_build *b, const mpl_v4_inputs *inputs, int layer,
         .sinks = mpl_weight(b, layer, "attn_sinks", ".weight")};
     const mpl_v4_compressor *c = NULL;
     mpl_node *cells = NULL;
-    mpl_node *const q_latent =
-        norm(b, layer, "attn_q_a_norm",
-             mpl_linear_bare(b, layer, "attn_q_a", x));
+    mpl_node *const q_latent = norm(b, layer, "attn_q_a_norm",
+                                    mpl_linear_bare(b, layer, "attn_q_a", x));
     mpl_node *q = mpl_linear_bare(b, layer, "attn_q_b", q_latent);
     q = mpl_reshape3(b, q, l->key_width, l->head_count, b->tokens);
     q = mpl_rope_plain(b, mpl_op1(b->g, MPL_OP_RMS_NORM, q));
@@ -275,8 +268,7 @@ mpl_node *mpl_v4_attend(mpl_build *b, const mpl_v4_inputs *inputs, int layer,
     if (l->compress_ratio == FEW && inputs->few.cells.cache != NULL) {
         c = &inputs->few;
         compress(b, c, layer, &CELLS, x, l->key_width);
-        compress(b, &inputs->indexer, layer, &INDEXER, x,
-                 b->h->indexer_width);
+        compress(b, &inputs->indexer, layer, &INDEXER, x, b->h->indexer_width);
         cells = choose(b, &inputs->indexer, layer, x, q_latent);
     } else if (l->compress_ratio == MANY && inputs->many.cells.cache != NULL) {
         c = &inputs->many;

@@ -6,8 +6,7 @@
 static mpl_node *mixes_of(mpl_build *b, int layer,
                           const mpl_stream_names *names, mpl_node *x)
 {
-    mpl_node *const flat =
-        mpl_reshape2(b, x, x->ne[0] * x->ne[1], x->ne[2]);
+    mpl_node *const flat = mpl_reshape2(b, x, x->ne[0] * x->ne[1], x->ne[2]);
     return mpl_linear_bare(b, layer, names->fn,
                            mpl_op1(b->g, MPL_OP_RMS_NORM, flat));
 }
@@ -33,13 +32,13 @@ static mpl_node *weighted_sum(mpl_build *b, int layer, mpl_node *x,
 {
     const uint64_t tokens = x->ne[2];
     if (layer >= 0 && !b->setup->unfused_hc_pre)
-        return mpl_op_shaped(b->g, MPL_OP_DSV4_HC_PRE, MPL_DTYPE_FP32,
-                             x->ne[0], tokens, 1, 1, x, weights);
+        return mpl_op_shaped(b->g, MPL_OP_DSV4_HC_PRE, MPL_DTYPE_FP32, x->ne[0],
+                             tokens, 1, 1, x, weights);
     mpl_node *out = NULL;
     for (uint64_t i = 0; i < x->ne[1]; i++) {
-        mpl_node *const one = mpl_times(
-            b, mpl_view_2d(b->g, x, x->ne[0], tokens, x->nb[2]),
-            mpl_view_2d(b->g, weights, 1, tokens, weights->nb[1]));
+        mpl_node *const one =
+            mpl_times(b, mpl_view_2d(b->g, x, x->ne[0], tokens, x->nb[2]),
+                      mpl_view_2d(b->g, weights, 1, tokens, weights->nb[1]));
         out = out == NULL ? one : mpl_plus(b, out, one);
     }
     return out == NULL ? x : out;
@@ -67,9 +66,8 @@ static mpl_node *mixing_matrix(mpl_build *b, int layer,
     const uint64_t count = b->h->hc_mult;
     if (!b->setup->unfused_hc_comb) {
         mpl_node *const out = mpl_op_shaped(
-            g, MPL_OP_DSV4_HC_COMB, MPL_DTYPE_FP32, count, count,
-            mixes->ne[1], 1, mixes,
-            mpl_weight(b, layer, names->scale, ".weight"));
+            g, MPL_OP_DSV4_HC_COMB, MPL_DTYPE_FP32, count, count, mixes->ne[1],
+            1, mixes, mpl_weight(b, layer, names->scale, ".weight"));
         out->src[2] = mpl_weight(b, layer, names->base, ".weight");
         return out;
     }
@@ -78,8 +76,8 @@ static mpl_node *mixing_matrix(mpl_build *b, int layer,
     mpl_node *out = affine(b, layer, names, part(b, mixes, count * count));
     out = mpl_reshape3(b, out, count, count, mixes->ne[1]);
     out = mpl_op1(g, MPL_OP_SOFT_MAX, out);
-    mpl_node *const epsilon = mpl_op1(
-        g, MPL_OP_FILL, mpl_tensor4(g, MPL_DTYPE_FP32, 1, 1, 1, 1));
+    mpl_node *const epsilon =
+        mpl_op1(g, MPL_OP_FILL, mpl_tensor4(g, MPL_DTYPE_FP32, 1, 1, 1, 1));
     out = divide_by_sums(b, mpl_plus(b, out, epsilon), epsilon, true);
     for (uint64_t i = 1; i < turns; i++) {
         out = divide_by_sums(b, out, epsilon, false);
@@ -106,8 +104,8 @@ static mpl_node *join_one(mpl_build *b, mpl_node *x, mpl_node *streams,
                           const mpl_stream_weights *w)
 {
     const uint64_t tokens = x->ne[1];
-    mpl_node *out = mpl_times(
-        b, x, mpl_view_2d(b->g, w->post, 1, tokens, w->post->nb[1]));
+    mpl_node *out =
+        mpl_times(b, x, mpl_view_2d(b->g, w->post, 1, tokens, w->post->nb[1]));
     for (uint64_t i = 0; i < streams->ne[1]; i++) {
         mpl_node *const one =
             mpl_view_2d(b->g, streams, x->ne[0], tokens, streams->nb[2]);

@@ -21,7 +21,7 @@
 #include "engine/llamacpp/sched.h"
 #include "engine/llamacpp/shorten.h"
 
-enum { PIN_TOKENS = 32, SPAN_TOKENS = 16 };
+enum { PIN_TOKENS = 32 };
 
 static uint64_t allocated(const void *context, uint32_t space,
                           const mpl_node *node)
@@ -31,21 +31,13 @@ static uint64_t allocated(const void *context, uint32_t space,
                                 run->options.buffer[space], node);
 }
 
-static mpl_batch few_tokens(const mpl_llama_setup *s, uint32_t a_sequence)
-{
-    const uint32_t tokens = a_sequence * s->n_seq;
-    return (mpl_batch){tokens, s->n_seq, tokens};
-}
-
 /* Reservations differ in batch alone. */
 static mpl_batch batch_of(const mpl_llama_setup *s, mpl_reservation of,
                           uint32_t sequences)
 {
     uint32_t tokens = (uint32_t)mpl_min(s->n_ctx, mpl_max(s->n_ubatch, 1));
     if (of == MPL_RESERVE_GENERATION)
-        return few_tokens(s, 1);
-    if (of == MPL_RESERVE_SPAN)
-        return few_tokens(s, SPAN_TOKENS);
+        return (mpl_batch){s->n_seq, s->n_seq, s->n_seq};
     const uint32_t outputs = (uint32_t)mpl_min(tokens, s->n_outputs_max);
     tokens = (tokens + sequences - 1) / sequences * sequences;
     return (mpl_batch){tokens, sequences, outputs};
@@ -63,9 +55,9 @@ static void open_build(mpl_build *b, const mpl_run *run, mpl_graph *graph)
         .sequences = run->batch.sequences,
         .outputs = run->batch.outputs,
         .streams = s->kv_unified ? 1 : run->batch.sequences,
-        .fuses_indexer = !s->unfused_indexer,
-        .fuses_delta_one = !s->unfused_delta_one,
-        .fuses_delta_many = !s->unfused_delta_many,
+        .fuses_indexer = true,
+        .fuses_delta_one = true,
+        .fuses_delta_many = true,
         .pins_norms = run->keeps_pins &&
                       (run->batch.tokens < PIN_TOKENS || is_whole),
         .pins_host_attention = run->keeps_pins && !s->kv_offload,

@@ -12,18 +12,15 @@
 #include "engine/llamacpp/compute_run.h"
 
 /* Pins are kept: the graph of a probe is not reset before it is scheduled. */
-static bool is_misplaced(const mpl_run *run, mpl_op op, bool *is_there)
+static bool is_misplaced(const mpl_run *run, mpl_op op)
 {
-    *is_there = false;
     for (uint64_t i = 0; i < run->schedule.node_count; i++) {
         const mpl_node *const node = run->schedule.nodes[i];
         if (node->op != op || node->layer < 0)
             continue;
         const uint32_t device = run->setup->layer_device[node->layer];
-        const uint32_t home = device == MPL_LLAMA_HOST
-                                  ? run->options.backend_count - 1
-                                  : device;
-        *is_there = true;
+        const uint32_t home =
+            device == MPL_LLAMA_HOST ? run->options.backend_count - 1 : device;
         if ((uint32_t)node->backend != home)
             return true;
     }
@@ -33,7 +30,6 @@ static bool is_misplaced(const mpl_run *run, mpl_op op, bool *is_there)
 memplan_status mpl_llama_flash_stays(bool *out, mpl_llama_setup *setup,
                                      memplan_error *error)
 {
-    bool is_there;
     *out = true;
     if (setup->device_count == 0 ||
         mpl_builder_of(setup->hparams->arch) == NULL)
@@ -49,41 +45,24 @@ memplan_status mpl_llama_flash_stays(bool *out, mpl_llama_setup *setup,
         mpl_run_probe(run, probe, MPL_RESERVE_GENERATION);
     if (status != MEMPLAN_OK)
         return mpl_run_explain(status, setup, error);
-    *out = !is_misplaced(run, MPL_OP_FLASH_ATTN, &is_there);
+    *out = !is_misplaced(run, MPL_OP_FLASH_ATTN);
     if (*out)
         setup->probed = run;
     return MEMPLAN_OK;
 }
 
-/* In llama.cpp's order, for one that is given up changes the graph of those
- * that follow. */
+/* Operators that llama.cpp probes, in its order, for one that is given up
+ * changes the graph of those that follow. Gated delta rules and indexers stay
+ * in one piece without a probe. */
 typedef struct probe {
     mpl_op op;
-    mpl_reservation of;
     size_t flag; /* in mpl_llama_setup */
 } probe;
 
 static const probe PROBES[] = {
-    {MPL_OP_GATED_DELTA_NET, MPL_RESERVE_GENERATION,
-     offsetof(mpl_llama_setup, unfused_delta_one)},
-    {MPL_OP_GATED_DELTA_NET, MPL_RESERVE_SPAN,
-     offsetof(mpl_llama_setup, unfused_delta_many)},
-    {MPL_OP_LIGHTNING_INDEXER, MPL_RESERVE_GENERATION,
-     offsetof(mpl_llama_setup, unfused_indexer)},
-    {MPL_OP_DSV4_HC_PRE, MPL_RESERVE_GENERATION,
-     offsetof(mpl_llama_setup, unfused_hc_pre)},
-    {MPL_OP_DSV4_HC_COMB, MPL_RESERVE_GENERATION,
-     offsetof(mpl_llama_setup, unfused_hc_comb)},
-    {MPL_OP_DSV4_HC_POST, MPL_RESERVE_GENERATION,
-     offsetof(mpl_llama_setup, unfused_hc_post)}};
-
-/* Architectures without states, indexers and streams have no such operator. */
-static bool may_fuse(const mpl_llama_setup *setup)
-{
-    return setup->caches[MPL_LLAMA_CACHE_RECURRENT] != NULL ||
-           setup->caches[MPL_LLAMA_CACHE_INDEXER] != NULL ||
-           setup->hparams->hc_mult > 0;
-}
+    {MPL_OP_DSV4_HC_PRE, offsetof(mpl_llama_setup, unfused_hc_pre)},
+    {MPL_OP_DSV4_HC_COMB, offsetof(mpl_llama_setup, unfused_hc_comb)},
+    {MPL_OP_DSV4_HC_POST, offsetof(mpl_llama_setup, unfused_hc_post)}};
 
 /* The probed graph of generation, made once for all kinds that stay. */
 static memplan_status generation(mpl_llama_setup *setup, memplan_error *error)
@@ -105,22 +84,11 @@ static memplan_status settle(mpl_llama_setup *setup, const probe *p,
                              memplan_error *error)
 {
     bool *const is_unfused = (bool *)((char *)setup + p->flag);
-    bool is_there;
-    memplan_status status = generation(setup, error);
+    const memplan_status status = generation(setup, error);
     if (status != MEMPLAN_OK)
         return status;
-    bool is_away = is_misplaced(setup->probed, p->op, &is_there);
-    if (p->of == MPL_RESERVE_SPAN && (is_there || setup->unfused_delta_one)) {
-        mpl_run *const run = mpl_arena_alloc(setup->arena, 1, sizeof *run);
-        if (run == NULL)
-            return mpl_fail_memory(error);
-        status = mpl_run_probe(run, setup, p->of);
-        if (status != MEMPLAN_OK)
-            return mpl_run_explain(status, setup, error);
-        is_away = is_misplaced(run, p->op, &is_there);
-    }
-    *is_unfused = is_away;
-    if (is_away)
+    *is_unfused = is_misplaced(setup->probed, p->op);
+    if (*is_unfused)
         setup->probed = NULL;
     return MEMPLAN_OK;
 }
@@ -129,7 +97,7 @@ memplan_status mpl_llama_settle_fused(mpl_llama_setup *setup,
                                       memplan_error *error)
 {
     memplan_status status = MEMPLAN_OK;
-    if (setup->device_count == 0 || !may_fuse(setup) ||
+    if (setup->device_count == 0 || setup->hparams->hc_mult == 0 ||
         mpl_builder_of(setup->hparams->arch) == NULL)
         return MEMPLAN_OK;
     for (uint32_t i = 0;

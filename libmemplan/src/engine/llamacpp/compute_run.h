@@ -10,8 +10,7 @@
 typedef enum mpl_reservation {
     MPL_RESERVE_PROMPT,
     MPL_RESERVE_GENERATION,
-    MPL_RESERVE_AGAIN,
-    MPL_RESERVE_SPAN /* a probe: some tokens of each sequence */
+    MPL_RESERVE_AGAIN
 } mpl_reservation;
 
 typedef struct mpl_batch {

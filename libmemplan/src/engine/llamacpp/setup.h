@@ -146,9 +146,6 @@ typedef struct mpl_llama_setup {
     bool is_flash_auto; /* on, until a probe of the graph says otherwise */
     /* Operators that are several, because a backend runs one elsewhere than
      * on its layer's device: see mpl_llama_settle_fused. */
-    bool unfused_delta_one; /* gated delta rule: a token a sequence */
-    bool unfused_delta_many;
-    bool unfused_indexer;
     bool unfused_hc_pre;
     bool unfused_hc_comb;
     bool unfused_hc_post;

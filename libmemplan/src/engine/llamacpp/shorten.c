@@ -48,7 +48,8 @@ static bool counts_layers(const mpl_llama_hparams *h)
 {
     mpl_builder *const builder = mpl_builder_of(h->arch);
     const mpl_decoder *const d = mpl_decoder_of(h->arch);
-    if (builder == mpl_build_deepseek2 || builder == mpl_build_minicpm3)
+    if (builder == mpl_build_deepseek2 || builder == mpl_build_minicpm3 ||
+        builder == mpl_build_deepseek4)
         return false;
     if (builder != mpl_build_decoder || d == NULL)
         return true;
