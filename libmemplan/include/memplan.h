@@ -359,7 +359,7 @@ memplan_machine_detect(memplan_machine **out,
                        memplan_error *error);
 
 /**
- * Open a machine one is not on: an lstopo XML (formats 1 and 2), a JSON
+ * Open a machine one is not on: an lstopo XML (formats 1 to 3), a JSON
  * profile (what memplan_machine_render(…, "json") writes), or, where `path`
  * names no file, a description as memplan_machine_parse() reads it.
  *
@@ -741,7 +741,8 @@ memplan_model_render(char **out, const memplan_model *model,
 /**
  * Write a machine for a person ("table"), a program ("json", schema
  * memplan.machine/1; memplan_machine_open() reads it back) or a page ("svg").
- * The list "peers" is empty: how fast devices reach each other is not detected.
+ * "peers" lists the links between devices (NVLink, XGMI) beside those to the
+ * host, each in one direction; plans do not count on them.
  * As memplan_model_render(). Since 0.1.
  */
 MEMPLAN_API memplan_status

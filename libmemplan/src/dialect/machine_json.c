@@ -183,6 +183,26 @@ static void write_disk(mpl_json_writer *out, const mpl_disk *disk)
     mpl_json_close(out);
 }
 
+static void write_peers(mpl_json_writer *out, const memplan_machine *machine)
+{
+    mpl_json_open_array(out, "peers");
+    for (uint32_t at = 0; at < machine->peer_count; at++) {
+        const mpl_peer *const peer = &machine->peers[at];
+        const named_figure figure = {"bytes_per_second",
+                                     peer->bytes_per_second};
+        out->is_inline = true;
+        mpl_json_open_object(out, NULL);
+        mpl_json_number(out, "from", machine->devices[peer->from].index);
+        mpl_json_number(out, "to", machine->devices[peer->to].index);
+        mpl_json_text(out, "name", peer->name);
+        write_figures(out, &figure, 1);
+        write_said_by(out, &figure, 1);
+        mpl_json_close(out);
+        out->is_inline = false;
+    }
+    mpl_json_close(out);
+}
+
 MPL_MACHINE_WRITER(mpl_machine_write_json)
 {
     mpl_json_writer out = {.text = text};
@@ -197,17 +217,7 @@ MPL_MACHINE_WRITER(mpl_machine_write_json)
     for (uint32_t at = 0; at < machine->device_count; at++)
         write_device(&out, &machine->devices[at]);
     mpl_json_close(&out);
-    mpl_json_open_array(&out, "peers");
-    for (uint32_t at = 0; at < machine->peer_count; at++) {
-        const mpl_peer *const peer = &machine->peers[at];
-        mpl_json_open_object(&out, NULL);
-        mpl_json_number(&out, "from", machine->devices[peer->from].index);
-        mpl_json_number(&out, "to", machine->devices[peer->to].index);
-        mpl_json_text(&out, "name", peer->name);
-        mpl_json_number(&out, "bytes_per_second", peer->bytes_per_second.value);
-        mpl_json_close(&out);
-    }
-    mpl_json_close(&out);
+    write_peers(&out, machine);
     write_disk(&out, &machine->disk);
     mpl_json_open_array(&out, "notes");
     for (uint32_t at = 0; at < machine->note_count; at++)

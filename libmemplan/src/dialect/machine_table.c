@@ -243,6 +243,107 @@ static void paint_devices(mpl_paint *paint, const memplan_machine *machine)
     mpl_paint_end(paint);
 }
 
+/* Links of one name, rate and source are told together. */
+static bool is_like(const mpl_peer *a, const mpl_peer *b)
+{
+    return strcmp(a->name, b->name) == 0 &&
+           a->bytes_per_second.value == b->bytes_per_second.value &&
+           strcmp(a->bytes_per_second.source, b->bytes_per_second.source) == 0;
+}
+
+static bool is_linked(const memplan_machine *machine, const mpl_peer *like,
+                      uint32_t from, uint32_t to)
+{
+    for (uint32_t at = 0; at < machine->peer_count; at++)
+        if (machine->peers[at].from == from && machine->peers[at].to == to &&
+            is_like(&machine->peers[at], like))
+            return true;
+    return false;
+}
+
+/* The devices that have such links; whether each has one to each. */
+static bool is_complete(const memplan_machine *machine, const mpl_peer *like,
+                        bool *members)
+{
+    uint64_t member_count = 0;
+    uint64_t link_count = 0;
+    for (uint32_t at = 0; at < machine->peer_count; at++) {
+        const mpl_peer *const peer = &machine->peers[at];
+        if (!is_like(peer, like))
+            continue;
+        link_count++;
+        member_count += !members[peer->from];
+        members[peer->from] = true;
+    }
+    return link_count == member_count * (member_count - 1);
+}
+
+/* "0 to 3, 6": indices, of which those in a row are drawn together. */
+static void add_members(mpl_text *facts, const memplan_machine *machine,
+                        const bool *members)
+{
+    uint32_t count = 0;
+    for (uint32_t at = 0; at < machine->device_count; at++) {
+        uint32_t last = at;
+        if (!members[at])
+            continue;
+        while (last + 1 < machine->device_count && members[last + 1])
+            last++;
+        mpl_text_format(facts, "%s%u", count > 0 ? ", " : " GPU ",
+                        machine->devices[at].index);
+        if (last > at)
+            mpl_text_format(facts, " %s %u", last == at + 1 ? "and" : "to",
+                            machine->devices[last].index);
+        count += last - at + 1;
+        at = last;
+    }
+    if (count > 2)
+        mpl_text_add(facts, ", each with each");
+}
+
+static void add_pairs(mpl_text *facts, const memplan_machine *machine,
+                      const mpl_peer *like)
+{
+    bool is_first = true;
+    for (uint32_t at = 0; at < machine->peer_count; at++) {
+        const mpl_peer *const peer = &machine->peers[at];
+        const bool is_told = peer->from > peer->to &&
+                             is_linked(machine, like, peer->to, peer->from);
+        if (!is_like(peer, like) || is_told)
+            continue;
+        mpl_text_format(facts, "%s%u and %u", is_first ? " GPU " : ", ",
+                        machine->devices[peer->from].index,
+                        machine->devices[peer->to].index);
+        is_first = false;
+    }
+}
+
+static void paint_links(mpl_paint *paint, const memplan_machine *machine)
+{
+    enum { MOST = 256 }; /* of larger machines the JSON tells */
+    if (machine->device_count > MOST)
+        return;
+    for (uint32_t at = 0; at < machine->peer_count; at++) {
+        const mpl_peer *const peer = &machine->peers[at];
+        bool members[MOST] = {false};
+        bool is_told = false;
+        for (uint32_t before = 0; before < at && !is_told; before++)
+            is_told = is_like(&machine->peers[before], peer);
+        if (is_told)
+            continue;
+        mpl_text facts = {0};
+        paint_key(paint, MPL_INK_STRONG, "links");
+        mpl_text_add(&facts, peer->name);
+        add_speed(&facts, "each way", peer->bytes_per_second);
+        mpl_text_add(&facts, ":");
+        if (is_complete(machine, peer, members))
+            add_members(&facts, machine, members);
+        else
+            add_pairs(&facts, machine, peer);
+        mpl_paint_made(paint, MPL_INK_PLAIN, MARGIN + KEY_COLUMNS, &facts);
+    }
+}
+
 static void paint_disk(mpl_paint *paint, const mpl_disk *disk)
 {
     mpl_text facts = {0};
@@ -267,6 +368,7 @@ MPL_MACHINE_WRITER(mpl_machine_write_table)
         if (machine->node_count > 1 || !machine->nodes[at].is_allowed)
             paint_node(&paint, &machine->nodes[at]);
     paint_devices(&paint, machine);
+    paint_links(&paint, machine);
     paint_disk(&paint, &machine->disk);
     for (uint32_t at = 0; at < machine->note_count; at++) {
         if (at == 0)

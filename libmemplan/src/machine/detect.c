@@ -52,6 +52,7 @@ static memplan_status detect(memplan_machine *machine,
         return status;
     if (!mpl_topology_add_gpu_nodes(&topology, &tree) ||
         !mpl_gpu_read_amd(&topology, &tree) ||
+        !mpl_gpu_read_amd_links(&topology, &tree) ||
         !mpl_gpu_read_intel(&topology, &tree) ||
         !mpl_gpu_read_nvidia(machine, &topology, nvml_path(options)) ||
         !mpl_topology_add_board(&topology))
@@ -64,6 +65,8 @@ static memplan_status detect(memplan_machine *machine,
     status = mpl_topology_join(machine, &topology, error);
     if (status == MEMPLAN_OK && !mpl_visible_apply(machine, options))
         status = mpl_fail_memory(error);
+    if (status == MEMPLAN_OK)
+        status = mpl_topology_join_peers(machine, &topology, error);
     return status == MEMPLAN_OK ? mpl_machine_finish(machine, error) : status;
 }
 

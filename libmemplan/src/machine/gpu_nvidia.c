@@ -26,6 +26,13 @@ static const char *read_text(mpl_arena *arena, mpl_nvml_handle gpu,
     return mpl_arena_strdup(arena, text);
 }
 
+const char *mpl_nvml_address(mpl_arena *arena, const mpl_nvml_pci *pci)
+{
+    return mpl_arena_format(arena, "%04x:%02x:%02x.0",
+                            pci->domain & 0xffffffffU, pci->bus & 0xffU,
+                            pci->device & 0x1fU);
+}
+
 static bool read_pci(const mpl_nvml *nvml, mpl_nvml_handle gpu,
                      mpl_arena *arena, mpl_report *report)
 {
@@ -34,9 +41,7 @@ static bool read_pci(const mpl_nvml *nvml, mpl_nvml_handle gpu,
     if (nvml->pci == NULL || nvml->pci(gpu, &pci) != NVML_SUCCESS)
         return true;
     report->device_id = pci.device_and_vendor >> 16;
-    report->pci = mpl_arena_format(arena, "%04x:%02x:%02x.0",
-                                   pci.domain & 0xffffffffU, pci.bus & 0xffU,
-                                   pci.device & 0x1fU);
+    report->pci = mpl_nvml_address(arena, &pci);
     return report->pci != NULL;
 }
 
@@ -170,7 +175,8 @@ static bool read_gpu(const mpl_nvml *nvml, unsigned index, mpl_topology *to)
     report->is_integrated = result == NVML_NOT_SUPPORTED;
     read_bandwidth(nvml, gpu, report);
     read_capability(nvml, gpu, report);
-    return read_slices(nvml, gpu, to, place);
+    return mpl_gpu_read_nvlinks(nvml, gpu, to, place) &&
+           read_slices(nvml, gpu, to, place);
 }
 
 /* PCI shows a GPU that NVML should tell of. */

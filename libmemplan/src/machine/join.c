@@ -33,19 +33,6 @@ static uint32_t rank_of(const mpl_report *report)
     return rank;
 }
 
-/* "00000000:01:00.0" and "0000:01:00.0" are one address. */
-static bool same_address(const char *a, const char *b)
-{
-    while (a[0] == '0' && strchr(a, ':') - a > 4)
-        a++;
-    while (b[0] == '0' && strchr(b, ':') - b > 4)
-        b++;
-    for (; *a != '\0' && *b != '\0'; a++, b++)
-        if ((*a | 0x20) != (*b | 0x20))
-            return false;
-    return *a == *b;
-}
-
 static bool same_gpu(const mpl_report *a, const mpl_report *b)
 {
     if (a->uuid[0] != '\0' && strcmp(a->uuid, b->uuid) == 0)
@@ -53,7 +40,7 @@ static bool same_gpu(const mpl_report *a, const mpl_report *b)
     if (a->parent_uuid[0] != '\0' || b->parent_uuid[0] != '\0')
         return false; /* a MIG instance has its parent's address */
     if (strchr(a->pci, ':') != NULL && strchr(b->pci, ':') != NULL)
-        return same_address(a->pci, b->pci);
+        return mpl_pci_is_same(a->pci, b->pci);
     return a->pci[0] == '\0' && b->pci[0] == '\0' && a->uuid[0] == '\0' &&
            b->uuid[0] == '\0' && strcmp(a->source, b->source) != 0 &&
            strcmp(a->name, b->name) == 0;

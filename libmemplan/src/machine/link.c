@@ -4,6 +4,10 @@
  * of the bits on the line are data.
  *
  *     bytes = transfers * data bits / line bits / 8
+ *
+ * NVLink by NVIDIA's data sheets, which state both directions of all links of
+ * a GPU together: P100 160 GB/s of 4, V100 300 of 6, A100 600 of 12, H100 900
+ * of 18, B200 1,800 of 18.
  */
 #include "machine/link.h"
 
@@ -58,6 +62,29 @@ const char *mpl_link_rate_name(mpl_arena *arena, uint64_t bytes_per_second)
         }
     }
     return "";
+}
+
+static const struct {
+    const char *name;
+    uint64_t giga_bytes;
+} NVLINK[] = {
+    {"NVLink", 0}, /* NVML's number 0 is none */
+    {"NVLink 1.0", 20}, {"NVLink 2.0", 25}, {"NVLink 2.2", 25},
+    {"NVLink 3.0", 25}, {"NVLink 3.1", 25}, {"NVLink 4.0", 25},
+    {"NVLink 5.0", 50},
+};
+enum { NVLINKS = sizeof NVLINK / sizeof *NVLINK };
+
+uint64_t mpl_link_nvlink(uint32_t version)
+{
+    return version > 0 && version < NVLINKS
+               ? NVLINK[version].giga_bytes * UINT64_C(1000000000)
+               : MEMPLAN_UNKNOWN;
+}
+
+const char *mpl_link_nvlink_name(uint32_t version)
+{
+    return NVLINK[version < NVLINKS ? version : 0].name;
 }
 
 uint64_t mpl_link_rate_read(const char *text)

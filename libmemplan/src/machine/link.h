@@ -19,6 +19,11 @@ const char *mpl_link_pcie_name(mpl_arena *arena, uint32_t generation,
  * NULL: no memory. */
 const char *mpl_link_rate_name(mpl_arena *arena, uint64_t bytes_per_second);
 
+/* One NVLink of a version as NVML numbers them: its rate, or
+ * MEMPLAN_UNKNOWN; and "NVLink 4.0", or "NVLink". */
+uint64_t mpl_link_nvlink(uint32_t version);
+const char *mpl_link_nvlink_name(uint32_t version);
+
 /* "15.753846" 10^9 bytes a second, as lstopo writes it; 0 and junk are
  * unknown. */
 uint64_t mpl_link_rate_read(const char *text);

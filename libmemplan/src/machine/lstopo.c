@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A topology that lstopo recorded, formats 1 and 2:
+ * A topology that lstopo recorded, formats 1 to 3:
  *
  *     <topology version="2.0">
  *       <object type="Machine" ... > <info name= value= /> <object ...> ...
@@ -10,7 +10,8 @@
  * Objects nest. A PCIDev may hold the OSDev of several programming interfaces;
  * each becomes a report with the PCIDev's address. In format 1 an object's
  * subtype is an info named "Type", and a machine without NUMA has its memory
- * on the Machine itself.
+ * on the Machine itself. In format 3 the infos of the whole, such as the
+ * system's name, stand beside the objects and not in the Machine.
  */
 #include <stdio.h>
 #include <string.h>
@@ -123,6 +124,18 @@ static memplan_status open_node(mpl_lstopo *from, mpl_lstopo_frame *made,
     return MEMPLAN_OK;
 }
 
+/* An NVSwitch: hwloc says so even where PCI no longer answers; to PCI it is
+ * a bridge of NVIDIA's. */
+static bool is_switch(const mpl_lstopo *from, unsigned class_id,
+                      unsigned vendor_id)
+{
+    enum { BRIDGE = 0x06, NVIDIA = 0x10de };
+    char subtype[16] = "";
+    (void)mpl_xml_attribute(&from->xml, "subtype", subtype, sizeof subtype);
+    return strcmp(subtype, "NVSwitch") == 0 ||
+           (class_id >> 8 == BRIDGE && vendor_id == NVIDIA);
+}
+
 /* "0302 [10de:1eb8] [10de:12a2] a1": class, vendor and device. */
 static memplan_status open_pci(mpl_lstopo *from, mpl_lstopo_frame *made,
                                memplan_error *error)
@@ -134,8 +147,16 @@ static memplan_status open_pci(mpl_lstopo *from, mpl_lstopo_frame *made,
     unsigned device_id = 0;
     if (!mpl_xml_attribute(&from->xml, "pci_type", type, sizeof type) ||
         !mpl_xml_attribute(&from->xml, "pci_busid", address, sizeof address) ||
-        sscanf(type, "%4x [%4x:%4x]", &class_id, &vendor_id, &device_id) != 3 ||
-        !mpl_pci_is_gpu(class_id, vendor_id))
+        sscanf(type, "%4x [%4x:%4x]", &class_id, &vendor_id, &device_id) != 3)
+        return MEMPLAN_OK;
+    if (is_switch(from, class_id, vendor_id)) {
+        const char *const pci =
+            mpl_arena_strdup(from->topology->arena, address);
+        return pci != NULL && mpl_lstopo_add_end(from, UINT32_MAX, pci)
+                   ? MEMPLAN_OK
+                   : mpl_fail_memory(error);
+    }
+    if (!mpl_pci_is_gpu(class_id, vendor_id))
         return MEMPLAN_OK;
     if (from->topology->report_count == MPL_LSTOPO_MAX_REPORTS)
         return too_many(from, MPL_LSTOPO_MAX_REPORTS, "GPUs", error);
@@ -151,7 +172,8 @@ static memplan_status open_pci(mpl_lstopo *from, mpl_lstopo_frame *made,
     char rate[32];
     if (mpl_xml_attribute(&from->xml, "pci_link_speed", rate, sizeof rate))
         report->link_bytes_per_second = mpl_link_rate_read(rate);
-    if (report->pci == NULL)
+    if (report->pci == NULL ||
+        !mpl_lstopo_add_end(from, made->report, report->pci))
         return mpl_fail_memory(error);
     report->is_integrated = mpl_pci_is_integrated(report);
     return MEMPLAN_OK;
@@ -210,7 +232,9 @@ static memplan_status open_os_device(mpl_lstopo *from, mpl_lstopo_frame *made,
         report->vendor_id = pci->vendor_id;
         report->device_id = pci->device_id;
     }
-    return MEMPLAN_OK;
+    return mpl_lstopo_add_end(from, made->report, report->pci)
+               ? MEMPLAN_OK
+               : mpl_fail_memory(error);
 }
 
 static void read_allowed(mpl_lstopo *from)
@@ -284,11 +308,11 @@ static memplan_status check_version(const mpl_lstopo *from,
                         "XML: outermost element \"%s\": not a topology",
                         from->xml.name);
     (void)mpl_xml_attribute(&from->xml, "version", version, sizeof version);
-    if ((version[0] != '1' && version[0] != '2') || version[1] != '.')
+    if (version[0] < '1' || version[0] > '3' || version[1] != '.')
         return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, from->xml.attributes.at,
-                        "XML: topology format \"%.20s\": formats 1 and 2 are "
-                        "read; export it with lstopo of hwloc 2 (or "
-                        "--export-xml-flags v2)",
+                        "XML: topology format \"%.20s\": formats 1 to 3 are "
+                        "read; lstopo writes an older one with "
+                        "--export-xml-flags v2",
                         version);
     return MEMPLAN_OK;
 }
@@ -311,8 +335,16 @@ static memplan_status open_element(mpl_lstopo *from, memplan_error *error)
         mpl_lstopo_attribute_name(from);
     else if (strcmp(name, "memattr_value") == 0)
         mpl_lstopo_attribute_value(from);
+    else
+        mpl_lstopo_matrix_open(from, &made);
     from->frames[from->depth++] = made;
     return status;
+}
+
+static memplan_status close_element(mpl_lstopo *from, memplan_error *error)
+{
+    const mpl_lstopo_part part = from->frames[--from->depth].part;
+    return mpl_lstopo_matrix_close(from, part, error);
 }
 
 static memplan_status finish(mpl_lstopo *from, memplan_error *error)
@@ -321,7 +353,7 @@ static memplan_status finish(mpl_lstopo *from, memplan_error *error)
     if (topology->all_thread_count == 0)
         return mpl_fail(
             error, MEMPLAN_E_CORRUPT, 0,
-            "XML: a topology without any processor (MPL_LSTOPO_PU)");
+            "XML: a topology without any processor (PU)");
     if (topology->node_count == 0 && from->machine_memory_bytes > 0) {
         mpl_numa_node *const node = mpl_topology_add_node(topology, 0);
         if (node == NULL)
@@ -346,9 +378,9 @@ memplan_status mpl_topology_read_xml(mpl_topology *topology, const char *text,
             return status;
         if (event == MPL_XML_END)
             return finish(from, error);
-        if (event == MPL_XML_CLOSE)
-            from->depth--;
-        else if ((status = open_element(from, error)) != MEMPLAN_OK)
+        status = event == MPL_XML_CLOSE ? close_element(from, error)
+                                        : open_element(from, error);
+        if (status != MEMPLAN_OK)
             return status;
     }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The state of reading an lstopo XML: lstopo.c opens objects, lstopo_facts.c
- * reads what is said of them. */
+ * reads what is said of them, lstopo_matrix.c the links between them. */
 #ifndef MPL_MACHINE_LSTOPO_H
 #define MPL_MACHINE_LSTOPO_H
 
@@ -12,7 +12,10 @@
 enum {
     MPL_LSTOPO_MAX_NODES = 4096,
     MPL_LSTOPO_MAX_REPORTS = 1024,
-    MPL_LSTOPO_MAX_KINDS = 64
+    MPL_LSTOPO_MAX_KINDS = 64,
+    MPL_LSTOPO_MAX_ENDS = 2048,
+    MPL_LSTOPO_MAX_MATRIX = 64,
+    MPL_LSTOPO_MAX_JOINTS = 8192
 };
 
 /* The longest value of an info that is kept; longer ones are left out. */
@@ -30,6 +33,30 @@ typedef enum mpl_lstopo_type {
     MPL_LSTOPO_OS_DEVICE
 } mpl_lstopo_type;
 
+/* Of a matrix of distances. */
+typedef enum mpl_lstopo_part {
+    MPL_LSTOPO_NO_PART,
+    MPL_LSTOPO_MATRIX,  /* the whole, if it is one of links */
+    MPL_LSTOPO_INDEXES, /* some of its objects */
+    MPL_LSTOPO_VALUES   /* some of its values, row by row */
+} mpl_lstopo_part;
+
+/* What a matrix of links may name: a GPU's object, or an NVSwitch. */
+typedef struct mpl_lstopo_end {
+    uint64_t gp_index;
+    uint32_t report; /* of a GPU; UINT32_MAX: a switch */
+    const char *pci; /* of a switch */
+} mpl_lstopo_end;
+
+typedef struct mpl_lstopo_matrix {
+    const char *name; /* "NVLink", "XGMI"; NULL: none is open */
+    uint32_t count;   /* objects */
+    uint32_t index_count;
+    uint32_t value_count;
+    uint64_t gp_indexes[MPL_LSTOPO_MAX_MATRIX];
+    uint64_t values[MPL_LSTOPO_MAX_MATRIX * MPL_LSTOPO_MAX_MATRIX];
+} mpl_lstopo_matrix;
+
 /* An open object: what its infos belong to. Positions, since tables move;
  * UINT32_MAX: none. */
 typedef struct mpl_lstopo_frame {
@@ -37,6 +64,7 @@ typedef struct mpl_lstopo_frame {
     uint32_t node;      /* of a NUMANode */
     uint32_t near_node; /* the node beside its processors */
     uint32_t report;    /* of a PCIDev that is a GPU, or of an OSDev in one */
+    mpl_lstopo_part part;
     bool is_kind;       /* a cpukind */
     bool is_backend;    /* an OSDev of a programming interface */
 } mpl_lstopo_frame;
@@ -65,6 +93,10 @@ typedef struct mpl_lstopo {
     uint64_t
         kind_speeds[MPL_LSTOPO_MAX_KINDS]; /* comparable with each other only */
     mpl_lstopo_attribute attribute;
+    mpl_lstopo_end *ends;
+    uint64_t end_capacity;
+    uint32_t end_count;
+    mpl_lstopo_matrix matrix;
     mpl_lstopo_frame frames[MPL_XML_MAX_DEPTH];
 } mpl_lstopo;
 
@@ -76,6 +108,14 @@ memplan_status mpl_lstopo_kind(mpl_lstopo *from, mpl_lstopo_frame *made,
                                memplan_error *error);
 void mpl_lstopo_attribute_name(mpl_lstopo *from);
 void mpl_lstopo_attribute_value(mpl_lstopo *from);
+
+/* Remembers an object that links may end at. False: no memory. */
+bool mpl_lstopo_add_end(mpl_lstopo *from, uint32_t report, const char *pci);
+
+/* An element of a matrix, as it opens and as it closes. */
+void mpl_lstopo_matrix_open(mpl_lstopo *from, mpl_lstopo_frame *made);
+memplan_status mpl_lstopo_matrix_close(mpl_lstopo *from, mpl_lstopo_part part,
+                                       memplan_error *error);
 
 /* Kinds of cores, once all are known. False: no memory. */
 bool mpl_lstopo_finish_kinds(mpl_lstopo *from);

@@ -75,7 +75,7 @@ memplan_status mpl_lstopo_info(mpl_lstopo *from, memplan_error *error)
     else if (owner->type == MPL_LSTOPO_NUMA_NODE)
         return read_node_info(from, owner->node, name, value, error);
     else if (owner->type == MPL_LSTOPO_PACKAGE ||
-             owner->type == MPL_LSTOPO_MACHINE)
+             owner->type == MPL_LSTOPO_MACHINE || from->depth == 1)
         is_kept = read_machine_info(from->topology, name, value);
     else if (owner->report != UINT32_MAX &&
              (owner->type == MPL_LSTOPO_PCI_DEVICE || owner->is_backend))

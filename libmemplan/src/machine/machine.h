@@ -121,12 +121,13 @@ typedef struct mpl_disk {
     mpl_figure read_bytes_per_second;
 } mpl_disk;
 
-/* A link between two devices, in one direction; nobody fills it yet. */
+/* A link between two devices beside their links to the host, in one
+ * direction. */
 typedef struct mpl_peer {
     uint32_t from; /* position in devices */
     uint32_t to;
     mpl_figure bytes_per_second;
-    const char *name; /* "NVLink", "XGMI" */
+    const char *name; /* "NVLink 4.0 x18", "XGMI" */
 } mpl_peer;
 
 typedef enum mpl_pool_kind {

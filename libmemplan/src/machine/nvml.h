@@ -17,7 +17,15 @@ enum {
     NVML_GPU_IS_LOST = 15,
     NVML_VERSION_MISMATCH = 18,
     NVML_CLOCK_MEMORY = 2,
-    NVML_TEXT_BYTES = 96
+    NVML_TEXT_BYTES = 96,
+    NVML_MAX_LINKS = 64, /* beyond any GPU's; the driver refuses the first
+                            that is not there */
+    NVML_ENABLED = 1,
+    NVML_END_GPU = 0, /* what an NVLink goes to */
+    NVML_END_NPU = 1,
+    NVML_END_SWITCH = 2,
+    NVML_FIELD_LINK_MEGABYTES = 90, /* a second, of each active link */
+    NVML_VALUE_UNSIGNED = 1
 };
 
 typedef struct mpl_nvml_device *mpl_nvml_handle;
@@ -47,6 +55,20 @@ typedef struct mpl_nvml_pci {
     unsigned subsystem;
     char bus_id[32];
 } mpl_nvml_pci;
+
+/* One answer of the call that reads many figures. */
+typedef struct mpl_nvml_field {
+    unsigned id;
+    unsigned scope;
+    long long timestamp;
+    long long latency_us;
+    int value_type;
+    int result;
+    union {
+        unsigned number;
+        unsigned long long raw;
+    } value;
+} mpl_nvml_field;
 
 /*   member    type    symbols, the newest first */
 #define MPL_NVML_CALLS(CALL)                                                  \
@@ -81,7 +103,18 @@ typedef struct mpl_nvml_pci {
     CALL(mig_count, int (*)(mpl_nvml_handle, unsigned *),                     \
          "nvmlDeviceGetMaxMigDeviceCount", NULL)                              \
     CALL(mig_handle, int (*)(mpl_nvml_handle, unsigned, mpl_nvml_handle *),   \
-         "nvmlDeviceGetMigDeviceHandleByIndex", NULL)
+         "nvmlDeviceGetMigDeviceHandleByIndex", NULL)                         \
+    CALL(link_state, int (*)(mpl_nvml_handle, unsigned, unsigned *),          \
+         "nvmlDeviceGetNvLinkState", NULL)                                    \
+    CALL(link_version, int (*)(mpl_nvml_handle, unsigned, unsigned *),        \
+         "nvmlDeviceGetNvLinkVersion", NULL)                                  \
+    CALL(link_end, int (*)(mpl_nvml_handle, unsigned, mpl_nvml_pci *),        \
+         "nvmlDeviceGetNvLinkRemotePciInfo_v2",                               \
+         "nvmlDeviceGetNvLinkRemotePciInfo")                                  \
+    CALL(link_end_type, int (*)(mpl_nvml_handle, unsigned, unsigned *),       \
+         "nvmlDeviceGetNvLinkRemoteDeviceType", NULL)                         \
+    CALL(fields, int (*)(mpl_nvml_handle, int, mpl_nvml_field *),             \
+         "nvmlDeviceGetFieldValues", NULL)
 
 /* A call that the library does not have is NULL. */
 typedef struct mpl_nvml {

@@ -31,6 +31,8 @@ static memplan_status read_topology(memplan_machine *machine,
         return status;
     mpl_topology_take(machine, &topology);
     status = mpl_topology_join(machine, &topology, error);
+    if (status == MEMPLAN_OK)
+        status = mpl_topology_join_peers(machine, &topology, error);
     return status == MEMPLAN_OK ? mpl_machine_finish(machine, error) : status;
 }
 

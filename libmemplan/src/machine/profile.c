@@ -13,7 +13,7 @@
 #include "base/failure.h"
 #include "base/json.h"
 
-enum { MAX_ITEMS = 4096, MAX_WORDS = 256 };
+enum { MAX_ITEMS = 4096, MAX_WORDS = 256, MAX_PEERS = 65536 };
 
 /* The first failure is kept; reading goes on, and is checked at the end. */
 typedef struct reader {
@@ -316,6 +316,37 @@ static void read_devices(reader *from, mpl_json_value root)
     }
 }
 
+/* A device's position by its index, as peers name it. */
+static uint32_t read_end(reader *from, mpl_json_value peer, const char *key)
+{
+    const memplan_machine *const machine = from->machine;
+    const uint32_t index = read_small(from, peer, key, UINT32_MAX);
+    for (uint32_t at = 0; at < machine->device_count; at++)
+        if (machine->devices[at].index == index)
+            return at;
+    refuse(from, key, "the index of a device");
+    return 0;
+}
+
+static void read_peers(reader *from, mpl_json_value root)
+{
+    uint64_t count;
+    memplan_machine *const machine = from->machine;
+    const mpl_json_value array =
+        read_array(from, root, "peers", MAX_PEERS, &count);
+    machine->peers = keep_items(from, count, sizeof *machine->peers);
+    mpl_json_walk walk = mpl_json_begin(array);
+    while (machine->peers != NULL && machine->peer_count < count &&
+           mpl_json_next(&walk)) {
+        mpl_peer *const peer = &machine->peers[machine->peer_count++];
+        peer->from = read_end(from, walk.value, "from");
+        peer->to = read_end(from, walk.value, "to");
+        peer->name = read_text(from, walk.value, "name");
+        peer->bytes_per_second =
+            read_figure(from, walk.value, "bytes_per_second");
+    }
+}
+
 static void read_disk(reader *from, mpl_json_value root)
 {
     const mpl_json_value disk = mpl_json_get(root, "disk");
@@ -371,6 +402,7 @@ memplan_status mpl_profile_read(memplan_machine *machine, const uint8_t *text,
         read_host(&from, root);
         read_cpu(&from, root);
         read_devices(&from, root);
+        read_peers(&from, root);
         read_disk(&from, root);
         read_notes(&from, root);
         status = from.status;

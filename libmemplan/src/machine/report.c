@@ -70,6 +70,18 @@ mpl_numa_node *mpl_topology_add_node(mpl_topology *topology, uint32_t index)
     return &nodes[topology->node_count++];
 }
 
+bool mpl_topology_add_joint(mpl_topology *topology, mpl_joint joint)
+{
+    mpl_joint *const joints = mpl_arena_grow(
+        topology->arena, topology->joints, topology->joint_count,
+        &topology->joint_capacity, sizeof *joints);
+    if (joints == NULL)
+        return false;
+    topology->joints = joints;
+    joints[topology->joint_count++] = joint;
+    return true;
+}
+
 mpl_memory_kind mpl_node_kind(const char *subtype)
 {
     static const struct {
@@ -86,6 +98,18 @@ mpl_memory_kind mpl_node_kind(const char *subtype)
         if (strcmp(KINDS[at].subtype, subtype) == 0)
             return KINDS[at].kind;
     return MPL_MEMORY_DRAM;
+}
+
+bool mpl_pci_is_same(const char *a, const char *b)
+{
+    while (a[0] == '0' && strchr(a, ':') - a > 4)
+        a++;
+    while (b[0] == '0' && strchr(b, ':') - b > 4)
+        b++;
+    for (; *a != '\0' && *b != '\0'; a++, b++)
+        if ((*a | 0x20) != (*b | 0x20))
+            return false;
+    return *a == *b;
 }
 
 bool mpl_pci_is_gpu(uint32_t class_id, uint32_t vendor_id)

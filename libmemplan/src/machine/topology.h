@@ -38,18 +38,33 @@ typedef struct mpl_report {
     uint64_t link_bytes_per_second;
 } mpl_report;
 
+/* What one source says of one link that a GPU has to another, or to a switch
+ * that joins several, in one direction. Ends are PCI addresses. */
+typedef struct mpl_joint {
+    const char *source; /* "nvml", "amdgpu", "hwloc" */
+    const char *name;   /* "NVLink 4.0", "XGMI" */
+    const char *from;   /* a GPU */
+    const char *to;     /* a GPU or a switch; "" for a switch without one */
+    uint64_t bytes_per_second; /* or MEMPLAN_UNKNOWN */
+    uint32_t lanes;            /* links of one kind; 0: not told */
+    bool is_to_switch;
+} mpl_joint;
+
 typedef struct mpl_topology {
     mpl_arena *arena; /* of the machine: everything here lives in it */
     mpl_numa_node *nodes;
     mpl_report *reports;
+    mpl_joint *joints;
     mpl_cpu_kind *kinds;
     const char *cpu_model;
     const char *product; /* of the board's maker: "NVIDIA_DGX_Spark" */
     const char *system;  /* "Linux", "Darwin" */
     uint64_t node_capacity;
     uint64_t report_capacity;
+    uint64_t joint_capacity;
     uint32_t node_count;
     uint32_t report_count;
+    uint32_t joint_count;
     uint32_t kind_count;
     uint32_t package_count;
     uint32_t core_count;
@@ -66,6 +81,9 @@ mpl_report *mpl_topology_add_report(mpl_topology *topology,
                                     const char *source);
 mpl_numa_node *mpl_topology_add_node(mpl_topology *topology, uint32_t index);
 
+/* Keeps one more link. False: no memory. */
+bool mpl_topology_add_joint(mpl_topology *topology, mpl_joint joint);
+
 /* A node's kind from the subtype that hwloc gives it; NULL is DRAM. */
 mpl_memory_kind mpl_node_kind(const char *subtype);
 
@@ -75,6 +93,9 @@ const char *mpl_text_trimmed(mpl_arena *arena, const char *text);
 /* One fact that a GPU's object carries, under hwloc's name for it. */
 bool mpl_report_fact(mpl_arena *arena, mpl_report *report, const char *name,
                      const char *value);
+
+/* "00000000:01:00.0" and "0000:01:00.0" are one address. */
+bool mpl_pci_is_same(const char *a, const char *b);
 
 /* The vendor and the class say that this is a GPU an engine may run on: a
  * display controller or accelerator of NVIDIA, AMD or Intel. */
@@ -95,7 +116,7 @@ bool mpl_topology_add_board(mpl_topology *topology);
 memplan_status mpl_topology_detect(mpl_topology *topology,
                                    memplan_error *error);
 
-/* An lstopo XML of format 1 or 2. */
+/* An lstopo XML of format 1, 2 or 3. */
 memplan_status mpl_topology_read_xml(mpl_topology *topology, const char *text,
                                      uint64_t size, memplan_error *error);
 
@@ -116,5 +137,11 @@ void mpl_topology_take(memplan_machine *machine, const mpl_topology *topology);
 memplan_status mpl_topology_join(memplan_machine *machine,
                                  const mpl_topology *topology,
                                  memplan_error *error);
+
+/* Gives the links between devices to the machine, whose devices stand in
+ * their order. */
+memplan_status mpl_topology_join_peers(memplan_machine *machine,
+                                       const mpl_topology *topology,
+                                       memplan_error *error);
 
 #endif

@@ -43,13 +43,6 @@ bool mpl_tree_is_denied(const mpl_tree *tree, const char *path, ...)
 bool mpl_tree_list(const mpl_tree *tree, mpl_arena *arena, const char ***out,
                    uint32_t *out_count, const char *path);
 
-/* The number at the start of a text, decimal or 0x. */
-bool mpl_tree_parse(const char *text, uint64_t *out);
-
-/* The file is there but cannot be read: no permission, or not a file. */
-bool mpl_tree_is_denied(const mpl_tree *tree, const char *path, ...)
-    __attribute__((format(printf, 2, 3)));
-
 /* The number after "key" and a colon or spaces on a line of its own in a
  * text, such as "MemTotal:  24684096 kB" (the unit is not applied). */
 bool mpl_tree_field(const char *text, const char *key, uint64_t *out);

@@ -6,8 +6,13 @@
  *     init=9                          what nvmlInit returns
  *     name=Tesla T4|total=1024|...    one line a GPU
  *
+ * nvlink=4:0:18:0,switch,npu,off lists a GPU's links, all of NVML's version
+ * number 4: to the GPU at 0:18:0, to a switch, to a POWER processor, and one
+ * that is not active; speed= is what the driver says of each in 10^6 bytes a
+ * second.
+ *
  * A field that is absent is not supported. Built three times: as it is, as an
- * old version (FAKE_OLD: no second memory call), and without what every
+ * old version (FAKE_OLD: no second memory call, no types of links' ends), and without what every
  * version has (FAKE_EMPTY).
  */
 #include <stdio.h>
@@ -18,7 +23,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-enum { MAX_LINES = 64, LINE_BYTES = 512, SLICES = 8 };
+enum { MAX_LINES = 64, LINE_BYTES = 1024, SLICES = 8 };
 
 /* Handles are numbers: 1 + GPU, or 1000 + 10 * GPU + slice. */
 static long number_of(mpl_nvml_handle handle)
@@ -272,6 +277,100 @@ EXPORT int nvmlDeviceGetMigDeviceHandleByIndex(mpl_nvml_handle gpu,
     if (read_number(slice, "total", &total) != NVML_SUCCESS)
         return 6; /* not found */
     *out = slice;
+    return NVML_SUCCESS;
+}
+
+/* The end of one of a GPU's links, as it is written. */
+static int read_link(mpl_nvml_handle gpu, unsigned link, char *out)
+{
+    char links[LINE_BYTES];
+    if (number_of(gpu) >= 1000 ||
+        !read_field(gpu_of(gpu), "nvlink", links, sizeof links))
+        return NVML_NOT_SUPPORTED;
+    char *at = strchr(links, ':');
+    for (unsigned skipped = 0; at != NULL && skipped < link; skipped++)
+        at = strchr(at + 1, ',');
+    if (at == NULL)
+        return 2; /* invalid argument */
+    at[1 + strcspn(at + 1, ",")] = '\0';
+    (void)snprintf(out, 64, "%s", at + 1);
+    return NVML_SUCCESS;
+}
+
+EXPORT int nvmlDeviceGetNvLinkState(mpl_nvml_handle gpu, unsigned link,
+                                    unsigned *out);
+EXPORT int nvmlDeviceGetNvLinkState(mpl_nvml_handle gpu, unsigned link,
+                                    unsigned *out)
+{
+    char end[64];
+    const int result = read_link(gpu, link, end);
+    if (result == NVML_SUCCESS)
+        *out = strcmp(end, "off") != 0;
+    return result;
+}
+
+EXPORT int nvmlDeviceGetNvLinkVersion(mpl_nvml_handle gpu, unsigned link,
+                                      unsigned *out);
+EXPORT int nvmlDeviceGetNvLinkVersion(mpl_nvml_handle gpu, unsigned link,
+                                      unsigned *out)
+{
+    (void)link;
+    return read_unsigned(gpu, "nvlink", out);
+}
+
+EXPORT int nvmlDeviceGetNvLinkRemotePciInfo_v2(mpl_nvml_handle gpu,
+                                               unsigned link,
+                                               mpl_nvml_pci *out);
+EXPORT int nvmlDeviceGetNvLinkRemotePciInfo_v2(mpl_nvml_handle gpu,
+                                               unsigned link,
+                                               mpl_nvml_pci *out)
+{
+    char end[64];
+    const int result = read_link(gpu, link, end);
+    if (result != NVML_SUCCESS)
+        return result;
+    memset(out, 0, sizeof *out);
+    if (strcmp(end, "npu") == 0) {
+        out->domain = 4;
+        out->device_and_vendor = 0x04ea1014;
+    } else if (strcmp(end, "switch") == 0) {
+        out->bus = 0x61 + link;
+        out->device_and_vendor = 0x1ac210de;
+    } else {
+        (void)sscanf(end, "%x:%x:%x", &out->domain, &out->bus, &out->device);
+        out->device_and_vendor = 0x20b210de;
+    }
+    return NVML_SUCCESS;
+}
+
+#ifndef FAKE_OLD
+EXPORT int nvmlDeviceGetNvLinkRemoteDeviceType(mpl_nvml_handle gpu,
+                                               unsigned link, unsigned *out);
+EXPORT int nvmlDeviceGetNvLinkRemoteDeviceType(mpl_nvml_handle gpu,
+                                               unsigned link, unsigned *out)
+{
+    char end[64];
+    const int result = read_link(gpu, link, end);
+    if (result == NVML_SUCCESS)
+        *out = strcmp(end, "switch") == 0 ? NVML_END_SWITCH
+               : strcmp(end, "npu") == 0  ? NVML_END_NPU
+                                          : NVML_END_GPU;
+    return result;
+}
+#endif
+
+EXPORT int nvmlDeviceGetFieldValues(mpl_nvml_handle gpu, int count,
+                                    mpl_nvml_field *fields);
+EXPORT int nvmlDeviceGetFieldValues(mpl_nvml_handle gpu, int count,
+                                    mpl_nvml_field *fields)
+{
+    for (int at = 0; at < count; at++) {
+        fields[at].value_type = NVML_VALUE_UNSIGNED;
+        fields[at].result =
+            fields[at].id == NVML_FIELD_LINK_MEGABYTES
+                ? read_unsigned(gpu, "speed", &fields[at].value.number)
+                : NVML_NOT_SUPPORTED;
+    }
     return NVML_SUCCESS;
 }
 

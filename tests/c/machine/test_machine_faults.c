@@ -74,11 +74,20 @@ static void make_files(void)
         "<object type=\"NUMANode\" os_index=\"0\" "
         "local_memory=\"1073741824\" gp_index=\"4\"/>"
         "<object type=\"PU\" os_index=\"0\"/>"
-        "<object type=\"PCIDev\" pci_busid=\"0000:18:00.0\" "
+        "<object type=\"PCIDev\" gp_index=\"8\" subtype=\"NVSwitch\" "
+        "pci_busid=\"0000:61:00.0\" pci_type=\"0680 [10de:1ac2] [0000:0000] "
+        "a1\"/>"
+        "<object type=\"PCIDev\" gp_index=\"9\" pci_busid=\"0000:19:00.0\" "
+        "pci_type=\"0302 [10de:1eb8] [10de:12a2] a1\"/>"
+        "<object type=\"PCIDev\" gp_index=\"7\" pci_busid=\"0000:18:00.0\" "
         "pci_type=\"0302 [10de:1eb8] [10de:12a2] a1\" "
         "pci_link_speed=\"15.75\"><object type=\"OSDev\" name=\"cuda0\">"
         "<info name=\"GPUModel\" value=\"Tesla T4\"/></object></object>"
-        "</object><cpukind cpuset=\"0x1\"/><cpukind cpuset=\"0x2\"/>"
+        "</object><distances2hetero nbobjs=\"3\" name=\"NVLinkBandwidth\">"
+        "<indexes>PCIDev:7 PCIDev:8 PCIDev:9</indexes>"
+        "<u64values>0 25000 25000 25000 0 25000 25000 25000 0</u64values>"
+        "</distances2hetero>"
+        "<cpukind cpuset=\"0x1\"/><cpukind cpuset=\"0x2\"/>"
         "</topology>");
     cr_assert_eq(parse_words(&machine, NULL), MEMPLAN_OK);
     cr_assert_eq(memplan_machine_render(&text, machine, "json", NULL, NULL),
@@ -86,9 +95,13 @@ static void make_files(void)
     (void)folder_write_text(&place, "profile.json", text);
     memplan_text_free(text);
     memplan_machine_free(machine);
-    cr_assert_eq(setenv("FAKE_NVML",
-                        MEMPLAN_TEST_ROOT "/machines/workstation/nvml.txt",
-                        1),
+    const char *const nvml = folder_write_text(
+        &place, "nvml.txt",
+        "name=NVIDIA GeForce RTX 3090|uuid=GPU-a|pci=0:1:0|id=0x220410de|"
+        "total=25769803776|nvlink=4:0:2:0,switch\n"
+        "name=NVIDIA GeForce RTX 3090|uuid=GPU-b|pci=0:2:0|id=0x220410de|"
+        "total=25769803776|nvlink=4:0:1:0,switch\n");
+    cr_assert_eq(setenv("FAKE_NVML", nvml, 1),
                  0);
     /* What simdjson learns of the processor, once in a process, is not to be
      * refused. */

@@ -110,8 +110,8 @@ Test(xml, refusals_name_the_place)
     } CASES[] = {
         {"", MEMPLAN_E_CORRUPT, "no element"},
         {"<topology version=\"2.0\"/>", MEMPLAN_E_CORRUPT, "processor"},
-        {"<topology version=\"3.0\"></topology>", MEMPLAN_E_UNSUPPORTED,
-         "\"3.0\""},
+        {"<topology version=\"4.0\"></topology>", MEMPLAN_E_UNSUPPORTED,
+         "\"4.0\""},
         {"<topology version=\"20\"></topology>", MEMPLAN_E_UNSUPPORTED,
          "\"20\""},
         {"<html></html>", MEMPLAN_E_CORRUPT, "\"html\""},
