@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """libmemplan.so through ctypes, as far as the oracles need it."""
 import ctypes
+import json
 import os
 
 U64 = ctypes.c_uint64
@@ -49,6 +50,7 @@ class Library:
         self.lib = ctypes.CDLL(path or default_path())
         self.lib.memplan_model_free.restype = None
         self.lib.memplan_model_describe.restype = None
+        self.lib.memplan_text_free.restype = None
 
     def read(self, path):
         """(info, tensors, units) of a model, as plain Python."""
@@ -83,3 +85,21 @@ class Library:
             return totals, tensors, units
         finally:
             self.lib.memplan_model_free(model)
+
+    def render(self, path):
+        """What the library's report of a model says, as JSON."""
+        model = ctypes.c_void_p()
+        text = ctypes.c_void_p()
+        error = Error()
+        status = self.lib.memplan_model_open(
+            ctypes.byref(model), os.fsencode(path), None, ctypes.byref(error))
+        if status == 0:
+            status = self.lib.memplan_model_render(
+                ctypes.byref(text), model, b"json", None, ctypes.byref(error))
+            self.lib.memplan_model_free(model)
+        if status != 0:
+            raise Refused(error.message.decode(errors="replace"))
+        try:
+            return json.loads(ctypes.string_at(text.value))
+        finally:
+            self.lib.memplan_text_free(text)

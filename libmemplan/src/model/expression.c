@@ -314,6 +314,18 @@ static mpl_value round_real(const mpl_expression *at,
         at->operation == MPL_OP_CEIL ? ceil(value.real) : trunc(value.real)));
 }
 
+/* The root of a whole number, rounded down. */
+static mpl_value whole_root(const mpl_expression *at,
+                            mpl_evaluation *evaluation)
+{
+    const mpl_value value = mpl_expression_value(at->a, evaluation);
+    if (!is_whole(&value))
+        return blame(at->a, "where a whole number must be", evaluation);
+    if (value.integer < 0 || !(to_real(&value) < EXACT_REAL))
+        return blame(at->a, "which is out of range", evaluation);
+    return value_of_integer((int64_t)sqrt(to_real(&value)));
+}
+
 static mpl_value extreme(const mpl_expression *at, mpl_evaluation *evaluation)
 {
     const mpl_value a = mpl_expression_value(at->a, evaluation);
@@ -385,6 +397,8 @@ static mpl_value evaluate(const mpl_expression *at, mpl_evaluation *evaluation)
     case MPL_OP_INT:
     case MPL_OP_CEIL:
         return round_real(at, evaluation);
+    case MPL_OP_ISQRT:
+        return whole_root(at, evaluation);
     case MPL_OP_MIN:
     case MPL_OP_MAX:
         return extreme(at, evaluation);

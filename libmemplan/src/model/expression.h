@@ -6,7 +6,7 @@
  *
  *     A if C else B   or and not   == != < <= > >= in is   + - * / // %
  *     key   key[i]   [1, 2]   "text"   None True False
- *     int() ceil() min() max() len()
+ *     int() ceil() min() max() len() isqrt()
  */
 #ifndef MPL_MODEL_EXPRESSION_H
 #define MPL_MODEL_EXPRESSION_H

@@ -28,6 +28,7 @@ typedef enum mpl_operation {
     MPL_OP_MODULO,
     MPL_OP_INT,
     MPL_OP_CEIL,
+    MPL_OP_ISQRT,
     MPL_OP_MIN,
     MPL_OP_MAX,
     MPL_OP_LEN

@@ -140,7 +140,7 @@ typedef struct word_row {
 
 static const word_row FUNCTIONS[] = {
     {"int", MPL_OP_INT}, {"ceil", MPL_OP_CEIL}, {"min", MPL_OP_MIN},
-    {"max", MPL_OP_MAX}, {"len", MPL_OP_LEN},
+    {"max", MPL_OP_MAX}, {"len", MPL_OP_LEN}, {"isqrt", MPL_OP_ISQRT},
 };
 
 static mpl_expression *parse_name(parser *in)

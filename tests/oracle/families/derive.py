@@ -21,6 +21,7 @@ warnings.filterwarnings("ignore")
 
 import logging  # noqa: E402
 
+import transformers  # noqa: E402
 from transformers import CONFIG_MAPPING, AutoConfig  # noqa: E402
 from transformers.models.auto import modeling_auto as auto  # noqa: E402
 
@@ -300,7 +301,9 @@ def derive(model_type, count=32):
             family.use_names(line.partition("[")[2].rpartition("]")[0])
         body += ["  " * indent + line for indent, line in text]
     keys = KeyWriter(family).lines()
-    head = [f"family {model_type}"]
+    head = [f"family {model_type}",
+            f"# {roles[chosen].__name__} of Transformers "
+            f"{transformers.__version__}"]
     head += [f"role {role} {cls.__name__}" for role, cls in roles.items()
              if role in ("base", "causal")]
     head.append(f"role default {roles[chosen].__name__}")

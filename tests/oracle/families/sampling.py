@@ -163,7 +163,8 @@ class Sampler:
         source = inspect.getsource(inspect.getmodule(model_class))
         for name in LOOSE:  # read from the configuration, yet no field of it
             if f'(config, "{name}"' in source and name not in self.fields \
-                    and not hasattr(self.config_class, name):
+                    and not hasattr(self.config_class, name) and name not in \
+                    (getattr(self.config_class, "attribute_map", None) or ()):
                 self.fields[name] = (None, "int | None")
         self.resolved = flatten(config.to_dict())
         for key in self.resolved:

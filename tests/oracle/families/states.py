@@ -2,7 +2,10 @@
 """What a model keeps between tokens, layer by layer: a forward pass on the
 meta device fills the cache that the class makes, and its shapes are read.
 """
+import re
+
 import torch
+from torch import nn
 
 SEQUENCES = 2
 TOKENS = 11  # no kernel and no count of heads is the same
@@ -49,8 +52,43 @@ def layer_row(layer):
     return row
 
 
+# Modules that route tokens to experts: which one gets a token needs data.
+ROUTERS = re.compile(r"(MoE|Moe|MOE|SparseMoeBlock|Experts|Router\w*)$")
+
+
+def stand_in(hidden, *_, **__):
+    """Keeps nothing, and leaves tokens as they are."""
+    return hidden
+
+
+def stand_in_pair(hidden, *_, **__):
+    return hidden, None
+
+
 def read_cache(model):
-    """Rows of each layer, or None where the model keeps no cache."""
+    """Rows of each layer, or None where the model keeps no cache. Experts
+    keep nothing between tokens: where the meta device cannot route to them,
+    something that gives its input back stands in for their module."""
+    try:
+        return run(model)
+    except (NotImplementedError, RuntimeError):
+        pass
+    routed = [m for m in model.modules() if ROUTERS.search(type(m).__name__)
+              and not isinstance(m, nn.ModuleList)]
+    for forward in (stand_in, stand_in_pair):
+        for module in routed:
+            module.forward = forward
+        try:
+            return run(model)
+        except Exception as error:
+            failure = error
+        finally:
+            for module in routed:
+                del module.forward
+    raise failure
+
+
+def run(model):
     tokens = torch.ones(SEQUENCES, TOKENS, dtype=torch.long, device="meta")
     inputs = {"input_ids": tokens, "use_cache": True}
     if getattr(model.config, "is_encoder_decoder", False):
