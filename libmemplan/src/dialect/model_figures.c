@@ -35,8 +35,11 @@ static void add_layer(mpl_state_figures *figures, const mpl_state *state,
     add_or_unknown(&figures->token_bytes, is_known, token_bytes);
     add_or_unknown(&figures->context_bytes, is_bounded, layer_bytes);
     add_or_unknown(&figures->fixed_bytes, true, state->fixed_bytes);
+    add_or_unknown(&figures->fixed_bytes, true,
+                   state->fixed_elements * FP16_BYTES);
     figures->cached_layers += token_bytes > 0;
-    figures->fixed_layers += state->fixed_bytes > 0;
+    figures->fixed_layers +=
+        state->fixed_bytes > 0 || state->fixed_elements > 0;
     if (token_bytes > 0 && state->window_tokens > 0) {
         figures->windowed_layers++;
         figures->window_tokens =
@@ -50,7 +53,7 @@ mpl_state_figures mpl_model_state(const memplan_model *model)
     for (uint32_t index = 0; index < model->unit_count; index++) {
         const mpl_state *const state = &model->units[index].state;
         if (state->key_elements > 0 || state->value_elements > 0 ||
-            state->fixed_bytes > 0)
+            state->fixed_bytes > 0 || state->fixed_elements > 0)
             add_layer(&figures, state, model->facts.context_tokens);
     }
     return figures;

@@ -11,6 +11,7 @@
 #include "base/checked.h"
 #include "base/failure.h"
 #include "model/architecture_units.h"
+#include "model/layer_state.h"
 
 enum {
     MAX_NAME = 512,
@@ -19,7 +20,7 @@ enum {
     MAX_USES = 8           /* trees in trees */
 };
 
-/* No dimension and no state of a real model comes near. */
+/* No dimension of a real model comes near. */
 static const uint64_t MAX_SIZE = UINT64_C(1) << 40;
 
 typedef struct builder {
@@ -146,24 +147,9 @@ static memplan_status add_tensor(builder *to, const mpl_node *node,
 static memplan_status add_state(builder *to, const mpl_node *node,
                                 mpl_evaluation *with)
 {
-    uint64_t values[3] = {0};
     if (to->block == NULL || !to->is_trunk)
         return MEMPLAN_OK;
-    for (uint32_t at = 0; at < node->argument_count && at < 3; at++) {
-        const mpl_value value = mpl_expression_value(node->arguments[at], with);
-        if (at == 2 && value.kind == MPL_VALUE_NONE)
-            break; /* a null window is none */
-        values[at] = mpl_expression_count(node->arguments[at], MAX_SIZE, with);
-    }
-    mpl_state *const state = &to->block->state;
-    if (node->kind == MPL_NODE_FIXED) {
-        state->fixed_bytes += values[0];
-        return with->status;
-    }
-    state->key_elements += values[0];
-    state->value_elements += values[1];
-    state->window_tokens = values[2];
-    return with->status;
+    return mpl_layer_state_add(&to->block->state, node, with);
 }
 
 /* Children of a module that is a unit, or that lies inside one. */
@@ -382,8 +368,13 @@ static memplan_status walk_node(builder *to, const mpl_node *node,
     case MPL_NODE_TIE:
         return add_tie(to, node, with);
     case MPL_NODE_CACHE:
+    case MPL_NODE_INDEXER:
+    case MPL_NODE_CROSS:
     case MPL_NODE_FIXED:
         return add_state(to, node, with);
+    case MPL_NODE_ENCODER:
+        return mpl_encoder_tokens(&to->model->facts.encoder_tokens, node,
+                                  with);
     case MPL_NODE_KIND_COUNT:
         break;
     }
@@ -415,8 +406,7 @@ memplan_status mpl_architecture_build(mpl_architecture *out,
 {
     builder to = {.model = model, .out = out, .dtype = dtype, .is_trunk = true};
     *out = (mpl_architecture){
-        .root = mpl_scope_create(model->arena, family, config, "",
-                                 mpl_dtype_block_bytes(dtype)),
+        .root = mpl_scope_create(model->arena, family, config, ""),
     };
     if (out->root == NULL)
         return mpl_fail_memory(error);

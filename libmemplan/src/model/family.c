@@ -86,7 +86,7 @@ static memplan_status parse_keys(mpl_family *family, memplan_error *error)
     mpl_line *defaults = NULL;
     mpl_line *counts = NULL;
     for (uint32_t pass = 0; pass < 2; pass++) {
-        uint32_t count = 1;
+        uint32_t count = 0;
         at = family->text;
         while (mpl_line_next(&line, &at, end)) {
             if (line.indent > 0 || !mpl_line_word(&line, &word) ||
@@ -112,9 +112,8 @@ static memplan_status parse_keys(mpl_family *family, memplan_error *error)
         if (family->keys == NULL || defaults == NULL || counts == NULL)
             return mpl_fail_memory(error);
     }
-    family->keys[MPL_SLOT_DTYPE_BYTES].name = "dtype_bytes";
     family->key_count = (uint32_t)capacity;
-    for (uint32_t index = 1; index < family->key_count; index++) {
+    for (uint32_t index = 0; index < family->key_count; index++) {
         mpl_key *const key = &family->keys[index];
         if (!key->has_default)
             continue;
@@ -197,7 +196,7 @@ bool mpl_family_has_class(const mpl_family *family, const char *name)
 
 static const char *const KINDS[MPL_NODE_KIND_COUNT] = {
     "param", "buffer", "list", "module", "when",
-    "use",   "tie",    "cache", "fixed",
+    "use",   "tie",    "cache", "indexer", "cross",  "fixed", "encoder",
 };
 
 typedef struct flag_row {
@@ -314,8 +313,8 @@ static bool parse_node(mpl_node *node, const mpl_family *family,
         return parse_condition(node, family, &line);
     if (kind == MPL_NODE_USE && !take_word(&node->target, family, &line))
         return false;
-    if (kind != MPL_NODE_CACHE && kind != MPL_NODE_FIXED &&
-        !take_word(&node->name, family, &line))
+    const bool is_state = kind >= MPL_NODE_CACHE && kind <= MPL_NODE_ENCODER;
+    if (!is_state && !take_word(&node->name, family, &line))
         return false;
     if (kind == MPL_NODE_TIE && !take_word(&node->target, family, &line))
         return false;

@@ -25,7 +25,10 @@ typedef enum mpl_node_kind {
     MPL_NODE_USE,    /* another tree, below a name */
     MPL_NODE_TIE,    /* name has the bytes of target */
     MPL_NODE_CACHE,  /* keys, values, window of a layer */
-    MPL_NODE_FIXED,  /* bytes of a sequence, whatever its length */
+    MPL_NODE_INDEXER, /* what the indexer of a sparse attention keeps */
+    MPL_NODE_CROSS,   /* keys and values of a token of the encoder */
+    MPL_NODE_FIXED,   /* elements of a sequence, whatever the length */
+    MPL_NODE_ENCODER, /* how many tokens the encoder makes */
     MPL_NODE_KIND_COUNT
 } mpl_node_kind;
 
@@ -69,9 +72,6 @@ typedef struct mpl_family {
     mpl_key *keys;
     uint32_t key_count;
 } mpl_family;
-
-/* Slot of the bytes of one element of the model's dtype: a key by itself. */
-#define MPL_SLOT_DTYPE_BYTES 0
 
 /* Finds the family of a model_type; NULL in `*out` where there is none.
  * MEMPLAN_OK, _NO_MEMORY, _CORRUPT (the data is broken: a defect). */

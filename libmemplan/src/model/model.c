@@ -34,7 +34,8 @@ memplan_model *mpl_model_create(void)
                                MEMPLAN_UNKNOWN,
                                MEMPLAN_UNKNOWN,
                                0,
-                               0};
+                               0,
+                               MEMPLAN_UNKNOWN};
     return model;
 }
 

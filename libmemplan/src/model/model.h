@@ -57,13 +57,21 @@ typedef struct mpl_tensor {
  *
  *   cache    min(tokens, window_tokens) * (key_elements + value_elements), in
  *            the cache's dtype
- *   fixed    fixed_bytes, whatever the length (recurrent and conv states)
+ *   indexer  tokens * index_elements, likewise
+ *   cross    tokens of the encoder * (cross_key_elements +
+ *            cross_value_elements), likewise
+ *   fixed    fixed_elements in the dtype of computation, and fixed_bytes,
+ *            whatever the length (recurrent and convolution states)
  */
 typedef struct mpl_state {
-    uint64_t key_elements;   /* a token */
-    uint64_t value_elements; /* a token */
-    uint64_t window_tokens;  /* 0: no window */
-    uint64_t fixed_bytes;    /* a sequence */
+    uint64_t key_elements;         /* a token */
+    uint64_t value_elements;       /* a token */
+    uint64_t window_tokens;        /* 0: no window */
+    uint64_t index_elements;       /* a token */
+    uint64_t cross_key_elements;   /* a token of the encoder */
+    uint64_t cross_value_elements; /* a token of the encoder */
+    uint64_t fixed_elements;       /* a sequence */
+    uint64_t fixed_bytes;          /* a sequence */
 } mpl_state;
 
 typedef struct mpl_unit {
@@ -90,6 +98,8 @@ typedef struct mpl_facts {
     uint64_t head_elements;
     uint64_t expert_count; /* routed, a layer; 0: dense */
     uint64_t experts_used; /* a token */
+    uint64_t encoder_tokens; /* that cross attention sees, where the
+                                configuration fixes it */
 } mpl_facts;
 
 struct mpl_gguf; /* model/gguf.h: metadata of a GGUF */

@@ -79,7 +79,7 @@ static uint32_t find_nothing(const void *names, const char *name,
 /* Gives a key of the scope its value, if the scope has such a key. */
 static bool settle(mpl_scope *scope, const char *name, const mpl_line *rule)
 {
-    for (uint32_t slot = 1; slot < scope->family->key_count; slot++) {
+    for (uint32_t slot = 0; slot < scope->family->key_count; slot++) {
         if (strcmp(scope->family->keys[slot].name, name) != 0)
             continue;
         mpl_evaluation with = {.scope = scope};
@@ -131,8 +131,8 @@ mpl_scope *mpl_scope_create_part(const mpl_scope *outer,
                                  mpl_json_value config, const char *path,
                                  const char *part)
 {
-    mpl_scope *const scope = mpl_scope_create(outer->arena, family, config,
-                                              path, outer->dtype_bytes);
+    mpl_scope *const scope =
+        mpl_scope_create(outer->arena, family, config, path);
     return scope != NULL &&
                    settle_parts(scope, outer->family, outer->config, part)
                ? scope
@@ -140,8 +140,7 @@ mpl_scope *mpl_scope_create_part(const mpl_scope *outer,
 }
 
 mpl_scope *mpl_scope_create(mpl_arena *arena, const mpl_family *family,
-                            mpl_json_value config, const char *path,
-                            uint64_t dtype_bytes)
+                            mpl_json_value config, const char *path)
 {
     mpl_scope *const scope = mpl_arena_alloc(arena, 1, sizeof *scope);
     if (scope == NULL)
@@ -153,7 +152,6 @@ mpl_scope *mpl_scope_create(mpl_arena *arena, const mpl_family *family,
         .arena = arena,
         .slots =
             mpl_arena_alloc(arena, family->key_count, sizeof *scope->slots),
-        .dtype_bytes = dtype_bytes,
     };
     return scope->slots != NULL && settle_parts(scope, family, config, NULL)
                ? scope
@@ -310,9 +308,6 @@ static mpl_value resolve(mpl_scope *scope, const mpl_key *key,
 mpl_value mpl_scope_value(mpl_scope *scope, uint32_t slot,
                           mpl_evaluation *evaluation)
 {
-    if (slot == MPL_SLOT_DTYPE_BYTES)
-        return (mpl_value){.kind = MPL_VALUE_INTEGER,
-                           .integer = (int64_t)scope->dtype_bytes};
     mpl_slot *const at = &scope->slots[slot];
     if (at->state == MPL_SLOT_READY)
         return at->value;
@@ -331,7 +326,7 @@ mpl_value mpl_scope_value(mpl_scope *scope, uint32_t slot,
 mpl_value mpl_scope_get(mpl_scope *scope, const char *name,
                         mpl_evaluation *evaluation)
 {
-    for (uint32_t slot = 1; slot < scope->family->key_count; slot++)
+    for (uint32_t slot = 0; slot < scope->family->key_count; slot++)
         if (strcmp(scope->family->keys[slot].name, name) == 0)
             return mpl_scope_value(scope, slot, evaluation);
     return (mpl_value){0};

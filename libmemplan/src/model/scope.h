@@ -21,13 +21,11 @@ typedef struct mpl_scope {
     const char *path;      /* "" or "text_config.": for messages */
     mpl_arena *arena;
     mpl_slot *slots;
-    uint64_t dtype_bytes;
 } mpl_scope;
 
 /* NULL when memory is refused. */
 mpl_scope *mpl_scope_create(mpl_arena *arena, const mpl_family *family,
-                            mpl_json_value config, const char *path,
-                            uint64_t dtype_bytes);
+                            mpl_json_value config, const char *path);
 
 /* The scope of the nested configuration `part`, which may be absent: then it
  * has what the outer family says of it. NULL when memory is refused. */

@@ -30,6 +30,11 @@ static void expect_unit(const vector_case *one, const memplan_model *model,
         expect_number(&part, "key_elements", unit->state.key_elements);
         expect_number(&part, "value_elements", unit->state.value_elements);
         expect_number(&part, "window_tokens", unit->state.window_tokens);
+        expect_number(&part, "cross_key_elements",
+                      unit->state.cross_key_elements);
+        expect_number(&part, "cross_value_elements",
+                      unit->state.cross_value_elements);
+        expect_number(&part, "fixed_elements", unit->state.fixed_elements);
         expect_number(&part, "fixed_bytes", unit->state.fixed_bytes);
         return;
     }
@@ -60,6 +65,7 @@ static void check_case(const vector_case *one)
     expect_number(one, "unit_count", model->unit_count);
     expect_number(one, "layer_count", model->layer_count);
     expect_number(one, "context_tokens", model->facts.context_tokens);
+    expect_number(one, "encoder_tokens", model->facts.encoder_tokens);
     mpl_json_walk walk = mpl_json_begin(mpl_json_get(one->expect, "units"));
     while (mpl_json_next(&walk))
         expect_unit(one, model, walk.value);

@@ -25,22 +25,22 @@ SPELLINGS = {
     ("falcon", "num_kv_heads"): ["n_head_kv"],
 }
 
-# model_type -> (start of a line, the line): states whose sizes too few samples
-# tell apart.
+# model_type -> (pattern of a line's start, the line): states whose sizes too few
+# samples tell apart.
 _DELTA_NET = [
-    ("cache [", 'cache [head_dim * num_key_value_heads, '
+    (r"cache \[", 'cache [head_dim * num_key_value_heads, '
      'head_dim * num_key_value_heads] if layer_types[i] == "full_attention"'),
-    ("fixed [dtype_bytes", "fixed [dtype_bytes * (linear_conv_kernel_dim * "
+    (r"fixed \[.*\](?! fp32)", "fixed [linear_conv_kernel_dim * "
      "(linear_num_value_heads * linear_value_head_dim + 2 * "
-     "linear_key_head_dim * linear_num_key_heads))]"),
-    ("fixed [4", "fixed [4 * (linear_key_head_dim * "
-     "(linear_num_value_heads * linear_value_head_dim))]"),
+     "linear_key_head_dim * linear_num_key_heads)]"),
+    (r"fixed \[.*\] fp32", "fixed [linear_key_head_dim * "
+     "(linear_num_value_heads * linear_value_head_dim)] fp32"),
 ]
 LINES = {
-    "deepseek_v32": [("cache [kv_lora_rank, 64",
+    "deepseek_v32": [(r"cache \[kv_lora_rank, 64",
                       "cache [kv_lora_rank, qk_rope_head_dim]")],
     "minimax_m2": [
-    ("buffer rotary_emb." + name, f"buffer rotary_emb.{name} "
+    (r"buffer rotary_emb\." + name, f"buffer rotary_emb.{name} "
      "[(rotary_dim + 1) // 2] fp32 transient")
     for name in ("inv_freq", "original_inv_freq")],
     "qwen3_5_text": _DELTA_NET, "qwen3_5_moe_text": _DELTA_NET}

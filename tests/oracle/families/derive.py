@@ -296,7 +296,7 @@ def derive(model_type, count=32):
         text = layout(TreeWriter(family, tree).write())
         body.append(f"tree {name}")
         for start, line in LINES.get(model_type, ()):
-            text = [(indent, line if old.startswith(start) else old)
+            text = [(indent, line if re.match(start, old) else old)
                     for indent, old in text]
             family.use_names(line.partition("[")[2].rpartition("]")[0])
         body += ["  " * indent + line for indent, line in text]

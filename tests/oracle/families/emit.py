@@ -9,7 +9,7 @@ import torch
 
 from keys import evaluate
 from solving import ConditionSolver, SizeSolver, Unsolved
-from trees import abstract, numbers, repeated_lists
+from trees import abstract, dtype_name, numbers, repeated_lists
 
 MAX_ROWS = 160
 
@@ -297,16 +297,15 @@ class TreeWriter:
                 size = self.state_size(item, {p: rows[p][name]
                                               for p in there}, name)
                 out.append((indent, self.state_condition(item, there, rows),
-                            f"cache [{size}, 0]"))
+                            f"indexer [{size}]"))
                 continue
             size = self.size(item, {p: rows[p][name][0] for p in there}, name)
             dtypes = {rows[p][name][1] for p in there}
-            width = "dtype_bytes" if dtypes == {torch.bfloat16} else \
-                str(next(iter(dtypes)).itemsize)
             if len(dtypes) > 1:
                 self.family.problems.append(f"{name}: {dtypes}")
+            own = dtype_name(next(iter(dtypes)))
             out.append((indent, self.state_condition(item, there, rows),
-                        f"fixed [{width} * ({size})]"))
+                        f"fixed [{size}] {own}".rstrip()))
         return out
 
     def state_size(self, item, rows, name):

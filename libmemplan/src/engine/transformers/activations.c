@@ -108,7 +108,8 @@ static widths find_widths(const memplan_model *model)
     if (facts->expert_count != 0)
         found.experts_used = known_or(facts->experts_used, 1, &found.is_known);
     for (uint32_t at = 0; at < model->unit_count; at++)
-        if (model->units[at].state.fixed_bytes != 0)
+        if (model->units[at].state.fixed_bytes != 0 ||
+            model->units[at].state.fixed_elements != 0)
             found.is_known = false;
     return found;
 }

@@ -60,6 +60,7 @@ struct mpl_job {
     const mpl_kv_loading *kv_loading; /* NULL: as computed */
     uint32_t compute_dtype;
     uint64_t prompt_tokens;
+    uint64_t encoder_tokens; /* that cross attention sees */
     bool is_eager; /* attention forms the whole score matrix */
     bool has_windows;
     mpl_unit_cost *units;

@@ -82,14 +82,40 @@ static bool quantized_cache(uint64_t *out, const mpl_job *job,
            mpl_add(out, packed, scales) && mpl_add(out, *out, plain);
 }
 
+/* What has no window: an indexer's keys, and cross attention's keys and
+ * values of the encoder's tokens. */
+static bool whole_cache(uint64_t *out, const mpl_job *job,
+                        const mpl_state *state, uint32_t dtype)
+{
+    const uint64_t sequences = job->request->sequences;
+    uint64_t cross;
+    uint64_t indexer;
+    return mpl_add(&cross, state->cross_key_elements,
+                   state->cross_value_elements) &&
+           plain_cache(&cross, job->encoder_tokens, cross, sequences, dtype) &&
+           plain_cache(&indexer, job->request->context_tokens,
+                       state->index_elements, sequences, dtype) &&
+           mpl_add(out, cross, indexer);
+}
+
+static bool fixed_state(uint64_t *out, const mpl_job *job,
+                        const mpl_state *state)
+{
+    uint64_t bytes;
+    return mpl_dtype_bytes(&bytes, job->compute_dtype, state->fixed_elements) &&
+           mpl_add(&bytes, bytes, state->fixed_bytes) &&
+           mpl_mul(out, bytes, job->request->sequences);
+}
+
 static bool unit_state(const mpl_job *job, const mpl_state *state,
                        mpl_unit_cost *cost)
 {
     const uint64_t sequences = job->request->sequences;
     const uint64_t context = job->request->context_tokens;
     uint64_t elements;
+    uint64_t whole;
     if (!mpl_add(&elements, state->key_elements, state->value_elements) ||
-        !mpl_mul(&cost->state_bytes, state->fixed_bytes, sequences) ||
+        !fixed_state(&cost->state_bytes, job, state) ||
         !plain_cache(&cost->widest_bytes, context, elements, sequences,
                      job->compute_dtype))
         return false;
@@ -103,13 +129,18 @@ static bool unit_state(const mpl_job *job, const mpl_state *state,
     /* Both are at most 2^40: no sum of them passes 64 bits. */
     const uint64_t seen =
         kept < context ? mpl_min(context, job->prompt_tokens + kept - 1) : kept;
-    return plain_cache(&cost->cache_bytes, kept, elements, sequences, dtype) &&
+    return whole_cache(&whole, job, state, dtype) &&
+           plain_cache(&cost->cache_bytes, kept, elements, sequences, dtype) &&
+           mpl_add(&cost->cache_bytes, cost->cache_bytes, whole) &&
            plain_cache(&cost->window_bytes, mpl_sub_floor(seen, kept), elements,
                        sequences, dtype);
 }
 
 memplan_status mpl_transformers_state(mpl_job *job, memplan_error *error)
 {
+    job->encoder_tokens = job->model->facts.encoder_tokens;
+    if (job->encoder_tokens == MEMPLAN_UNKNOWN)
+        job->encoder_tokens = job->prompt_tokens;
     for (uint32_t index = 0; index < job->model->unit_count; index++) {
         const mpl_unit *const unit = &job->model->units[index];
         if (!unit_state(job, &unit->state, &job->units[index]))
