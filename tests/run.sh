@@ -65,7 +65,9 @@ step_llamacpp() {
 # Installed into a scratch prefix, used from there as a stranger would.
 step_examples() { bash tests/examples.sh build; }
 
-step_bench() { cmake --build build --target bench; }
+step_bench() {
+  cmake --build build --target bench && $python tests/bench/bench_offload.py
+}
 
 all_steps=(packages build unit sanitizers venv python transformers llamacpp examples bench)
 steps=("${all_steps[@]}")
