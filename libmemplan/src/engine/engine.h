@@ -111,6 +111,19 @@ typedef struct mpl_terms {
     uint32_t smaller_kv_dtype_count;
 } mpl_terms;
 
+/* What a proposal can say about itself. Texts live in the job's arena. */
+enum { MPL_PROOF_NOTES_MAX = 4 };
+typedef struct mpl_proof {
+    uint64_t bound_ps; /* no placement takes less for a token;
+                          MEMPLAN_UNKNOWN where a speed is */
+    bool is_optimal;   /* by reasons that need no speed */
+    const char *stand_ins; /* on which that depends, or NULL */
+    const char *limit; /* where nothing is proven: how far it can be from the
+                          best; NULL: nobody knows */
+    const char *notes[MPL_PROOF_NOTES_MAX];
+    uint32_t note_count;
+} mpl_proof;
+
 typedef struct mpl_engine {
     const char *name;    /* "transformers" */
     const char *profile; /* "transformers-5": the version whose rules */
@@ -141,9 +154,9 @@ typedef struct mpl_engine {
 
     /* The settings space, where there is no units space: sets
      * placement->settings to what fits best, the request's settings left as
-     * they are. */
+     * they are, and says what is proven. */
     memplan_status (*propose)(mpl_job *job, mpl_placement *out,
-                              memplan_error *error);
+                              mpl_proof *proof, memplan_error *error);
 
     /* Fills the placement's unit_bytes, the ledger (whose arena takes the
      * rules) and the timing. An engine of the settings space reads

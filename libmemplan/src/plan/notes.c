@@ -32,8 +32,10 @@ static memplan_status note_gap(memplan_plan *plan, const mpl_outcome *found)
         return MEMPLAN_OK;
     if (plan->gap_parts_per_million == MEMPLAN_UNKNOWN ||
         found->stand_ins != NULL)
-        return add(plan, "the search was limited: a faster placement may "
-                         "exist");
+        return add(plan, found->limit != NULL
+                             ? mpl_arena_strdup(plan->arena, found->limit)
+                             : "the search was limited: a faster placement "
+                               "may exist");
     return add(plan,
                mpl_arena_format(plan->arena,
                                 "within %llu parts per million of the fastest "

@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "base/failure.h"
+#include "plan/search.h"
 
 /* Pools beyond their own capacity first; then budgets that several pools
  * overdraw together, at the last pool of each. */
@@ -45,11 +46,34 @@ static memplan_status find_placement(mpl_outcome *out, mpl_arena *arena,
                                      mpl_job *job, const memplan_model *model,
                                      const memplan_machine *machine,
                                      const mpl_request *request,
-                                     memplan_error *error)
+                                     mpl_proof *proof, memplan_error *error)
 {
     if (request->engine->problem != NULL)
         return mpl_place_units(out, arena, job, model, machine, request, error);
-    return request->engine->propose(job, &out->placement, error);
+    return request->engine->propose(job, &out->placement, proof, error);
+}
+
+/* What the engine proved, now that the time is known. */
+static memplan_status take_proof(mpl_outcome *out, const mpl_proof *proof,
+                                 memplan_error *error)
+{
+    const uint64_t value = out->timing.decode_ps_per_token;
+    const bool is_timed =
+        value != MEMPLAN_UNKNOWN && proof->bound_ps != MEMPLAN_UNKNOWN;
+    out->is_optimal = proof->is_optimal ||
+                      (is_timed && mpl_is_proven(value, proof->bound_ps));
+    out->stand_ins = out->is_optimal && !is_timed ? proof->stand_ins : NULL;
+    out->limit = proof->limit;
+    if (out->is_optimal)
+        out->gap_parts_per_million = 0;
+    else if (is_timed && proof->bound_ps > 0 &&
+             !mpl_mul_div(&out->gap_parts_per_million, value - proof->bound_ps,
+                          1000000, proof->bound_ps))
+        out->gap_parts_per_million = MEMPLAN_UNKNOWN;
+    for (uint32_t i = 0; i < proof->note_count; i++)
+        if (mpl_ledger_note(&out->ledger, proof->notes[i]) != MEMPLAN_OK)
+            return mpl_fail_memory(error);
+    return MEMPLAN_OK;
 }
 
 memplan_status mpl_place(mpl_outcome *out, mpl_arena *arena,
@@ -76,12 +100,15 @@ memplan_status mpl_place(mpl_outcome *out, mpl_arena *arena,
     if (made.placement.pool_of_unit == NULL ||
         made.placement.unit_bytes == NULL)
         return mpl_fail_memory(error);
+    mpl_proof proof = {.bound_ps = MEMPLAN_UNKNOWN};
     status = is_search ? find_placement(&made, arena, job, model, machine,
-                                        request, error)
+                                        request, &proof, error)
                        : engine->read(job, text, &made.placement, error);
     if (status == MEMPLAN_OK)
         status = engine->price(job, &made.placement, &made.ledger, &made.timing,
                                error);
+    if (status == MEMPLAN_OK && is_search && engine->problem == NULL)
+        status = take_proof(&made, &proof, error);
     if (status == MEMPLAN_OK)
         status = mpl_place_verdict(&made, arena, machine, error);
     if (status != MEMPLAN_OK)

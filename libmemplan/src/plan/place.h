@@ -26,6 +26,7 @@ typedef struct mpl_outcome {
     uint64_t *short_bytes; /* by pool; see mpl_plan_pool */
     uint64_t gap_parts_per_million;
     uint64_t device_ps;    /* where the host is faster: the best on a device */
+    const char *limit;     /* as mpl_proof has it, or NULL */
     const char *stand_ins; /* that the claim depends on, or NULL */
     mpl_host_trial host_trial;
     bool fits;

@@ -5,14 +5,16 @@
  *
  *     context    -c 0 leaves it open: the longest of which everything fits,
  *                else the shortest that is allowed (-fitc)
- *     layers     as many as fit, the last ones; shared out by their bytes
+ *     devices    as few as hold everything; all where they do not
  *     copies     an override that matches nothing turns pipeline copies off,
  *                where all layers fit only without them
- *     experts    where not all layers fit: all layers, and the experts of as
- *                few of them as need be with the host
+ *     experts    where not all fits: all layers, and the experts of the first
+ *                ones with the host
+ *     layers     as many as fit, the last ones
  *
  * Free bytes less the margin (-fitt, or the request's reserve) is the room of
- * a device.
+ * a device. More layers, and more experts of them, take more: the searches
+ * halve, by the table of sizes (fit.h), and price what they come to.
  */
 #include "engine/llamacpp/fit.h"
 
@@ -20,9 +22,13 @@
 
 #include "base/checked.h"
 #include "base/failure.h"
-#include "engine/llamacpp/settings.h"
 
 #define DEFAULT_MARGIN_BYTES (UINT64_C(1) << 30)
+
+enum {
+    ROUNDS = 6,     /* of packing by what the last price took beside */
+    LOOKED_PAST = 2 /* layers, beyond the most that fit by halving */
+};
 
 memplan_status mpl_llama_margins_read(uint64_t margins[MPL_LLAMA_MAX_DEVICES],
                                       const mpl_job *job,
@@ -54,288 +60,289 @@ memplan_status mpl_llama_margins_read(uint64_t margins[MPL_LLAMA_MAX_DEVICES],
     return MEMPLAN_OK;
 }
 
-/* ---- One price --------------------------------------------------------- */
+/* ---- Packing until a price agrees -------------------------------------- */
 
-/* Overrides for the masks: single tensors first, as the first match wins. */
-static void apply_masks(mpl_llama_fitting *fit, mpl_llama_override *room)
+static void forget_beside(mpl_llama_fitting *fit)
 {
-    uint32_t count = 0;
-    const uint32_t layers = fit->job->hparams.layer_count_all;
-    for (uint32_t pass = 0; pass < 2 && fit->has_own_masks; pass++)
-        for (uint32_t i = 0; i < layers; i++) {
-            const uint8_t device = fit->spill_devices[i];
-            const uint8_t parts = pass == 0 ? fit->spills[i] : fit->masks[i];
-            if (parts != 0)
-                room[count++] = (mpl_llama_override){
-                    .kind = MPL_OVERRIDE_LAYER_PARTS,
-                    .layer_count = i,
-                    .parts = parts,
-                    .pattern = "",
-                    .buffer =
-                        pass == 0 ? fit->devices->items[device].name : "CPU"};
-        }
-    if (fit->has_no_copies && count == 0)
-        room[count++] = (mpl_llama_override){
-            .kind = MPL_OVERRIDE_PATTERN, .pattern = "^$", .buffer = "CPU"};
-    fit->now.overrides = room;
-    fit->now.override_count = count;
+    memset(fit->beside, 0, sizeof fit->beside);
 }
 
-/* Weights and context by device; compute comes later. */
-static bool add_stored(mpl_llama_fitting *fit, const mpl_llama_price *price)
+static bool pack(mpl_llama_fitting *fit, uint32_t first)
 {
-    const mpl_llama_setup *setup = &price->setup;
-    memset(fit->used, 0, sizeof fit->used);
-    fit->host_used = 0;
-    for (uint32_t i = 0; i < setup->buffer_count; i++) {
-        const uint32_t device = setup->buffers[i].device;
-        uint64_t *sum =
-            device == MPL_LLAMA_HOST ? &fit->host_used : &fit->used[device];
-        if (!mpl_add(sum, *sum, price->weights.bytes[i]) ||
-            !mpl_add(sum, *sum, price->weights.touched[i]) ||
-            !mpl_add(sum, *sum, price->context.cache[i]) ||
-            !mpl_add(sum, *sum, price->context.state[i]))
-            return false;
-    }
-    return true;
+    return fit->has_masks || first > 0 ? mpl_fit_pack(fit, first)
+                                       : mpl_fit_pack_evenly(fit, first);
 }
 
-static bool add_compute(mpl_llama_fitting *fit, const mpl_llama_price *price)
-{
-    const mpl_llama_setup *setup = &price->setup;
-    memset(fit->compute, 0, sizeof fit->compute);
-    for (uint32_t i = 0; i < setup->buffer_count; i++) {
-        const uint32_t device = setup->buffers[i].device;
-        uint64_t *sum =
-            device == MPL_LLAMA_HOST ? &fit->host_used : &fit->used[device];
-        if (!mpl_add(sum, *sum, price->compute.bytes[i]))
-            return false;
-        if (device != MPL_LLAMA_HOST)
-            fit->compute[device] += price->compute.bytes[i];
-    }
-    return true;
-}
-
-/* Whether weights and context alone settle what the caller looks at. */
-static bool is_over(const mpl_llama_fitting *fit)
-{
-    for (uint32_t i = 0; i < fit->device_count; i++)
-        if ((fit->watched == MPL_NO_INDEX || fit->watched == i) &&
-            fit->used[i] > fit->room[i])
-            return true;
-    return false;
-}
-
-static memplan_status price_stored(mpl_llama_fitting *fit, mpl_arena *scratch,
-                                   mpl_llama_price *price, memplan_error *error)
-{
-    mpl_llama_override *room =
-        mpl_arena_alloc(scratch, 2 * (uint64_t)fit->places, sizeof *room);
-    if (room == NULL)
-        return mpl_fail_memory(error);
-    if (fit->has_own_masks || fit->has_no_copies)
-        apply_masks(fit, room);
-    const memplan_status status =
-        mpl_llama_price_stored(price, scratch, fit->job, &fit->now, error);
-    fit->now.overrides = fit->asked.overrides;
-    fit->now.override_count = fit->asked.override_count;
-    return status;
-}
-
-static void judge(mpl_llama_fitting *fit, bool is_summed)
-{
-    fit->fits = is_summed;
-    for (uint32_t i = 0; i < fit->device_count; i++)
-        fit->fits = fit->fits && fit->used[i] <= fit->room[i];
-}
-
-static memplan_status price_roughly(mpl_llama_fitting *fit, bool is_summed)
-{
-    for (uint32_t i = 0; i < fit->device_count; i++)
-        is_summed =
-            is_summed && mpl_add(&fit->used[i], fit->used[i], fit->compute[i]);
-    judge(fit, is_summed);
-    return MEMPLAN_OK;
-}
-
-static memplan_status price_in(mpl_llama_fitting *fit, mpl_arena *scratch,
-                               memplan_error *error)
-{
-    mpl_llama_price *price = mpl_arena_alloc(scratch, 1, sizeof *price);
-    if (price == NULL)
-        return mpl_fail_memory(error);
-    memplan_status status = price_stored(fit, scratch, price, error);
-    fit->fits = false;
-    fit->is_partial = true;
-    const bool is_summed = status == MEMPLAN_OK && add_stored(fit, price);
-    if (is_summed && fit->stops_early && is_over(fit))
-        return MEMPLAN_OK;
-    if (status == MEMPLAN_OK && fit->is_rough)
-        return price_roughly(fit, is_summed);
-    if (is_summed)
-        status = mpl_llama_price_compute(price, error);
-    if (status == MEMPLAN_E_UNSUPPORTED) {
-        memset(fit->used, 0xff, sizeof fit->used);
-        return MEMPLAN_OK;
-    }
-    if (status != MEMPLAN_OK)
-        return status;
-    fit->is_partial = false;
-    judge(fit, add_stored(fit, price) && add_compute(fit, price));
-    return MEMPLAN_OK;
-}
-
-memplan_status mpl_fit_price(mpl_llama_fitting *fit, uint32_t ngl,
+/* Packs, prices, and packs again with what the price took beside; `fits`
+ * says whether it came to one that does. */
+static memplan_status settle(mpl_llama_fitting *fit, uint32_t first,
                              memplan_error *error)
 {
-    if (!fit->asked.has_ngl)
-        fit->now.ngl = (int32_t)ngl;
-    if (!fit->asked.has_split && fit->device_count > 1) {
-        fit->now.split_count = fit->device_count;
-        for (uint32_t i = 0; i < fit->device_count; i++)
-            fit->now.splits[i] = (float)fit->counts[i];
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        uint64_t before[MPL_LLAMA_MAX_DEVICES];
+        memcpy(before, fit->beside, sizeof before);
+        fit->fits = false;
+        if (!pack(fit, first))
+            return MEMPLAN_OK;
+        const memplan_status status = mpl_fit_price(fit, error);
+        if (status != MEMPLAN_OK || fit->fits)
+            return status;
+        for (uint32_t i = 0; i < MPL_LLAMA_MAX_DEVICES; i++)
+            fit->beside[i] = mpl_max(fit->beside[i], before[i]);
+        if (memcmp(before, fit->beside, sizeof before) == 0)
+            return MEMPLAN_OK;
     }
-    const memplan_status status = price_in(fit, fit->scratch, error);
-    mpl_arena_empty(fit->scratch);
-    return status;
+    return MEMPLAN_OK;
 }
 
-/* ---- Shares ------------------------------------------------------------ */
+/* ---- Devices ----------------------------------------------------------- */
 
-static void share_by_room(mpl_llama_fitting *fit, uint32_t ngl)
+static bool may_choose_devices(const mpl_llama_fitting *fit)
 {
-    mpl_u128 total = 0;
-    uint32_t given = 0;
-    for (uint32_t i = 0; i < fit->device_count; i++)
-        total += fit->room[i];
-    for (uint32_t i = 0; i < fit->device_count; i++) {
-        fit->counts[i] =
-            total > 0 ? (uint32_t)((mpl_u128)ngl * fit->room[i] / total) : 0;
-        given += fit->counts[i];
-    }
-    fit->counts[fit->device_count - 1] += ngl - given;
+    const mpl_llama_params *asked = &fit->asked;
+    return fit->devices->count > 1 && !asked->has_split &&
+           asked->device_names == NULL && asked->split == MPL_SPLIT_LAYER &&
+           asked->override_count == 0;
 }
 
-/* Each device but the last takes as many layers as it has room for. */
-static memplan_status share_by_price(mpl_llama_fitting *fit, uint32_t ngl,
-                                     memplan_error *error)
+static void use_all(mpl_llama_fitting *fit)
 {
-    uint32_t left = ngl;
-    memset(fit->counts, 0, sizeof fit->counts);
-    for (uint32_t i = 0; i + 1 < fit->device_count; i++) {
-        uint32_t low = 0;
-        uint32_t high = left;
-        fit->watched = i;
-        while (low < high) {
-            const uint32_t middle = low + (high - low + 1) / 2;
-            fit->counts[i] = middle;
-            fit->counts[fit->device_count - 1] = left - middle;
-            const memplan_status status = mpl_fit_price(fit, ngl, error);
-            if (status != MEMPLAN_OK)
-                return status;
-            if (fit->used[i] <= fit->room[i])
-                low = middle;
-            else
-                high = middle - 1;
+    fit->active_count = fit->devices->count;
+    for (uint32_t i = 0; i < fit->active_count; i++)
+        fit->active[i] = i;
+}
+
+static uint64_t speed_of(const mpl_llama_fitting *fit, uint32_t device)
+{
+    const uint32_t pool = fit->devices->items[device].pool;
+    return fit->job->machine->pools[pool].bandwidth_bytes_per_second;
+}
+
+/* The fastest `count` devices, or those with the most room; the first ones
+ * among equals. */
+static void use_best(mpl_llama_fitting *fit, uint32_t count, bool by_room)
+{
+    bool is_in[MPL_LLAMA_MAX_DEVICES] = {false};
+    for (uint32_t n = 0; n < count; n++) {
+        uint32_t best = MPL_NO_INDEX;
+        for (uint32_t i = 0; i < fit->devices->count; i++) {
+            const uint64_t mine = by_room ? fit->room[i] : speed_of(fit, i);
+            if (!is_in[i] &&
+                (best == MPL_NO_INDEX ||
+                 mine > (by_room ? fit->room[best] : speed_of(fit, best))))
+                best = i;
         }
-        fit->counts[i] = low;
-        left -= low;
+        is_in[best] = true;
     }
-    fit->counts[fit->device_count - 1] = left;
-    fit->watched = MPL_NO_INDEX;
-    return mpl_fit_price(fit, ngl, error);
+    fit->active_count = 0;
+    for (uint32_t i = 0; i < fit->devices->count; i++)
+        if (is_in[i])
+            fit->active[fit->active_count++] = i;
 }
 
-/* However it is shared out: weights and context have no room. */
-static bool is_hopeless(const mpl_llama_fitting *fit)
-{
-    mpl_u128 used = 0;
-    mpl_u128 room = 0;
-    for (uint32_t i = 0; i < fit->device_count; i++) {
-        used += fit->used[i];
-        room += fit->room[i];
-    }
-    return fit->is_partial && used > room;
-}
-
-memplan_status mpl_fit_spread(mpl_llama_fitting *fit, uint32_t ngl,
+/* Everything from `first` on, on as few devices as hold it. */
+static memplan_status fit_all(mpl_llama_fitting *fit, uint32_t first,
                               memplan_error *error)
 {
-    share_by_room(fit, ngl);
-    fit->stops_early = true;
-    fit->watched = MPL_NO_INDEX;
-    memplan_status status = mpl_fit_price(fit, ngl, error);
-    if (status == MEMPLAN_OK && !fit->fits && !fit->asked.has_split &&
-        fit->device_count > 1 && !is_hopeless(fit))
-        status = share_by_price(fit, ngl, error);
-    fit->stops_early = false;
-    return status;
+    const uint32_t most = fit->devices->count;
+    memplan_status status = MEMPLAN_OK;
+    fit->fits = false;
+    for (uint32_t count = may_choose_devices(fit) ? 1 : most;
+         count < most && status == MEMPLAN_OK; count++)
+        for (uint32_t way = 0; way < 2 && status == MEMPLAN_OK; way++) {
+            use_best(fit, count, way == 1);
+            forget_beside(fit);
+            status = settle(fit, first, error);
+            if (fit->fits)
+                return status;
+        }
+    use_all(fit);
+    forget_beside(fit);
+    return status == MEMPLAN_OK ? settle(fit, first, error) : status;
 }
 
 /* ---- Layers ------------------------------------------------------------ */
 
-/* The most layers that fit. Not all counts below one that fits do: pipeline
- * copies come and go, so the search only halves and then looks further up. */
-static memplan_status fit_layers(mpl_llama_fitting *fit, uint32_t *out_ngl,
-                                 memplan_error *error)
+/* The least `first` in [low, places] of which a packing has room. */
+static uint32_t halve(mpl_llama_fitting *fit, uint32_t low)
 {
-    uint32_t low = 0; /* known to fit, or nothing does */
-    uint32_t high = fit->places - 1;
-    uint32_t failed = 0; /* the fewest that were tried and did not fit */
-    memplan_status status = MEMPLAN_OK;
-    while (low < high && status == MEMPLAN_OK) {
-        const uint32_t middle = low + (high - low + 1) / 2;
-        status = mpl_fit_spread(fit, middle, error);
-        if (fit->fits) {
-            low = middle;
-        } else {
-            failed = middle;
-            high = middle - 1;
-        }
+    uint32_t high = fit->places;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (mpl_fit_pack(fit, middle))
+            high = middle;
+        else
+            low = middle + 1;
     }
-    for (uint32_t more = low + 1;
-         more < fit->places && more <= low + 2 && status == MEMPLAN_OK;
-         more++) {
-        if (more == failed)
-            continue;
-        status = mpl_fit_spread(fit, more, error);
-        if (fit->fits)
-            low = more;
-    }
-    *out_ngl = low;
-    return status != MEMPLAN_OK ? status : mpl_fit_spread(fit, low, error);
+    return high;
 }
+
+/* The same by prices, where the caller's shares leave no packing to do. */
+static memplan_status halve_by_price(mpl_llama_fitting *fit,
+                                     memplan_error *error)
+{
+    uint32_t low = 0;
+    uint32_t high = fit->places;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        const memplan_status status = settle(fit, middle, error);
+        if (status != MEMPLAN_OK)
+            return status;
+        if (fit->fits)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return settle(fit, high, error);
+}
+
+static memplan_status find_most(mpl_llama_fitting *fit, memplan_error *error)
+{
+    if (fit->asked.has_split && fit->active_count > 1)
+        return halve_by_price(fit, error);
+    for (uint32_t at = 0;; at++) {
+        at = halve(fit, at);
+        const memplan_status status = settle(fit, at, error);
+        if (status != MEMPLAN_OK || fit->fits || at == fit->places)
+            return status;
+    }
+}
+
+/* Keeps a packing while others are tried. */
+typedef struct kept {
+    uint32_t first;
+    uint32_t counts[MPL_LLAMA_MAX_DEVICES];
+    uint8_t masks[MPL_LLAMA_MAX_LAYERS];
+} kept;
+
+static void keep(kept *out, const mpl_llama_fitting *fit)
+{
+    out->first = fit->first;
+    memcpy(out->counts, fit->counts, sizeof out->counts);
+    memcpy(out->masks, fit->masks, fit->places - 1);
+}
+
+static memplan_status go_back(mpl_llama_fitting *fit, const kept *to,
+                              memplan_error *error)
+{
+    fit->first = to->first;
+    memcpy(fit->counts, to->counts, sizeof fit->counts);
+    memcpy(fit->masks, to->masks, fit->places - 1);
+    return mpl_fit_price(fit, error);
+}
+
+/* Compute may fall where a layer more is placed, which the halving took to be
+ * as it was: looks a little further. */
+static memplan_status look_past(mpl_llama_fitting *fit, memplan_error *error)
+{
+    kept best;
+    const uint32_t from = fit->first;
+    memplan_status status = MEMPLAN_OK;
+    keep(&best, fit);
+    for (uint32_t more = 1; more <= LOOKED_PAST && more <= from; more++) {
+        forget_beside(fit);
+        status = settle(fit, from - more, error);
+        if (status != MEMPLAN_OK)
+            return status;
+        if (fit->fits)
+            keep(&best, fit);
+    }
+    return go_back(fit, &best, error);
+}
+
+static memplan_status fit_layers(mpl_llama_fitting *fit, memplan_error *error)
+{
+    forget_beside(fit);
+    const memplan_status status = find_most(fit, error);
+    return status == MEMPLAN_OK && fit->fits ? look_past(fit, error) : status;
+}
+
+/* ---- Experts ----------------------------------------------------------- */
 
 static bool has_experts(const mpl_llama_fitting *fit)
 {
     return fit->job->hparams.expert_count > 0 && fit->asked.override_count == 0;
 }
 
-static memplan_status fit_rest(mpl_llama_fitting *fit, uint32_t *out_ngl,
+static uint64_t stored_sum(const mpl_llama_fitting *fit)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < fit->active_count; i++)
+        sum += fit->stored[i];
+    return sum;
+}
+
+/* Packs experts by what was beside, which moves with them, until that comes
+ * to the same; keeps the best that fits. */
+static memplan_status add_experts(mpl_llama_fitting *fit, memplan_error *error)
+{
+    kept best;
+    uint64_t best_bytes = stored_sum(fit);
+    keep(&best, fit);
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        uint64_t before[MPL_LLAMA_MAX_DEVICES];
+        bool is_new = false;
+        memcpy(before, fit->beside, sizeof before);
+        memplan_status status = mpl_fit_pack_experts(fit, &is_new, error);
+        if (status == MEMPLAN_OK && is_new)
+            status = mpl_fit_price(fit, error);
+        if (status != MEMPLAN_OK)
+            return status;
+        if (!is_new)
+            break;
+        if (fit->fits && stored_sum(fit) > best_bytes) {
+            best_bytes = stored_sum(fit);
+            keep(&best, fit);
+        }
+        for (uint32_t i = 0; i < MPL_LLAMA_MAX_DEVICES && !fit->fits; i++)
+            fit->beside[i] = mpl_max(fit->beside[i], before[i]);
+    }
+    const memplan_status status = go_back(fit, &best, error);
+    return status == MEMPLAN_OK ? mpl_fit_spill(fit, error) : status;
+}
+
+/* Dense weights first: a token reads all of them, and few experts. */
+static memplan_status fit_experts(mpl_llama_fitting *fit, memplan_error *error)
+{
+    fit->has_masks = true;
+    forget_beside(fit);
+    memplan_status status = settle(fit, fit->first, error);
+    if (status == MEMPLAN_OK && !fit->fits && !fit->asked.has_ngl)
+        status = fit_layers(fit, error);
+    return status == MEMPLAN_OK && fit->fits ? add_experts(fit, error) : status;
+}
+
+/* Not all layers fit with all of their weights. */
+static memplan_status fit_rest(mpl_llama_fitting *fit, uint32_t first,
                                memplan_error *error)
 {
     memplan_status status = MEMPLAN_OK;
-    *out_ngl = fit->places;
-    if (fit->device_count > 1 && fit->asked.override_count == 0) {
+    if (fit->devices->count > 1 && fit->asked.override_count == 0) {
         fit->has_no_copies = true;
-        status = mpl_fit_spread(fit, fit->places, error);
+        status = fit_all(fit, first, error);
         if (status != MEMPLAN_OK || fit->fits)
             return status;
         fit->has_no_copies = false;
     }
+    fit->first = first;
     if (has_experts(fit))
-        status = mpl_fit_experts(fit, out_ngl, error);
-    if (status != MEMPLAN_OK || (has_experts(fit) && fit->fits) ||
-        fit->asked.has_ngl)
+        status = fit_experts(fit, error);
+    if (status != MEMPLAN_OK || fit->fits)
         return status;
-    return fit_layers(fit, out_ngl, error);
+    fit->has_masks = false;
+    if (!fit->asked.has_ngl)
+        return fit_layers(fit, error);
+    fit->first = first; /* as pinned, and too much */
+    fit->counts[0] = fit->places - first;
+    return mpl_fit_price(fit, error);
 }
 
 /* ---- Context ----------------------------------------------------------- */
 
-/* Everything on the devices, at the longest context that allows it. */
-static memplan_status fit_context(mpl_llama_fitting *fit, bool *out_fits,
-                                  memplan_error *error)
+/* Everything on the devices, at the longest context that allows it; without
+ * devices, on the host. */
+static memplan_status fit_context(mpl_llama_fitting *fit, uint32_t first,
+                                  bool *out_fits, memplan_error *error)
 {
     const uint64_t sequences =
         fit->asked.kv_unified ? 1 : mpl_max(1, fit->asked.n_seq);
@@ -350,10 +357,12 @@ static memplan_status fit_context(mpl_llama_fitting *fit, bool *out_fits,
     uint64_t middle = high; /* the whole context first */
     while (low <= high) {
         fit->now.n_ctx = (uint32_t)(middle * unit);
-        const memplan_status status = mpl_fit_spread(fit, fit->places, error);
+        memplan_status status = mpl_fit_measure(fit, error);
+        if (status == MEMPLAN_OK)
+            status = fit_all(fit, first, error);
         if (status != MEMPLAN_OK)
             return status;
-        if (fit->fits) {
+        if (fit->fits && mpl_fit_host_holds(fit)) {
             *out_fits = true;
             low = middle + 1;
         } else {
@@ -364,55 +373,24 @@ static memplan_status fit_context(mpl_llama_fitting *fit, bool *out_fits,
         middle = low + (high - low) / 2;
     }
     fit->now.n_ctx = (uint32_t)((*out_fits ? high : least) * unit);
-    return *out_fits ? mpl_fit_spread(fit, fit->places, error) : MEMPLAN_OK;
+    const memplan_status status = mpl_fit_measure(fit, error);
+    return status == MEMPLAN_OK ? fit_all(fit, first, error) : status;
 }
 
-/* ---- Text -------------------------------------------------------------- */
+/* ---- The whole --------------------------------------------------------- */
 
-static const char *write_counts(const mpl_llama_fitting *fit)
+static memplan_status read_rooms(mpl_llama_fitting *fit, memplan_error *error)
 {
-    const char *text = "ts=";
-    for (uint32_t i = 0; i < fit->device_count && text != NULL; i++)
-        text = mpl_arena_format(fit->arena, "%s%s%u", text, i > 0 ? "/" : "",
-                                fit->counts[i]);
-    return text;
-}
-
-static const char *write_text(const mpl_llama_fitting *fit, uint32_t ngl)
-{
-    const char *text =
-        mpl_llama_settings_join(fit->arena, fit->job->request->settings, NULL);
-    if (text != NULL && fit->now.n_ctx != fit->asked.n_ctx)
-        text = mpl_arena_format(fit->arena, "%sc=%u\n", text, fit->now.n_ctx);
-    if (text != NULL && !fit->asked.has_ngl && fit->device_count > 0)
-        text = mpl_arena_format(fit->arena, "%sngl=%u\n", text, ngl);
-    if (text != NULL && !fit->asked.has_split && fit->device_count > 1) {
-        const char *counts = write_counts(fit);
-        text = counts != NULL
-                   ? mpl_arena_format(fit->arena, "%s%s\n", text, counts)
-                   : NULL;
+    const memplan_machine *machine = fit->job->machine;
+    memplan_status status =
+        mpl_llama_margins_read(fit->margin, fit->job, &fit->asked, error);
+    for (uint32_t i = 0; i < fit->devices->count; i++) {
+        const mpl_llama_device *device = &fit->devices->items[i];
+        const uint64_t free = mpl_min(
+            device->free_bytes, machine->pools[device->pool].capacity_bytes);
+        fit->room[i] = mpl_sub_floor(free, fit->margin[i]);
     }
-    if (text != NULL && fit->has_no_copies)
-        text = mpl_arena_format(fit->arena, "%sot=^$=CPU\n", text);
-    if (text != NULL && fit->has_own_masks) {
-        const char *masks = mpl_fit_masks_text(fit);
-        text = masks != NULL ? mpl_arena_format(fit->arena, "%s%s", text, masks)
-                             : NULL;
-    }
-    return text;
-}
-
-/* The prompt cache is the first thing a short host can do without. */
-static const char *spare_host(const mpl_llama_fitting *fit, const char *text)
-{
-    const uint64_t cache = (uint64_t)fit->asked.cache_ram_mib << 20;
-    const bool is_server = fit->asked.frontend == MPL_FRONTEND_SERVER &&
-                           fit->asked.cache_ram_mib != UINT32_MAX;
-    const uint64_t left = mpl_sub_floor(fit->host_room, fit->host_used);
-    if (text == NULL || !is_server || left / 2 >= cache)
-        return text;
-    return mpl_arena_format(fit->arena, "%scram=%llu\n", text,
-                            (unsigned long long)(left / 2 >> 20));
+    return status;
 }
 
 static memplan_status start(mpl_llama_fitting *fit, mpl_job *job,
@@ -423,67 +401,64 @@ static memplan_status start(mpl_llama_fitting *fit, mpl_job *job,
         &fit->asked, job->arena, job->request, job->request->settings, error);
     mpl_llama_devices *devices =
         mpl_arena_alloc(job->arena, 1, sizeof *devices);
-    const uint32_t layers = job->hparams.layer_count_all;
-    fit->devices = devices;
-    fit->masks = mpl_arena_alloc(job->arena, layers, 1);
-    fit->spills = mpl_arena_alloc(job->arena, layers, 1);
-    fit->spill_devices = mpl_arena_alloc(job->arena, layers, 1);
+    fit->masks = mpl_arena_alloc(job->arena, MPL_LLAMA_MAX_LAYERS, 1);
+    fit->spills = mpl_arena_alloc(job->arena, MPL_LLAMA_MAX_LAYERS, 1);
+    fit->spill_devices = mpl_arena_alloc(job->arena, MPL_LLAMA_MAX_LAYERS, 1);
+    fit->scratch = mpl_arena_create();
     if (status != MEMPLAN_OK)
         return status;
     if (devices == NULL || fit->masks == NULL || fit->spills == NULL ||
-        fit->spill_devices == NULL)
+        fit->spill_devices == NULL || fit->scratch == NULL)
         return mpl_fail_memory(error);
-    uint64_t margins[MPL_LLAMA_MAX_DEVICES];
     status = mpl_llama_devices_read(devices, job->arena, job->machine,
                                     &fit->asked, error);
-    if (status == MEMPLAN_OK)
-        status = mpl_llama_margins_read(margins, job, &fit->asked, error);
-    if (status != MEMPLAN_OK)
-        return status;
+    fit->devices = devices;
     fit->now = fit->asked;
-    fit->device_count = devices->count;
     fit->places = job->hparams.layer_count_all + 1;
-    fit->host_room = job->machine->pools[job->host_pool].capacity_bytes;
-    for (uint32_t i = 0; i < devices->count; i++)
-        fit->room[i] = mpl_sub_floor(devices->items[i].free_bytes, margins[i]);
-    return MEMPLAN_OK;
+    if (status == MEMPLAN_OK)
+        status = read_rooms(fit, error);
+    use_all(fit);
+    return status == MEMPLAN_OK ? mpl_fit_measure(fit, error) : status;
 }
 
-static memplan_status find_fit(const char **out, mpl_llama_fitting *fit,
-                               memplan_error *error)
+static uint32_t first_asked(const mpl_llama_fitting *fit)
 {
-    memplan_status status = MEMPLAN_OK;
-    uint32_t ngl = 0;
+    if (fit->devices->count == 0)
+        return fit->places;
+    return !fit->asked.has_ngl || fit->asked.ngl < 0
+               ? 0
+               : (uint32_t)mpl_sub_floor(fit->places, (uint64_t)fit->asked.ngl);
+}
+
+static memplan_status find_fit(const char **out, mpl_proof *proof,
+                               mpl_llama_fitting *fit, memplan_error *error)
+{
+    const uint32_t first = first_asked(fit);
     bool fits = false;
-    if (fit->device_count > 0) {
-        ngl = fit->places;
-        if (fit->asked.n_ctx == 0) {
-            status = fit_context(fit, &fits, error);
-        } else {
-            status = mpl_fit_spread(fit, ngl, error);
-            fits = fit->fits;
-        }
-        if (status == MEMPLAN_OK && !fits)
-            status = fit_rest(fit, &ngl, error);
+    memplan_status status = MEMPLAN_OK;
+    if (fit->asked.n_ctx == 0) {
+        status = fit_context(fit, first, &fits, error);
+    } else {
+        status = fit_all(fit, first, error);
+        fits = fit->fits;
     }
-    if (status == MEMPLAN_OK && (fit->device_count == 0 || fit->is_partial))
-        status = mpl_fit_price(fit, ngl, error);
+    if (status == MEMPLAN_OK && !fits && fit->devices->count > 0)
+        status = fit_rest(fit, first, error);
+    if (status == MEMPLAN_OK)
+        status = mpl_fit_prove(proof, fit, error);
     if (status != MEMPLAN_OK)
         return status;
-    *out = spare_host(fit, write_text(fit, ngl));
+    *out = mpl_fit_spare_host(fit, mpl_fit_text(fit), proof);
     return *out != NULL ? MEMPLAN_OK : mpl_fail_memory(error);
 }
 
-memplan_status mpl_llama_fit(const char **out, mpl_job *job,
+memplan_status mpl_llama_fit(const char **out, mpl_proof *proof, mpl_job *job,
                              memplan_error *error)
 {
     mpl_llama_fitting fit;
     memplan_status status = start(&fit, job, error);
-    if (status != MEMPLAN_OK)
-        return status;
-    fit.scratch = mpl_arena_create();
-    status = fit.scratch != NULL ? find_fit(out, &fit, error)
-                                 : mpl_fail_memory(error);
+    if (status == MEMPLAN_OK)
+        status = find_fit(out, proof, &fit, error);
     mpl_arena_free(fit.scratch);
     return status;
 }

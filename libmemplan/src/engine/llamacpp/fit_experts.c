@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Experts: all layers go to the devices with their dense weights, and as many
- * expert tensors as there is room for. On each device the layers of one end
- * have all of theirs, and of the next few a selection, the largest that fits;
- * both ends are tried, and where there are several devices the splits beside
- * the one by room. What is left of the room takes single tensors.
+ * Experts: which layers go to which device, and which of their expert tensors
+ * with them, so that the devices hold the most bytes. Layers of a device are a
+ * range, so the most for the first d devices and the layers before b is
+ *
+ *     most[d, b] = max over a <= b of most[d - 1, a] + fill(d, a, b)
+ *
+ * where fill is what the expert tensors of [a, b) add in the room that these
+ * layers leave without them: whole layers from the last on, and of the few
+ * next to them the selection that leaves the least room. Of equal ones the
+ * devices at the back have the fewest layers, so that what stays with the host
+ * are the experts of the first layers, as -ncmoe has them.
  */
-#include <stddef.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -14,363 +19,341 @@
 #include "engine/llamacpp/fit.h"
 
 enum {
-    PARTS_A_LAYER = 3,
-    CHOSEN_LAYERS = 6,
-    ROUNDS = 4,
-    SHIFT_MAX = 4,
-    SPILLS_MAX = 12
+    SIZES_MAX = 12,   /* of expert tensors that are told apart; more are not
+                         taken */
+    WINDOW = 5,       /* layers that a selection is made of */
+    WIDE_WINDOW = 20, /* with one device, where that is worth more than */
+    WORTH = 2048,     /* this part of its room */
+    SPILLS_TRIED = 8
 };
 
-/* Bytes of each layer's expert tensors, by part. */
+#define NOTHING UINT64_MAX
+
+/* Expert tensors by size, the largest first, and how many there are in layers
+ * before a place. */
+typedef struct parts {
+    uint64_t bytes[SIZES_MAX];
+    uint32_t count;
+    uint16_t (*before)[SIZES_MAX]; /* by place, and one past the last */
+    uint64_t *dense_before;        /* the same: bytes */
+    uint64_t *experts_before;
+    bool is_alone; /* the only device */
+} parts;
+
+/* Layers from `whole` on have all their experts, those from `first` on the
+ * tensors that are taken of each size. */
+typedef struct choice {
+    uint64_t bytes;
+    uint32_t whole;
+    uint32_t first;
+    uint16_t taken[SIZES_MAX];
+} choice;
+
 typedef struct experts {
-    uint64_t (*bytes)[PARTS_A_LAYER];
-    uint64_t wanted[MPL_LLAMA_MAX_DEVICES]; /* room that experts may take */
-    uint8_t *best_masks;
-    uint32_t best_counts[MPL_LLAMA_MAX_DEVICES];
-    uint64_t best_used;
-    uint64_t *sums; /* of the selections of CHOSEN_LAYERS layers */
+    mpl_llama_fitting *fit;
+    parts *parts;   /* by active device */
+    uint64_t *most; /* [device * width + place] */
+    uint16_t *from; /* the a of it */
+    uint32_t width; /* places + 1 */
 } experts;
 
-static uint64_t mask_bytes(const experts *all, uint32_t layer, uint32_t mask)
+/* ---- One device -------------------------------------------------------- */
+
+static uint32_t size_of(const parts *p, uint64_t bytes)
 {
-    uint64_t sum = 0;
-    for (uint32_t p = 0; p < PARTS_A_LAYER; p++)
-        if ((mask >> p & 1) != 0)
-            sum += all->bytes[layer][p];
-    return sum;
+    uint32_t at = 0;
+    while (at < p->count && p->bytes[at] != bytes)
+        at++;
+    return at;
 }
 
-/* Layers of device `device`: first and one past the last, by the counts. */
-static void range_of(const mpl_llama_fitting *fit, uint32_t device,
-                     uint32_t *first, uint32_t *end)
+static void add_size(parts *p, uint64_t bytes)
 {
-    const uint32_t layers = fit->job->hparams.layer_count_all;
-    *first = 0;
-    *end = layers;
-    if (fit->device_count == 1 || fit->asked.has_split)
+    uint32_t at = p->count;
+    if (bytes == 0 || size_of(p, bytes) < p->count || p->count == SIZES_MAX)
         return;
-    for (uint32_t i = 0; i < device; i++)
-        *first += fit->counts[i];
-    *end = *first + fit->counts[device];
-    if (*end > layers)
-        *end = layers;
-    if (*first > *end)
-        *first = *end;
+    for (; at > 0 && p->bytes[at - 1] < bytes; at--)
+        p->bytes[at] = p->bytes[at - 1];
+    p->bytes[at] = bytes;
+    p->count++;
 }
 
-/* Of the parts of layers [first, end), the selection with the most bytes that
- * `room` holds becomes the device's. Returns them. */
-static uint64_t choose_parts(mpl_llama_fitting *fit, const experts *all,
-                             uint32_t first, uint32_t end, uint64_t room)
+static bool read_parts(parts *p, const mpl_llama_fitting *fit, uint32_t device)
 {
-    const uint32_t bits = (end - first) * PARTS_A_LAYER;
-    uint32_t best = 0;
-    all->sums[0] = 0;
-    for (uint32_t bit = 0; bit < bits; bit++) {
-        const uint32_t half = UINT32_C(1) << bit;
-        const uint64_t bytes =
-            all->bytes[first + bit / PARTS_A_LAYER][bit % PARTS_A_LAYER];
-        for (uint32_t set = 0; set < half; set++) {
-            all->sums[half + set] = all->sums[set] + bytes;
-            if (all->sums[half + set] <= room &&
-                all->sums[half + set] > all->sums[best])
-                best = half + set;
-        }
-    }
-    for (uint32_t i = first; i < end; i++)
-        fit->masks[i] =
-            MPL_FIT_ALL & (uint8_t) ~(best >> (i - first) * PARTS_A_LAYER);
-    return all->sums[best];
-}
-
-/* The device takes whole layers from one end on while they fit, gives one
- * back, and chooses among the parts of that one and those after it. Returns
- * the bytes taken. */
-static uint64_t fill_device(mpl_llama_fitting *fit, const experts *all,
-                            uint32_t device, bool from_front)
-{
-    uint32_t first;
-    uint32_t end;
-    range_of(fit, device, &first, &end);
-    const uint32_t count = end - first;
-    uint64_t room = all->wanted[device];
-    uint32_t taken = 0;
-    memset(fit->masks + first, MPL_FIT_ALL, count);
-    for (; taken < count; taken++) {
-        const uint32_t at = from_front ? first + taken : end - 1 - taken;
-        const uint64_t bytes = mask_bytes(all, at, MPL_FIT_ALL);
-        if (bytes > room)
-            break;
-        room -= bytes;
-        fit->masks[at] = 0;
-    }
-    if (taken == count)
-        return all->wanted[device] - room;
-    if (taken > 0) {
-        taken--;
-        room += mask_bytes(all, from_front ? first + taken : end - 1 - taken,
-                           MPL_FIT_ALL);
-    }
-    const uint32_t chosen = (uint32_t)mpl_min(CHOSEN_LAYERS, count - taken);
-    const uint32_t from = from_front ? first + taken : end - taken - chosen;
-    room -= choose_parts(fit, all, from, from + chosen, room);
-    return all->wanted[device] - room;
-}
-
-static uint64_t device_sum(const mpl_llama_fitting *fit)
-{
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < fit->device_count; i++)
-        sum += fit->used[i];
-    return sum;
-}
-
-/* Fills all devices from one end; keeps it where it is the best. */
-static memplan_status try_fill(mpl_llama_fitting *fit, experts *all,
-                               bool from_front, memplan_error *error)
-{
-    const uint32_t layers = fit->job->hparams.layer_count_all;
-    const uint32_t filled = fit->asked.has_split ? 1 : fit->device_count;
-    memplan_status status = MEMPLAN_OK;
-    fit->fits = false;
-    for (uint32_t round = 0; round < ROUNDS && !fit->fits; round++) {
-        for (uint32_t i = 0; i < filled; i++)
-            (void)fill_device(fit, all, i, from_front);
-        status = mpl_fit_price(fit, fit->places, error);
-        if (status != MEMPLAN_OK)
-            return status;
-        for (uint32_t i = 0; i < fit->device_count; i++)
-            all->wanted[i] = mpl_sub_floor(
-                all->wanted[i], mpl_sub_floor(fit->used[i], fit->room[i]));
-    }
-    if (fit->fits && device_sum(fit) > all->best_used) {
-        all->best_used = device_sum(fit);
-        memcpy(all->best_masks, fit->masks, layers);
-        memcpy(all->best_counts, fit->counts, sizeof fit->counts);
-    }
-    return status;
-}
-
-/* Both ends, for the present counts. */
-static memplan_status try_counts(mpl_llama_fitting *fit, experts *all,
-                                 memplan_error *error)
-{
-    const uint32_t layers = fit->job->hparams.layer_count_all;
-    memset(fit->masks, MPL_FIT_ALL, layers);
-    memplan_status status = mpl_fit_price(fit, fit->places, error);
-    if (status != MEMPLAN_OK || !fit->fits)
-        return status;
-    uint64_t wanted[MPL_LLAMA_MAX_DEVICES];
-    for (uint32_t i = 0; i < fit->device_count; i++)
-        wanted[i] = fit->room[i] - fit->used[i];
-    for (uint32_t end = 0; end < 2 && status == MEMPLAN_OK; end++) {
-        memcpy(all->wanted, wanted, sizeof wanted);
-        status = try_fill(fit, all, end == 1, error);
-    }
-    return status;
-}
-
-/* Whether the present counts may hold more than the best ones do: what would
- * be left of the room, were compute as it was last. */
-static memplan_status is_promising(bool *out, mpl_llama_fitting *fit,
-                                   experts *all, memplan_error *error)
-{
-    const uint32_t layers = fit->job->hparams.layer_count_all;
-    const uint32_t filled = fit->asked.has_split ? 1 : fit->device_count;
-    *out = false;
-    memset(fit->masks, MPL_FIT_ALL, layers);
-    fit->is_rough = true;
-    const memplan_status status = mpl_fit_price(fit, fit->places, error);
-    fit->is_rough = false;
-    if (status != MEMPLAN_OK || !fit->fits)
-        return status;
-    for (uint32_t end = 0; end < 2; end++) {
-        uint64_t used = device_sum(fit);
-        for (uint32_t i = 0; i < filled; i++) {
-            all->wanted[i] = fit->room[i] - fit->used[i];
-            used += fill_device(fit, all, i, end == 1);
-        }
-        *out = *out || used > all->best_used;
-    }
-    return MEMPLAN_OK;
-}
-
-/* Moves `shift` layers over the boundary after `device`; false: not there. */
-static bool shift_boundary(mpl_llama_fitting *fit, uint32_t device, int shift)
-{
-    const int64_t left = (int64_t)fit->counts[device] + shift;
-    const int64_t right = (int64_t)fit->counts[device + 1] - shift;
-    if (left < 0 || right < 0)
+    const mpl_fit_size *sizes = fit->sizes[device];
+    p->is_alone = fit->active_count == 1;
+    p->before =
+        mpl_arena_alloc(fit->scratch, fit->places + 1, sizeof *p->before);
+    p->dense_before =
+        mpl_arena_alloc(fit->scratch, fit->places + 1, sizeof *p->dense_before);
+    p->experts_before = mpl_arena_alloc(fit->scratch, fit->places + 1,
+                                        sizeof *p->experts_before);
+    if (p->before == NULL || p->dense_before == NULL ||
+        p->experts_before == NULL)
         return false;
-    fit->counts[device] = (uint32_t)left;
-    fit->counts[device + 1] = (uint32_t)right;
+    for (uint32_t i = 0; i < fit->places; i++)
+        for (uint32_t k = 0; k < MPL_FIT_PARTS; k++)
+            add_size(p, sizes[i].part_bytes[k]);
+    for (uint32_t i = 0; i < fit->places; i++) {
+        memcpy(p->before[i + 1], p->before[i], sizeof *p->before);
+        p->dense_before[i + 1] = p->dense_before[i] + sizes[i].dense_bytes;
+        p->experts_before[i + 1] = p->experts_before[i];
+        for (uint32_t k = 0; k < MPL_FIT_PARTS; k++) {
+            const uint32_t size = size_of(p, sizes[i].part_bytes[k]);
+            p->experts_before[i + 1] += sizes[i].part_bytes[k];
+            if (size < p->count)
+                p->before[i + 1][size]++;
+        }
+    }
     return true;
 }
 
-/* Each boundary in turn, from the best counts so far. */
-static memplan_status try_shifts(mpl_llama_fitting *fit, experts *all,
-                                 memplan_error *error)
+typedef struct chooser {
+    const parts *parts;
+    uint32_t have[SIZES_MAX];
+    choice now;
+    choice best;
+} chooser;
+
+/* Counts of the sizes from `at` on. Of the last there are as many as fit. */
+static void choose(chooser *c, uint32_t at, uint64_t left)
 {
-    memplan_status status = MEMPLAN_OK;
-    for (uint32_t d = 0; d + 1 < fit->device_count; d++) {
-        uint32_t start[MPL_LLAMA_MAX_DEVICES];
-        memcpy(start, all->best_counts, sizeof start);
-        for (int shift = -SHIFT_MAX; shift <= SHIFT_MAX; shift++) {
-            memcpy(fit->counts, start, sizeof start);
-            if (shift == 0 || !shift_boundary(fit, d, shift))
+    while (at < c->parts->count && c->have[at] == 0)
+        at++;
+    if (at == c->parts->count) {
+        if (c->now.bytes > c->best.bytes)
+            c->best = c->now;
+        return;
+    }
+    const uint64_t bytes = c->parts->bytes[at];
+    const uint64_t before = c->now.bytes;
+    const uint32_t most = (uint32_t)mpl_min(c->have[at], left / bytes);
+    uint32_t taken = most;
+    do {
+        c->now.taken[at] = (uint16_t)taken;
+        c->now.bytes = before + taken * bytes;
+        choose(c, at + 1, left - taken * bytes);
+    } while (at + 1 < c->parts->count && taken-- > 0);
+    c->now.bytes = before;
+    c->now.taken[at] = 0;
+}
+
+/* The first layer of [a, b) from which on all experts have room. */
+static uint32_t find_whole(const parts *p, uint32_t a, uint32_t b,
+                           uint64_t left)
+{
+    uint32_t low = a;
+    uint32_t high = b;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (p->experts_before[b] - p->experts_before[middle] <= left)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+/* What layers [a, b) add on a device that has `left` for them. A fifth of the
+ * window are layers that could be whole. */
+static choice fill_in(const parts *p, uint32_t a, uint32_t b, uint64_t left,
+                      uint32_t window)
+{
+    chooser c = {.parts = p};
+    uint32_t whole = find_whole(p, a, b, left);
+    if (whole > a)
+        whole = (uint32_t)mpl_min(b, whole + window / 5);
+    const uint32_t first = whole - (uint32_t)mpl_min(whole - a, window);
+    const uint64_t sure = p->experts_before[b] - p->experts_before[whole];
+    for (uint32_t s = 0; s < p->count; s++)
+        c.have[s] = (uint32_t)(p->before[whole][s] - p->before[first][s]);
+    if (whole > a)
+        choose(&c, 0, left - sure);
+    c.best.bytes += sure;
+    c.best.whole = whole;
+    c.best.first = first;
+    return c.best;
+}
+
+static choice fill(const parts *p, uint32_t a, uint32_t b, uint64_t left)
+{
+    const choice plain = fill_in(p, a, b, left, WINDOW);
+    if (!p->is_alone)
+        return plain;
+    const choice wide = fill_in(p, a, b, left, WIDE_WINDOW);
+    return wide.bytes > plain.bytes + left / WORTH ? wide : plain;
+}
+
+/* ---- All devices ------------------------------------------------------- */
+
+static uint64_t room_of(const mpl_llama_fitting *fit, uint32_t at)
+{
+    const uint32_t device = fit->active[at];
+    return mpl_sub_floor(fit->room[device], fit->beside[device]);
+}
+
+/* most[at, b], from the ranges that end there; the shortest first. */
+static void find_range(experts *x, uint32_t at, uint32_t b,
+                       const uint64_t *prior)
+{
+    const parts *p = &x->parts[at];
+    const uint64_t room = room_of(x->fit, at);
+    uint64_t *most = &x->most[at * x->width + b];
+    *most = NOTHING;
+    for (uint32_t a = b;; a--) {
+        const uint64_t dense = p->dense_before[b] - p->dense_before[a];
+        if (dense > room)
+            return;
+        const uint64_t left = room - dense;
+        if (prior[a] != NOTHING &&
+            (*most == NOTHING || prior[a] + left > *most)) {
+            const uint64_t sum = prior[a] + fill(p, a, b, left).bytes;
+            if (*most == NOTHING || sum > *most) {
+                *most = sum;
+                x->from[at * x->width + b] = (uint16_t)a;
+            }
+        }
+        if (a == x->fit->first)
+            return;
+    }
+}
+
+static void place_parts(mpl_llama_fitting *fit, const parts *p, uint32_t device,
+                        uint32_t b, choice chosen)
+{
+    const mpl_fit_size *sizes = fit->sizes[device];
+    const uint32_t end = (uint32_t)mpl_min(b, fit->places - 1);
+    for (uint32_t i = chosen.whole; i < end; i++)
+        fit->masks[i] = 0;
+    for (uint32_t i = chosen.whole; i-- > chosen.first;)
+        for (uint32_t k = 0; k < MPL_FIT_PARTS && i < end; k++) {
+            const uint32_t size = size_of(p, sizes[i].part_bytes[k]);
+            if (size == p->count || chosen.taken[size] == 0)
                 continue;
-            bool is_worth_it = false;
-            status = is_promising(&is_worth_it, fit, all, error);
-            if (status == MEMPLAN_OK && is_worth_it)
-                status = try_counts(fit, all, error);
-            if (status != MEMPLAN_OK)
-                return status;
+            chosen.taken[size]--;
+            fit->masks[i] &= (uint8_t) ~(1U << k);
         }
-    }
-    return status;
 }
 
-static bool make_experts(experts *out, const mpl_llama_fitting *fit)
+static void take_ranges(experts *x)
 {
-    const uint32_t layers = fit->job->hparams.layer_count_all;
-    const uint32_t loaded =
-        fit->asked.mtp ? layers : fit->job->hparams.layer_count;
-    const mpl_llama_weights *weights = &fit->job->weights;
-    *out = (experts){
-        .bytes = mpl_arena_alloc(fit->arena, layers, sizeof *out->bytes),
-        .best_masks = mpl_arena_alloc(fit->arena, layers, 1),
-        .sums = mpl_arena_alloc(fit->arena,
-                                UINT64_C(1) << CHOSEN_LAYERS * PARTS_A_LAYER,
-                                sizeof *out->sums)};
-    if (out->bytes == NULL || out->best_masks == NULL || out->sums == NULL)
-        return false;
-    for (uint32_t i = 0; i < weights->count; i++) {
-        const mpl_llama_weight *weight = &weights->items[i];
-        for (uint32_t p = 0; p < PARTS_A_LAYER && weight->layer < loaded; p++)
-            if ((weight->expert_part >> p & 1) != 0)
-                out->bytes[weight->layer][p] +=
-                    (weight->bytes + 127) / 128 * 128;
+    mpl_llama_fitting *fit = x->fit;
+    uint32_t b = fit->places;
+    memset(fit->masks, MPL_FIT_ALL, fit->places - 1);
+    for (uint32_t at = fit->active_count; at-- > 0;) {
+        const parts *p = &x->parts[at];
+        const uint32_t a = fit->asked.has_split && fit->active_count > 1
+                               ? b - fit->counts[at]
+                               : x->from[at * x->width + b];
+        const uint64_t left = mpl_sub_floor(
+            room_of(fit, at), p->dense_before[b] - p->dense_before[a]);
+        place_parts(fit, p, fit->active[at], b, fill(p, a, b, left));
+        fit->counts[at] = b - a;
+        b = a;
     }
+}
+
+/* False: by what is beside, not even the layers without experts have room. */
+static bool find_ranges(experts *x)
+{
+    mpl_llama_fitting *fit = x->fit;
+    const uint64_t *prior = &x->most[fit->active_count * x->width];
+    for (uint32_t at = 0; at < fit->active_count; at++) {
+        for (uint32_t b = fit->first; b <= fit->places; b++)
+            if (b == fit->places || at + 1 < fit->active_count)
+                find_range(x, at, b, prior);
+        prior = &x->most[at * x->width];
+    }
+    return prior[fit->places] != NOTHING;
+}
+
+static bool make(experts *x, mpl_llama_fitting *fit)
+{
+    const uint64_t width = (uint64_t)fit->places + 1;
+    const uint64_t cells = (fit->active_count + UINT64_C(1)) * width;
+    *x = (experts){.fit = fit, .width = (uint32_t)width};
+    x->parts =
+        mpl_arena_alloc(fit->scratch, fit->active_count, sizeof *x->parts);
+    x->most = mpl_arena_alloc(fit->scratch, cells, sizeof *x->most);
+    x->from = mpl_arena_alloc(fit->scratch, cells, sizeof *x->from);
+    if (x->parts == NULL || x->most == NULL || x->from == NULL)
+        return false;
+    for (uint32_t i = 0; i < fit->active_count; i++)
+        if (!read_parts(&x->parts[i], fit, fit->active[i]))
+            return false;
+    for (uint64_t b = 0; b < width; b++) /* before the first device */
+        x->most[fit->active_count * width + b] = b == fit->first ? 0 : NOTHING;
     return true;
+}
+
+memplan_status mpl_fit_pack_experts(mpl_llama_fitting *fit, bool *out_is_new,
+                                    memplan_error *error)
+{
+    experts x;
+    uint8_t masks[MPL_LLAMA_MAX_LAYERS];
+    uint32_t counts[MPL_LLAMA_MAX_DEVICES];
+    memcpy(masks, fit->masks, fit->places - 1);
+    memcpy(counts, fit->counts, sizeof counts);
+    const bool is_made = make(&x, fit);
+    const bool is_given = fit->asked.has_split && fit->active_count > 1;
+    if (is_made && (is_given || find_ranges(&x)))
+        take_ranges(&x);
+    mpl_arena_empty(fit->scratch);
+    *out_is_new = memcmp(masks, fit->masks, fit->places - 1) != 0 ||
+                  memcmp(counts, fit->counts, sizeof counts) != 0;
+    return is_made ? MEMPLAN_OK : mpl_fail_memory(error);
 }
 
 /* ---- Spills ------------------------------------------------------------ */
 
-/* The largest part that is with the host and has room on some device. */
-static bool find_spill(const mpl_llama_fitting *fit, const experts *all,
-                       uint64_t limit, uint32_t *out_layer, uint32_t *out_part,
-                       uint32_t *out_device)
+typedef struct spill {
+    uint64_t bytes; /* 0: none */
+    uint32_t layer;
+    uint32_t part;
+    uint32_t device; /* active */
+} spill;
+
+/* The largest part below `limit` that is with the host and has room on some
+ * device. */
+static spill find_spill(const mpl_llama_fitting *fit, uint64_t limit)
 {
-    uint64_t largest = 0;
-    for (uint32_t i = 0; i < fit->job->hparams.layer_count_all; i++)
-        for (uint32_t p = 0; p < PARTS_A_LAYER; p++) {
-            const bool is_free =
-                (fit->masks[i] >> p & 1) != 0 && fit->spills[i] == 0;
-            const uint64_t bytes = all->bytes[i][p];
-            if (!is_free || bytes <= largest || bytes >= limit)
-                continue;
-            for (uint32_t d = 0; d < fit->device_count; d++)
-                if (mpl_sub_floor(fit->room[d], fit->used[d]) >= bytes) {
-                    largest = bytes;
-                    *out_layer = i;
-                    *out_part = p;
-                    *out_device = d;
-                }
-        }
-    return largest > 0;
+    spill best = {0};
+    for (uint32_t at = 0; at < fit->active_count; at++) {
+        const uint32_t device = fit->active[at];
+        const uint64_t left = mpl_sub_floor(fit->room[device], fit->used[at]);
+        for (uint32_t i = fit->first; i + 1 < fit->places; i++)
+            for (uint32_t k = 0; k < MPL_FIT_PARTS; k++) {
+                const uint64_t bytes = fit->sizes[device][i].part_bytes[k];
+                const bool is_free =
+                    (fit->masks[i] >> k & 1) != 0 && fit->spills[i] == 0;
+                if (is_free && bytes <= left && bytes < limit &&
+                    bytes > best.bytes)
+                    best = (spill){bytes, i, k, at};
+            }
+    }
+    return best;
 }
 
-/* What is left of the room takes single tensors of any layer. */
-static memplan_status spill(mpl_llama_fitting *fit, const experts *all,
-                            memplan_error *error)
+memplan_status mpl_fit_spill(mpl_llama_fitting *fit, memplan_error *error)
 {
     uint64_t limit = UINT64_MAX;
-    memplan_status status = mpl_fit_price(fit, fit->places, error);
-    for (uint32_t tries = 0; tries < SPILLS_MAX && status == MEMPLAN_OK;
-         tries++) {
-        uint32_t layer = 0;
-        uint32_t part = 0;
-        uint32_t device = 0;
-        if (!find_spill(fit, all, limit, &layer, &part, &device))
-            break;
-        uint64_t used[MPL_LLAMA_MAX_DEVICES];
-        const uint64_t host_used = fit->host_used;
-        const bool fitted = fit->fits;
-        memcpy(used, fit->used, sizeof used);
-        fit->spills[layer] = (uint8_t)(1U << part);
-        fit->spill_devices[layer] = (uint8_t)device;
-        status = mpl_fit_price(fit, fit->places, error);
-        if (status != MEMPLAN_OK || fit->fits)
-            continue;
-        fit->spills[layer] = 0;
-        limit = all->bytes[layer][part];      /* only smaller ones from here */
-        memcpy(fit->used, used, sizeof used); /* as it was before */
-        fit->host_used = host_used;
-        fit->fits = fitted;
+    memset(fit->spills, 0, fit->places - 1);
+    if (fit->active_count < 2)
+        return MEMPLAN_OK;
+    for (uint32_t tried = 0; tried < SPILLS_TRIED; tried++) {
+        const spill one = find_spill(fit, limit);
+        if (one.bytes == 0)
+            return MEMPLAN_OK;
+        fit->spills[one.layer] = (uint8_t)(1U << one.part);
+        fit->spill_devices[one.layer] = (uint8_t)fit->active[one.device];
+        memplan_status status = mpl_fit_price(fit, error);
+        if (status == MEMPLAN_OK && !fit->fits) {
+            fit->spills[one.layer] = 0;
+            limit = one.bytes;
+            status = mpl_fit_price(fit, error);
+        }
+        if (status != MEMPLAN_OK)
+            return status;
     }
-    return status;
-}
-
-memplan_status mpl_fit_experts(mpl_llama_fitting *fit, uint32_t *out_ngl,
-                               memplan_error *error)
-{
-    const uint32_t layers = fit->job->hparams.layer_count_all;
-    experts all;
-    if (!make_experts(&all, fit))
-        return mpl_fail_memory(error);
-    fit->has_own_masks = true;
-    memset(fit->masks, MPL_FIT_ALL, layers);
-    memplan_status status = mpl_fit_spread(fit, fit->places, error);
-    *out_ngl = fit->places;
-    if (status != MEMPLAN_OK || !fit->fits)
-        return status; /* not even the dense weights: fewer layers */
-    status = try_counts(fit, &all, error);
-    if (status == MEMPLAN_OK && all.best_used > 0 && !fit->asked.has_split)
-        status = try_shifts(fit, &all, error);
-    if (status != MEMPLAN_OK)
-        return status;
-    memcpy(fit->masks, all.best_masks, layers);
-    memcpy(fit->counts, all.best_counts, sizeof fit->counts);
-    return spill(fit, &all, error);
-}
-
-static const char *const PARTS[] = {
-    [MPL_FIT_UP] = "up",
-    [MPL_FIT_GATE] = "gate|gate_up",
-    [MPL_FIT_DOWN] = "down",
-    [MPL_FIT_UP | MPL_FIT_GATE] = "up|gate|gate_up",
-    [MPL_FIT_UP | MPL_FIT_DOWN] = "up|down",
-    [MPL_FIT_GATE | MPL_FIT_DOWN] = "gate|gate_up|down",
-    [MPL_FIT_ALL] = "up|down|gate_up|gate",
-};
-
-/* "ot=blk\.7\.ffn_(up)_(ch|)exps=CPU", or what was there where no part is. */
-static const char *add_parts(const mpl_llama_fitting *fit, const char *text,
-                             uint32_t layer, uint32_t mask, const char *buffer)
-{
-    return mask == 0 || text == NULL
-               ? text
-               : mpl_arena_format(fit->arena,
-                                  "%sot=blk\\.%u\\.ffn_(%s)_(ch|)exps=%s\n",
-                                  text, layer, PARTS[mask], buffer);
-}
-
-const char *mpl_fit_masks_text(const mpl_llama_fitting *fit)
-{
-    const uint32_t layers = fit->job->hparams.layer_count_all;
-    const char *text = "";
-    uint32_t leading = 0;
-    while (leading < layers && fit->masks[leading] == MPL_FIT_ALL)
-        leading++;
-    /* The first match wins: single tensors go before whole layers. */
-    for (uint32_t i = 0; i < layers; i++)
-        text = add_parts(fit, text, i, fit->spills[i],
-                         fit->devices->items[fit->spill_devices[i]].name);
-    if (leading > 0 && text != NULL)
-        text = mpl_arena_format(fit->arena, "%sncmoe=%u\n", text, leading);
-    for (uint32_t i = leading; i < layers; i++)
-        text = add_parts(fit, text, i,
-                         (uint32_t)fit->masks[i] & ~(uint32_t)fit->spills[i],
-                         "CPU");
-    return text;
+    return MEMPLAN_OK;
 }

@@ -52,6 +52,13 @@ memplan_status mpl_llama_price_stored(mpl_llama_price *out, mpl_arena *arena,
 memplan_status mpl_llama_price_compute(mpl_llama_price *out,
                                        memplan_error *error);
 
+/* speed.c: bytes of a weight that one token reads, and its time: it reads the
+ * active weights and its sequence's cache, pool by pool. */
+uint64_t mpl_llama_active_bytes(const mpl_job *job,
+                                const mpl_llama_weight *weight);
+void mpl_llama_time(mpl_timing *out, const mpl_job *job,
+                    const mpl_llama_price *price);
+
 /* rows.c: the ledger of a price. */
 memplan_status mpl_llama_rows_add(mpl_ledger *ledger, const mpl_job *job,
                                   const mpl_llama_price *price,
@@ -63,7 +70,7 @@ memplan_status mpl_llama_host_rows_add(mpl_ledger *ledger, const mpl_job *job,
                                        memplan_error *error);
 
 /* fit.c: settings that fit, and the bytes each device keeps free. */
-memplan_status mpl_llama_fit(const char **out, mpl_job *job,
+memplan_status mpl_llama_fit(const char **out, mpl_proof *proof, mpl_job *job,
                              memplan_error *error);
 memplan_status mpl_llama_margins_read(uint64_t margins[MPL_LLAMA_MAX_DEVICES],
                                       const mpl_job *job,

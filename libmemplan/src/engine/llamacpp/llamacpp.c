@@ -130,9 +130,9 @@ static memplan_status read(mpl_job *job, const char *text, mpl_placement *out,
 }
 
 static memplan_status propose(mpl_job *job, mpl_placement *out,
-                              memplan_error *error)
+                              mpl_proof *proof, memplan_error *error)
 {
-    return mpl_llama_fit(&out->settings, job, error);
+    return mpl_llama_fit(&out->settings, proof, job, error);
 }
 
 /* ---- Units ------------------------------------------------------------- */
@@ -171,54 +171,6 @@ static void place_units(const mpl_job *job, const mpl_llama_setup *setup,
             placement->pool_of_unit[i] = job->host_pool;
 }
 
-/* ---- Time -------------------------------------------------------------- */
-
-/* Bytes of a weight that one token reads. */
-static uint64_t active_bytes(const mpl_job *job, const mpl_llama_weight *weight)
-{
-    const mpl_llama_hparams *hparams = &job->hparams;
-    uint64_t bytes = weight->bytes;
-    if (weight->use == MPL_LLAMA_USE_ROWS)
-        return weight->ne[1] > 0 ? bytes / weight->ne[1] : 0;
-    if (weight->use != MPL_LLAMA_USE_EXPERTS || hparams->expert_count == 0 ||
-        weight->layer >= hparams->layer_count_all)
-        return bytes;
-    (void)mpl_mul_div(&bytes, bytes,
-                      hparams->layers[weight->layer].experts_used,
-                      hparams->expert_count);
-    return bytes;
-}
-
-/* A token reads the active weights and its sequence's cache, pool by pool. */
-static void estimate_time(const mpl_job *job, const mpl_llama_price *price,
-                          mpl_timing *out)
-{
-    const mpl_llama_setup *setup = &price->setup;
-    uint64_t bytes[MPL_LLAMA_BUFFER_MAX] = {0};
-    uint64_t total_ps = 0;
-    for (uint32_t i = 0; i < setup->weight_count; i++)
-        if (setup->weight_buffer[i] != MPL_LLAMA_BUFFER_NONE)
-            bytes[setup->weight_buffer[i]] +=
-                active_bytes(job, &setup->weights[i]);
-    *out = (mpl_timing){MEMPLAN_UNKNOWN, MEMPLAN_UNKNOWN};
-    for (uint32_t i = 0; i < setup->buffer_count; i++) {
-        const mpl_pool *pool = &job->machine->pools[pool_of(job, setup, i)];
-        uint64_t ps = 0;
-        const uint64_t read = bytes[i] +
-                              price->context.cache[i] / setup->n_seq +
-                              price->context.state[i] / setup->n_seq;
-        if (read == 0)
-            continue;
-        if (pool->bandwidth_bytes_per_second == MEMPLAN_UNKNOWN ||
-            pool->bandwidth_bytes_per_second == 0 ||
-            !mpl_mul_div(&ps, read, UINT64_C(1000000000000),
-                         pool->bandwidth_bytes_per_second) ||
-            !mpl_add(&total_ps, total_ps, ps))
-            return;
-    }
-    out->decode_ps_per_token = total_ps;
-}
-
 /* ---- Price ------------------------------------------------------------- */
 
 static memplan_status add_notes(mpl_ledger *ledger, const mpl_job *job,
@@ -254,7 +206,7 @@ static memplan_status price_into(mpl_job *job, mpl_arena *scratch,
     if (status != MEMPLAN_OK)
         return status;
     place_units(job, &price->setup, placement);
-    estimate_time(job, price, timing);
+    mpl_llama_time(timing, job, price);
     job->context_tokens = price->setup.n_ctx_seq;
     job->type_k = price->setup.type_k;
     job->type_v = price->setup.type_v;

@@ -303,9 +303,9 @@ static memplan_status add_entry(mpl_llama_params *out, mpl_arena *arena,
     if (entry.row == NULL)
         return unknown_name(&entry);
     const memplan_status status = set_row(&entry);
-    if (strcmp(entry.row->name, "c") == 0 ||
-        strcmp(entry.row->name, "ctx-size") == 0)
-        out->has_ctx = true;
+    out->has_ctx |= entry.row->field == offsetof(mpl_llama_params, n_ctx);
+    out->has_cache_ram |=
+        entry.row->field == offsetof(mpl_llama_params, cache_ram_mib);
     return status;
 }
 

@@ -114,6 +114,7 @@ typedef struct mpl_llama_params {
     bool has_ctx;
     bool has_ngl;
     bool has_split;
+    bool has_cache_ram;
 } mpl_llama_params;
 
 /* The defaults for a request without its settings, then `settings` (NULL:
