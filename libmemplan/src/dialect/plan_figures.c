@@ -73,6 +73,29 @@ bool mpl_plan_has_part(const memplan_plan *plan, uint32_t part)
     return false;
 }
 
+uint32_t mpl_plan_inks(const memplan_plan *plan,
+                       mpl_ink inks[MPL_PLAN_INKS_MAX],
+                       const char *labels[MPL_PLAN_INKS_MAX])
+{
+    uint32_t count = 0;
+    bool is_over = false;
+    for (uint32_t part = 0; part < MPL_PART_COUNT; part++) {
+        if (!mpl_plan_has_part(plan, part))
+            continue;
+        inks[count] = MPL_PARTS[part];
+        labels[count++] = mpl_part_label(plan, part);
+    }
+    inks[count] = MPL_INK_FREE;
+    labels[count++] = mpl_ink_label(MPL_INK_FREE);
+    for (uint32_t at = 0; at < plan->pool_count; at++)
+        is_over |= plan->pools[at].used_bytes > plan->pools[at].capacity_bytes;
+    if (is_over) {
+        inks[count] = MPL_INK_OVER;
+        labels[count++] = mpl_ink_label(MPL_INK_OVER);
+    }
+    return count;
+}
+
 const char *mpl_pool_label(char out[MPL_LABEL_SIZE], const mpl_plan_pool *pool)
 {
     (void)snprintf(out, MPL_LABEL_SIZE, "%s%.16s",

@@ -30,6 +30,12 @@ const char *mpl_part_label(const memplan_plan *plan, uint32_t part);
 /* Whether any pool of the plan has bytes of that kind. */
 bool mpl_plan_has_part(const memplan_plan *plan, uint32_t part);
 
+/* What the bars of all pools show, in their order; returns how many inks. */
+enum { MPL_PLAN_INKS_MAX = MPL_PART_COUNT + 2 };
+uint32_t mpl_plan_inks(const memplan_plan *plan,
+                       mpl_ink inks[MPL_PLAN_INKS_MAX],
+                       const char *labels[MPL_PLAN_INKS_MAX]);
+
 /* "GPU 0", "cpu", "disk". */
 enum { MPL_LABEL_SIZE = 24 };
 const char *mpl_pool_label(char out[MPL_LABEL_SIZE], const mpl_plan_pool *pool);

@@ -64,24 +64,9 @@ static void add_pool(mpl_svg *svg, const memplan_plan *plan,
 
 static void add_legend(mpl_svg *svg, const memplan_plan *plan)
 {
-    mpl_ink inks[MPL_PART_COUNT + 2];
-    const char *labels[MPL_PART_COUNT + 2];
-    uint32_t count = 0;
-    bool is_over = false;
-    for (uint32_t part = 0; part < MPL_PART_COUNT; part++) {
-        if (!mpl_plan_has_part(plan, part))
-            continue;
-        inks[count] = MPL_PARTS[part];
-        labels[count++] = mpl_part_label(plan, part);
-    }
-    inks[count] = MPL_INK_FREE;
-    labels[count++] = mpl_ink_label(MPL_INK_FREE);
-    for (uint32_t at = 0; at < plan->pool_count; at++)
-        is_over |= plan->pools[at].used_bytes > plan->pools[at].capacity_bytes;
-    if (is_over) {
-        inks[count] = MPL_INK_OVER;
-        labels[count++] = mpl_ink_label(MPL_INK_OVER);
-    }
+    mpl_ink inks[MPL_PLAN_INKS_MAX];
+    const char *labels[MPL_PLAN_INKS_MAX];
+    const uint32_t count = mpl_plan_inks(plan, inks, labels);
     mpl_svg_legend(svg, MPL_SVG_MARGIN + MPL_SVG_LABEL_WIDTH, inks, labels,
                    count);
 }

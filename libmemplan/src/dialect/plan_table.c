@@ -63,36 +63,12 @@ static void paint_bar(mpl_paint *paint, const mpl_plan_pool *pool)
     mpl_paint_end(paint);
 }
 
-/* What the bars show, in their order; returns how many inks. */
-static uint32_t list_inks(const memplan_plan *plan,
-                          mpl_ink inks[MPL_PART_COUNT + 2],
-                          const char *labels[MPL_PART_COUNT + 2])
-{
-    uint32_t count = 0;
-    bool is_over = false;
-    for (uint32_t part = 0; part < MPL_PART_COUNT; part++) {
-        if (!mpl_plan_has_part(plan, part))
-            continue;
-        inks[count] = MPL_PARTS[part];
-        labels[count++] = mpl_part_label(plan, part);
-    }
-    inks[count] = MPL_INK_FREE;
-    labels[count++] = mpl_ink_label(MPL_INK_FREE);
-    for (uint32_t at = 0; at < plan->pool_count; at++)
-        is_over |= plan->pools[at].used_bytes > plan->pools[at].capacity_bytes;
-    if (is_over) {
-        inks[count] = MPL_INK_OVER;
-        labels[count++] = mpl_ink_label(MPL_INK_OVER);
-    }
-    return count;
-}
-
 /* Below the bars where it fits there, else from the margin. */
 static void paint_legend(mpl_paint *paint, const memplan_plan *plan)
 {
-    mpl_ink inks[MPL_PART_COUNT + 2];
-    const char *labels[MPL_PART_COUNT + 2];
-    const uint32_t count = list_inks(plan, inks, labels);
+    mpl_ink inks[MPL_PLAN_INKS_MAX];
+    const char *labels[MPL_PLAN_INKS_MAX];
+    const uint32_t count = mpl_plan_inks(plan, inks, labels);
     uint64_t columns = MARGIN + KEY_COLUMNS;
     for (uint32_t at = 0; at < count; at++)
         columns += 4 + strlen(labels[at]);
