@@ -138,6 +138,7 @@ ROWS(plan_fixes, memplan_fix_info, PLAN, memplan_plan_fix, FIX_INFO_FIELDS)
         return 1;                                                              \
     }
 
+NOTES(model_notes, MODEL, memplan_model_note)
 NOTES(machine_notes, MACHINE, memplan_machine_note)
 NOTES(plan_notes, PLAN, memplan_plan_note)
 
@@ -419,6 +420,7 @@ static int handle_to_string(lua_State *L)
 
 static const luaL_Reg MODEL_METHODS[] = {{"info", model_info},
                                          {"units", model_units},
+                                         {"notes", model_notes},
                                          {"render", model_render},
                                          {"close", close_model},
                                          {NULL, NULL}};

@@ -132,6 +132,10 @@ function model:info() end
 ---@return memplan.unit[]
 function model:units() end
 
+--- How its bytes were found, where that is not what one expects.
+---@return string[]
+function model:notes() end
+
 ---@param dialect? "table"|"json" "table" unless given
 ---@param options? memplan.render_options
 ---@return string? text

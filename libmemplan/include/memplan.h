@@ -203,6 +203,7 @@ typedef struct memplan_model_info {
     uint64_t unit_count;
     uint64_t layer_count;     /**< Units that are layers. */
     uint64_t context_tokens;  /**< Trained length, or MEMPLAN_UNKNOWN. */
+    uint64_t note_count;
 } memplan_model_info;
 
 /** One tensor. Buffers (not trained) are tensors too. */
@@ -261,6 +262,15 @@ MEMPLAN_API void memplan_model_free(memplan_model *model);
  */
 MEMPLAN_API void memplan_model_describe(const memplan_model *model,
                                         memplan_model_info *out_info);
+
+/**
+ * A note in plain words about how a model's bytes were found, where that is
+ * not what one expects; NULL past the last one.
+ *
+ * Since 0.1.
+ */
+MEMPLAN_API const char *memplan_model_note(const memplan_model *model,
+                                           uint64_t index);
 
 /**
  * Fill `out_info` with the tensor at `index`. `out_info->size` must be set.

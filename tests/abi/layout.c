@@ -27,7 +27,7 @@ FIELD(memplan_model_options, hub_revision, 16);
 FIELD(memplan_model_options, ollama_store, 24);
 FIELD(memplan_model_options, header_max_bytes, 32);
 
-SIZE(memplan_model_info, 104);
+SIZE(memplan_model_info, 112);
 FIELD(memplan_model_info, size, 0);
 FIELD(memplan_model_info, source, 8);
 FIELD(memplan_model_info, name, 16);
@@ -41,6 +41,7 @@ FIELD(memplan_model_info, tensor_count, 72);
 FIELD(memplan_model_info, unit_count, 80);
 FIELD(memplan_model_info, layer_count, 88);
 FIELD(memplan_model_info, context_tokens, 96);
+FIELD(memplan_model_info, note_count, 104);
 
 SIZE(memplan_tensor_info, 72);
 FIELD(memplan_tensor_info, size, 0);

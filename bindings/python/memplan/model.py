@@ -112,6 +112,11 @@ class Model(Shown):
         return count
 
     @property
+    def notes(self) -> Tuple[str, ...]:
+        """How its bytes were found, where that is not what one expects."""
+        return self._handle.notes()
+
+    @property
     def tensors(self) -> Tuple[Tensor, ...]:
         """All tensors, in the order of their units."""
         return tuple(

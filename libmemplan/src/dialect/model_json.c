@@ -84,6 +84,10 @@ MPL_MODEL_WRITER(mpl_model_write_json)
     mpl_json_number(&out, "context_tokens", info.context_tokens);
     write_state(&out, model);
     write_units(&out, model);
+    mpl_json_open_array(&out, "notes");
+    for (uint32_t at = 0; at < model->note_count; at++)
+        mpl_json_text(&out, NULL, model->notes[at]);
+    mpl_json_close(&out);
     if (style->with_tensors) {
         mpl_json_open_array(&out, "tensors");
         for (uint32_t at = 0; at < model->tensor_count; at++)

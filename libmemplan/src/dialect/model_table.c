@@ -264,6 +264,11 @@ MPL_MODEL_WRITER(mpl_model_write_table)
     paint_groups(&paint, &groups, info.weight_bytes);
     paint_state(&paint, model, &state);
     paint_verdict(&paint, &groups, info.weight_bytes, &state);
+    for (uint32_t at = 0; at < model->note_count; at++) {
+        mpl_text made = {0};
+        mpl_text_add(&made, model->notes[at]);
+        paint_fact(&paint, "note", &made);
+    }
     if (style->with_tensors)
         paint_tensors(&paint, model);
     (void)error;

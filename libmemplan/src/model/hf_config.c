@@ -164,7 +164,9 @@ static const char *short_name(mpl_arena *arena, const char *source)
                        : mpl_arena_strdup(arena, "config.json");
 }
 
-memplan_status mpl_config_fill(memplan_model *model, memplan_error *error)
+memplan_status mpl_config_fill(memplan_model *model,
+                               mpl_json_value quantization,
+                               memplan_error *error)
 {
     const mpl_json_value root = mpl_json_root(model->config);
     uint32_t dtype;
@@ -198,11 +200,15 @@ memplan_status mpl_config_fill(memplan_model *model, memplan_error *error)
     if (status != MEMPLAN_OK)
         return status;
     read_facts(&model->facts, built.trunk);
-    return mpl_stored_weights_apply(model, quantization_of(root), error);
+    const mpl_json_value own = quantization_of(root);
+    return mpl_stored_weights_apply(
+        model, mpl_json_type_of(own) == MPL_JSON_OBJECT ? own : quantization,
+        error);
 }
 
 memplan_status mpl_config_read(memplan_model **out, mpl_json *config,
-                               const char *source, memplan_error *error)
+                               mpl_json_value quantization, const char *source,
+                               memplan_error *error)
 {
     memplan_model *const model = mpl_model_create();
     if (model == NULL) {
@@ -215,7 +221,8 @@ memplan_status mpl_config_read(memplan_model **out, mpl_json *config,
     memplan_status status = MEMPLAN_E_NO_MEMORY;
     if (model->source == NULL || model->name == NULL)
         mpl_fail_memory(error);
-    else if ((status = mpl_config_fill(model, error)) != MEMPLAN_OK ||
+    else if ((status = mpl_config_fill(model, quantization, error)) !=
+                 MEMPLAN_OK ||
              (status = mpl_model_finish(model, error)) != MEMPLAN_OK)
         mpl_fail_in(error, source);
     /* Reading a family's rows does not tell why it stopped. */

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/model.h"
 
+#include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/checked.h"
 #include "base/failure.h"
@@ -37,6 +40,27 @@ memplan_model *mpl_model_create(void)
                                0,
                                MEMPLAN_UNKNOWN};
     return model;
+}
+
+bool mpl_model_add_note(memplan_model *model, const char *format, ...)
+{
+    char line[512];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    for (uint32_t at = 0; at < model->note_count; at++)
+        if (strcmp(model->notes[at], line) == 0)
+            return true;
+    char *const note = mpl_arena_strdup(model->arena, line);
+    const char **const notes =
+        mpl_arena_grow(model->arena, model->notes, model->note_count,
+                       &model->note_capacity, sizeof *notes);
+    if (note == NULL || notes == NULL)
+        return false;
+    model->notes = notes;
+    notes[model->note_count++] = note;
+    return true;
 }
 
 void memplan_model_free(memplan_model *model)
@@ -163,8 +187,14 @@ void memplan_model_describe(const memplan_model *model,
         .unit_count = model->unit_count,
         .layer_count = model->layer_count,
         .context_tokens = model->facts.context_tokens,
+        .note_count = model->note_count,
     };
     mpl_copy_row(out_info, &row, sizeof row);
+}
+
+const char *memplan_model_note(const memplan_model *model, uint64_t index)
+{
+    return index < model->note_count ? model->notes[index] : NULL;
 }
 
 memplan_status memplan_model_tensor(const memplan_model *model, uint64_t index,

@@ -34,8 +34,9 @@ enum {
     MPL_TENSOR_EXPERT = 1 << 3,     /* routed experts: read in part a token */
     MPL_TENSOR_LOOKUP = 1 << 4,     /* an embedding: a row a token is read */
     MPL_TENSOR_TRANSPOSED = 1 << 5, /* a linear weight, inputs outermost */
-    MPL_TENSOR_KEPT = 1 << 6 /* its class keeps it in more bits than the rest:
-                                no quantizer takes it */
+    MPL_TENSOR_KEPT = 1 << 6,  /* its class keeps it in more bits than the
+                                  rest: no quantizer takes it */
+    MPL_TENSOR_PACKED = 1 << 7 /* the checkpoint has it quantized */
 };
 
 typedef struct mpl_tensor {
@@ -50,6 +51,9 @@ typedef struct mpl_tensor {
     uint32_t unit_index;
     uint32_t tied_to; /* the tensor that owns the bytes, or MPL_NO_INDEX */
     uint32_t flags;
+    uint64_t dense_bytes; /* of a packed one when a loader has unpacked it */
+    uint32_t dense_dtype; /* into this */
+    uint32_t padding;
 } mpl_tensor;
 
 /*
@@ -102,6 +106,7 @@ typedef struct mpl_facts {
                                 configuration fixes it */
 } mpl_facts;
 
+struct mpl_quantizer; /* model/quantization_config.h */
 struct mpl_gguf; /* model/gguf.h: metadata of a GGUF */
 struct mpl_json; /* base/json.h: config.json */
 
@@ -125,10 +130,19 @@ struct memplan_model {
     mpl_facts facts;
     struct mpl_gguf *gguf;   /* NULL unless the format is "gguf" */
     struct mpl_json *config; /* owned; NULL where there is no config.json */
+    const struct mpl_quantizer *quantizer; /* of packed tensors, or NULL */
+    const char **notes; /* what a reader should know of the figures */
+    uint64_t note_capacity;
+    uint32_t note_count;
+    uint32_t padding;
 };
 
 /* An empty model with its arena, all facts unknown; NULL: no memory. */
 memplan_model *mpl_model_create(void);
+
+/* Adds a note in plain words; printf's way, no %f. False: no memory. */
+bool mpl_model_add_note(memplan_model *model, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /*
  * Closes a model that a reader has filled: checks that units cover the

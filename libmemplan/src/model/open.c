@@ -27,15 +27,38 @@ typedef struct opening {
     memplan_error *error;
 } opening;
 
+/* What modelopt leaves beside a config.json; NULL where there is none. */
+static memplan_status read_quantization(mpl_json **out, const opening *from,
+                                        const char *path)
+{
+    mpl_arena *const arena = mpl_arena_create();
+    const char *const beside =
+        arena != NULL ? mpl_path_beside(arena, path, "hf_quant_config.json")
+                      : NULL;
+    memplan_status status =
+        beside != NULL ? MEMPLAN_OK : mpl_fail_memory(from->error);
+    if (status == MEMPLAN_OK && mpl_path_look(beside) == MPL_PATH_FILE)
+        status = mpl_json_open(out, beside, from->text_max_bytes, from->error);
+    mpl_arena_free(arena);
+    return status;
+}
+
 static memplan_status read_config(memplan_model **out, const opening *from,
                                   const char *path)
 {
     mpl_json *json = NULL;
-    const memplan_status status =
-        mpl_json_open(&json, path, from->text_max_bytes, from->error);
-    if (status != MEMPLAN_OK)
-        return status;
-    return mpl_config_read(out, json, path, from->error);
+    mpl_json *beside = NULL;
+    memplan_status status = read_quantization(&beside, from, path);
+    if (status == MEMPLAN_OK)
+        status = mpl_json_open(&json, path, from->text_max_bytes, from->error);
+    if (status == MEMPLAN_OK)
+        status = mpl_config_read(
+            out, json,
+            beside != NULL ? mpl_json_get(mpl_json_root(beside), "quantization")
+                           : MPL_JSON_ABSENT,
+            path, from->error);
+    mpl_json_free(beside);
+    return status;
 }
 
 static memplan_status read_catalogue(memplan_model **out, const opening *from)
@@ -45,7 +68,8 @@ static memplan_status read_catalogue(memplan_model **out, const opening *from)
         mpl_catalogue_config(&json, from->source.row, from->error);
     if (status == MEMPLAN_OK)
         status =
-            mpl_config_read(out, json, from->source.row->name, from->error);
+            mpl_config_read(out, json, MPL_JSON_ABSENT, from->source.row->name,
+                            from->error);
     if (status != MEMPLAN_OK)
         return status;
     (*out)->format = "catalogue";

@@ -1,348 +1,476 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One weight [out, in], stored in blocks:
+ * Which weights a quantization names, and what they take.
  *
- *     packed    out * in * bits / 8
- *     scales    ceil(out / rows) * ceil(in / columns) * scale bytes
- *     zeros     as many zero points of `zero_bits`
- *     inputs    bytes for each input feature (GPTQ's g_idx)
- *     extra     bytes once a weight (a global scale, a scale of activations)
- *
- *                rows  columns  bits  scale  zero  inputs  extra
- *     fp8        128   128      8     4      -     -       -    as it says
- *     nvfp4      1     16       4     1      -     -       8
- *     mxfp4      1     32       4     1      -     -       -    experts alone
- *     gptq       1     128      4     2      4     4       -    as it says
- *     awq        1     128      4     2      4     -       -    as it says
+ * Checkpoints name experts one by one where a running model has them in one
+ * tensor: "experts.gate_up_proj" is then also "experts.0.gate_proj" and
+ * "experts". All experts of a layer are packed alike.
  */
 #include "model/stored_weights.h"
 
-#include <fnmatch.h>
-#include <regex.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/failure.h"
-#include "model/quantization.h"
-#include "model/scope.h"
+#include "model/name_index.h"
+#include "model/quantization_config.h"
 
 /* Names against patterns: a second's work at the very most. */
-enum { MAX_COMPARISONS = 1 << 26 };
+enum { MAX_COMPARISONS = 1 << 26, NAMES = 3 };
 
-typedef struct layout {
-    uint64_t bits;
-    uint64_t rows;    /* 0: all of them */
-    uint64_t columns; /* 0: all of them */
-    uint64_t scale_bytes;
-    uint64_t zero_bits;
-    uint64_t input_bytes;
-    uint64_t extra_bytes;
-    uint32_t dtype;
-    bool has_linear;
-    bool has_experts;
-    mpl_scheme scheme; /* of a quantizer that loads too, or _COUNT */
-} layout;
+/* What a tensor is called where quantizers name modules; NULL: no more. */
+typedef struct candidate {
+    const char *names[NAMES];
+    uint32_t group; /* plus 1; 0: none */
+    uint32_t rank;  /* how closely a target named it */
+} candidate;
 
-static const layout NVFP4 = {.bits = 4,
-                             .rows = 1,
-                             .columns = 16,
-                             .scale_bytes = 1,
-                             .extra_bytes = 8,
-                             .dtype = MPL_DTYPE_NVFP4,
-                             .has_linear = true,
-                             .has_experts = true,
-                             .scheme = MPL_SCHEME_COUNT};
-static const layout MXFP4 = {.bits = 4,
-                             .rows = 1,
-                             .columns = 32,
-                             .scale_bytes = 1,
-                             .dtype = MPL_DTYPE_MXFP4,
-                             .has_experts = true,
-                             .scheme = MPL_SCHEME_COUNT};
-static const layout FP8 = {.bits = 8,
-                           .scale_bytes = 4,
-                           .dtype = MPL_DTYPE_FP8_E4M3,
-                           .has_linear = true,
-                           .has_experts = true,
-                           .scheme = MPL_SCHEME_COUNT};
-static const layout PACKED = {.bits = 4,
-                              .rows = 1,
-                              .columns = 128,
-                              .scale_bytes = 2,
-                              .zero_bits = 4,
-                              .dtype = MPL_DTYPE_I32,
-                              .has_linear = true,
-                              .scheme = MPL_SCHEME_COUNT};
+typedef struct work {
+    memplan_model *model;
+    mpl_arena *scratch;
+    const mpl_quantization *from;
+    mpl_packed_group *groups;
+    candidate *candidates; /* by tensor */
+    memplan_error *error;
+} work;
 
-static bool says(mpl_json_value object, const char *key, const char *value)
+static bool has_end(const char *text, const char *end)
 {
-    const char *const text = mpl_json_string(mpl_json_get(object, key), NULL);
-    return text != NULL && strcmp(text, value) == 0;
+    const size_t length = strlen(text);
+    const size_t end_length = strlen(end);
+    return length >= end_length &&
+           strcmp(text + length - end_length, end) == 0;
 }
 
-static bool flag(mpl_json_value object, const char *key)
+static bool is_expert(const mpl_tensor *tensor)
 {
-    bool is_set = false;
-    return mpl_json_bool(mpl_json_get(object, key), &is_set) && is_set;
+    return (tensor->flags & MPL_TENSOR_EXPERT) != 0 &&
+           tensor->dimension_count == 3;
 }
 
-/* A size from 1 to 2^20; 0 where the key is absent, null or -1. */
-static memplan_status read_size(uint64_t *out, mpl_json_value value,
-                                const char *name, memplan_error *error)
+/* Gate and up beneath each other. */
+static uint64_t parts_of(const mpl_tensor *tensor)
 {
-    int64_t whole = 0;
-    const mpl_json_type type = mpl_json_type_of(value);
-    *out = 0;
-    if (type == MPL_JSON_NONE || type == MPL_JSON_NULL)
-        return MEMPLAN_OK;
-    if (!mpl_json_i64(value, &whole) || whole < -1 || whole == 0 ||
-        whole > (1 << 20))
-        return mpl_fail(error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
-                        "\"quantization_config.%s\" is not a size from 1 to "
-                        "1048576, or -1",
-                        name);
-    *out = whole > 0 ? (uint64_t)whole : 0;
-    return MEMPLAN_OK;
+    return is_expert(tensor) && has_end(tensor->name, "gate_up_proj") ? 2 : 1;
 }
 
-static memplan_status read_fp8(layout *out, mpl_json_value from,
-                               memplan_error *error)
+/* Whether the method packs such a weight where nobody names it. */
+static bool is_candidate(const work *job, uint32_t index)
 {
-    const mpl_json_value block = mpl_json_get(from, "weight_block_size");
-    *out = FP8;
-    if (says(from, "scale_fmt", "ue8m0"))
-        out->scale_bytes = 1;
-    const memplan_status status = read_size(&out->rows, mpl_json_at(block, 0),
-                                            "weight_block_size", error);
-    return status != MEMPLAN_OK
-               ? status
-               : read_size(&out->columns, mpl_json_at(block, 1),
-                           "weight_block_size", error);
-}
-
-static memplan_status read_packed(layout *out, mpl_json_value from,
-                                  bool has_input_groups, memplan_error *error)
-{
-    uint64_t bits;
-    *out = PACKED;
-    out->input_bytes = has_input_groups ? 4 : 0;
-    memplan_status status =
-        read_size(&bits, mpl_json_get(from, "bits"), "bits", error);
-    if (status != MEMPLAN_OK)
-        return status;
-    if (bits > 8)
-        return mpl_fail(error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
-                        "\"quantization_config.bits\" is %llu, more than 8",
-                        (unsigned long long)bits);
-    out->bits = bits > 0 ? bits : out->bits;
-    out->zero_bits = out->bits;
-    status =
-        read_size(&bits, mpl_json_get(from, "group_size"), "group_size", error);
-    if (mpl_json_type_of(mpl_json_get(from, "group_size")) == MPL_JSON_INTEGER)
-        out->columns = bits;
-    return status;
-}
-
-/* The weights of the first group: others are the same in what is published. */
-static memplan_status read_compressed(layout *out, mpl_json_value from,
-                                      memplan_error *error)
-{
-    const mpl_json_value weights =
-        mpl_config_path(from, "config_groups.group_0.weights");
-    uint64_t bits;
-    memplan_status status =
-        read_size(&bits, mpl_json_get(weights, "num_bits"), "num_bits", error);
-    if (status != MEMPLAN_OK || bits == 0 || bits > 8)
-        return status;
-    if (bits == 4 && says(weights, "type", "float")) {
-        *out = NVFP4;
-        return MEMPLAN_OK;
-    }
-    *out = bits == 8 ? FP8 : PACKED;
-    out->bits = bits;
-    out->scale_bytes = 2;
-    out->zero_bits =
-        mpl_json_type_of(mpl_json_get(weights, "symmetric")) == MPL_JSON_BOOL &&
-                !flag(weights, "symmetric")
-            ? bits
-            : 0;
-    out->rows = says(weights, "strategy", "tensor") ? 0 : 1;
-    return read_size(&out->columns, mpl_json_get(weights, "group_size"),
-                     "group_size", error);
-}
-
-static void read_bitsandbytes(layout *out, mpl_json_value from)
-{
-    const bool is_double = flag(from, "bnb_4bit_use_double_quant");
-    *out = (layout){.bits = 8,
-                    .dtype = MPL_DTYPE_I8,
-                    .has_linear = true,
-                    .scheme = MPL_SCHEME_INT8};
-    if (!flag(from, "load_in_4bit") && !flag(from, "_load_in_4bit"))
-        return;
-    out->dtype = MPL_DTYPE_U8;
-    out->scheme = is_double ? MPL_SCHEME_NF4_DOUBLE : MPL_SCHEME_NF4;
-}
-
-/* bits stay 0 where the method is not known. */
-static memplan_status read_layout(layout *out, mpl_json_value from,
-                                  memplan_error *error)
-{
-    *out = (layout){.scheme = MPL_SCHEME_COUNT};
-    if (says(from, "quant_algo", "MIXED_PRECISION"))
-        return MEMPLAN_OK;
-    if (says(from, "quant_algo", "NVFP4") ||
-        says(from, "quant_method", "nvfp4"))
-        *out = NVFP4;
-    else if (says(from, "quant_algo", "FP8"))
-        *out = FP8;
-    else if (says(from, "quant_method", "mxfp4"))
-        *out = MXFP4;
-    else if (says(from, "quant_method", "fp8"))
-        return read_fp8(out, from, error);
-    else if (says(from, "quant_method", "gptq"))
-        return read_packed(out, from, true, error);
-    else if (says(from, "quant_method", "awq"))
-        return read_packed(out, from, false, error);
-    else if (says(from, "quant_method", "compressed-tensors"))
-        return read_compressed(out, from, error);
-    else if (says(from, "quant_method", "bitsandbytes"))
-        read_bitsandbytes(out, from);
-    return MEMPLAN_OK;
-}
-
-/* A name of a module, its beginning or its end, a glob, or "re:" and a regular
- * expression. */
-static bool matches(const char *pattern, const char *module)
-{
-    const size_t length = strlen(pattern);
-    const size_t module_length = strlen(module);
-    if (strncmp(pattern, "re:", 3) == 0) {
-        regex_t compiled;
-        if (length > 256 ||
-            regcomp(&compiled, pattern + 3, REG_EXTENDED | REG_NOSUB) != 0)
-            return false;
-        const bool found = regexec(&compiled, module, 0, NULL, 0) == 0;
-        regfree(&compiled);
-        return found;
-    }
-    if (strchr(pattern, '*') != NULL)
-        return length <= 256 && fnmatch(pattern, module, 0) == 0;
-    if (strncmp(module, pattern, length) == 0 &&
-        (module[length] == '\0' || module[length] == '.'))
-        return true;
-    return length <= module_length &&
-           strcmp(module + module_length - length, pattern) == 0;
-}
-
-static mpl_json_value skip_list(mpl_json_value from)
-{
-    static const char *const KEYS[] = {"modules_to_not_convert", "ignore",
-                                       "ignored_layers", "exclude_modules",
-                                       "llm_int8_skip_modules"};
-    for (size_t at = 0; at < sizeof KEYS / sizeof *KEYS; at++) {
-        const mpl_json_value list = mpl_json_get(from, KEYS[at]);
-        if (mpl_json_type_of(list) == MPL_JSON_ARRAY)
-            return list;
-    }
-    return MPL_JSON_ABSENT;
-}
-
-/* The module is the tensor's name less ".weight". */
-static bool is_skipped(mpl_json_value list, const char *tensor)
-{
-    char module[512];
-    size_t length = strlen(tensor);
-    static const char END[] = ".weight";
-    if (length >= sizeof module)
+    const memplan_model *const model = job->model;
+    const mpl_quantizer *const by = job->from->quantizer;
+    const mpl_tensor *const tensor = &model->tensors[index];
+    const bool is_listed =
+        mpl_json_type_of(job->from->skipped) == MPL_JSON_ARRAY;
+    if ((tensor->flags & (MPL_TENSOR_KEPT | MPL_TENSOR_BUFFER)) != 0 ||
+        tensor->tied_to != MPL_NO_INDEX || !mpl_dtype_is_float(tensor->dtype))
         return false;
-    if (length >= sizeof END &&
-        strcmp(tensor + length - (sizeof END - 1), END) == 0)
-        length -= sizeof END - 1;
-    memcpy(module, tensor, length);
-    module[length] = '\0';
-    mpl_json_walk walk = mpl_json_begin(list);
-    while (mpl_json_next(&walk)) {
-        const char *const pattern = mpl_json_string(walk.value, NULL);
-        if (pattern != NULL && matches(pattern, module))
-            return true;
+    if (by->parts == MPL_PARTS_LAYERS &&
+        model->units[tensor->unit_index].kind != MPL_UNIT_LAYER)
+        return false;
+    if (is_expert(tensor))
+        return (by->parts & MPL_PARTS_EXPERTS) != 0;
+    if ((by->parts & MPL_PARTS_LINEAR) == 0)
+        return false;
+    if (by->head == MPL_HEAD_ALWAYS ||
+        (by->head == MPL_HEAD_LISTED && !is_listed))
+        return mpl_is_quantized(model, index);
+    return (tensor->flags & MPL_TENSOR_LINEAR) != 0 &&
+           tensor->dimension_count == 2;
+}
+
+/* `module` with its last part replaced. */
+static const char *sibling(mpl_arena *arena, const char *module,
+                           const char *last)
+{
+    const char *const dot = strrchr(module, '.');
+    return mpl_arena_format(arena, "%.*s%s",
+                            dot != NULL ? (int)(dot - module) : 0, module,
+                            last);
+}
+
+static bool name_candidate(const work *job, uint32_t index)
+{
+    candidate *const out = &job->candidates[index];
+    const mpl_tensor *const tensor = &job->model->tensors[index];
+    const size_t length = strlen(tensor->name);
+    mpl_arena *const arena = job->scratch;
+    if (!is_expert(tensor)) {
+        out->names[0] = mpl_arena_copy(
+            arena, tensor->name,
+            has_end(tensor->name, ".weight") ? length - strlen(".weight")
+                                             : length);
+        return out->names[0] != NULL;
     }
+    const char *const last = strrchr(tensor->name, '.');
+    out->names[0] = sibling(arena, tensor->name, "");
+    if (job->from->quantizer->patterns == MPL_PATTERN_HF)
+        return out->names[0] != NULL;
+    out->names[1] = tensor->name;
+    out->names[2] =
+        parts_of(tensor) == 2
+            ? sibling(arena, tensor->name, ".0.gate_proj")
+            : mpl_arena_format(arena, "%s.0%s", out->names[0],
+                               last != NULL ? last : "");
+    return out->names[0] != NULL && out->names[2] != NULL;
+}
+
+static bool has_module(const work *job, const char *start)
+{
+    const size_t length = strlen(start);
+    for (uint32_t at = 0; at < job->model->tensor_count; at++)
+        if (strncmp(job->model->tensors[at].name, start, length) == 0)
+            return true;
     return false;
 }
 
-static bool is_stored(const memplan_model *model, uint32_t index,
-                      const layout *as)
+/* A name as the checkpoint has it, by the names of the running model: what
+ * Transformers renames while loading. NULL: no memory. */
+static const char *running_name(const work *job, const char *name)
 {
-    const mpl_tensor *const tensor = &model->tensors[index];
-    if ((tensor->flags & MPL_TENSOR_KEPT) != 0)
-        return false;
-    if (as->has_experts && (tensor->flags & MPL_TENSOR_EXPERT) != 0 &&
-        tensor->dimension_count == 3)
-        return true;
-    return as->has_linear && mpl_is_quantized(model, index);
+    static const struct {
+        const char *from;
+        const char *to;
+    } STARTS[] = {{"language_model.model.", "model.language_model."},
+                  {"language_model.lm_head", "lm_head"},
+                  {"backbone.", "model."},
+                  {"layers.", "model.layers."}};
+    for (size_t at = 0; at < sizeof STARTS / sizeof *STARTS; at++) {
+        const size_t length = strlen(STARTS[at].from);
+        if (strncmp(name, STARTS[at].from, length) == 0 &&
+            !has_module(job, STARTS[at].from)) {
+            name = mpl_arena_format(job->scratch, "%s%s", STARTS[at].to,
+                                    name + length);
+            break;
+        }
+    }
+    static const char SPARSE[] = ".block_sparse_moe";
+    const char *const inner = name != NULL ? strstr(name, SPARSE) : NULL;
+    return inner == NULL ? name
+                         : mpl_arena_format(job->scratch, "%.*s.mlp%s",
+                                            (int)(inner - name), name,
+                                            inner + sizeof SPARSE - 1);
 }
 
-static uint64_t blocks_of(uint64_t size, uint64_t block)
+static bool is_named(const candidate *one, const mpl_module_pattern *pattern)
 {
-    return block == 0 ? 1 : size / block + (size % block != 0);
+    for (uint32_t at = 0; at < NAMES && one->names[at] != NULL; at++)
+        if (mpl_module_pattern_matches(pattern, one->names[at]))
+            return true;
+    return false;
 }
 
-static bool stored_bytes(uint64_t *out, const mpl_tensor *tensor,
-                         const layout *as)
+static memplan_status note_unread(const work *job, const char *pattern)
 {
-    const uint32_t last = tensor->dimension_count - 1;
-    const uint64_t inputs = tensor->shape[last];
-    const uint64_t batch = last == 2 ? tensor->shape[0] : 1;
-    uint64_t groups;
-    uint64_t bits;
-    uint64_t zeros;
-    uint64_t rest;
-    if (!mpl_mul(&groups, blocks_of(tensor->shape[last - 1], as->rows),
-                 blocks_of(inputs, as->columns)) ||
-        !mpl_mul(&groups, groups, batch) ||
-        !mpl_mul(&bits, tensor->element_count, as->bits) ||
-        !mpl_mul(&zeros, groups, as->zero_bits) ||
-        !mpl_mul(&groups, groups, as->scale_bytes) ||
-        !mpl_mul(&rest, batch, as->extra_bytes) ||
-        !mpl_add(&rest, rest, inputs * as->input_bytes))
-        return false;
-    return mpl_add(out, bits / 8 + (bits % 8 != 0), groups) &&
-           mpl_add(out, *out, zeros / 8 + (zeros % 8 != 0)) &&
-           mpl_add(out, *out, rest);
+    return mpl_model_add_note(job->model,
+                              "quantization_config: \"%.120s\" is a pattern "
+                              "that is not understood, and taken to match "
+                              "nothing",
+                              pattern)
+               ? MEMPLAN_OK
+               : mpl_fail_memory(job->error);
+}
+
+/* Puts what a pattern names in a group, unless another one was closer. */
+static memplan_status assign(const work *job, const char *text, uint32_t group,
+                             uint32_t rank)
+{
+    mpl_module_pattern pattern;
+    const char *const name = running_name(job, text);
+    if (name == NULL)
+        return mpl_fail_memory(job->error);
+    mpl_module_pattern_open(&pattern, job->from->quantizer->patterns, name);
+    const memplan_status status =
+        pattern.is_readable ? MEMPLAN_OK : note_unread(job, text);
+    for (uint32_t at = 0; at < job->model->tensor_count; at++) {
+        candidate *const one = &job->candidates[at];
+        if (rank <= one->rank || !is_named(one, &pattern))
+            continue;
+        one->group = group;
+        one->rank = rank;
+    }
+    mpl_module_pattern_close(&pattern);
+    return status;
+}
+
+/* All that nothing named closer. */
+static void assign_class(const work *job, uint32_t group, uint32_t wanted_flag)
+{
+    for (uint32_t at = 0; at < job->model->tensor_count; at++) {
+        candidate *const one = &job->candidates[at];
+        const bool is_wanted = (job->model->tensors[at].flags & wanted_flag) !=
+                               0;
+        if (one->names[0] == NULL || one->rank > 0 || !is_wanted)
+            continue;
+        one->group = group;
+        one->rank = 1;
+    }
+}
+
+/* A whole name is closer than an expression, and that than a class. */
+static memplan_status assign_targets(const work *job, uint32_t group)
+{
+    const mpl_json_value targets = job->groups[group - 1].targets;
+    uint32_t flags = job->groups[group - 1].flags;
+    if (flags == 0)
+        flags = MPL_TENSOR_LINEAR | MPL_TENSOR_EXPERT;
+    if (mpl_json_type_of(targets) != MPL_JSON_ARRAY) {
+        assign_class(job, group, flags);
+        return MEMPLAN_OK;
+    }
+    mpl_json_walk walk = mpl_json_begin(targets);
+    while (mpl_json_next(&walk)) {
+        const char *const text = mpl_json_string(walk.value, NULL);
+        memplan_status status = MEMPLAN_OK;
+        if (text == NULL)
+            continue;
+        if (strcmp(text, "Linear") == 0)
+            assign_class(job, group, flags);
+        else
+            status = assign(job, text, group,
+                            strncmp(text, "re:", 3) == 0 ? 2 : 3);
+        if (status != MEMPLAN_OK)
+            return status;
+    }
+    return MEMPLAN_OK;
+}
+
+static memplan_status check_count(const work *job, mpl_json_value list)
+{
+    return mpl_json_count(list) <=
+                   MAX_COMPARISONS / (job->model->tensor_count + 1)
+               ? MEMPLAN_OK
+               : mpl_fail(job->error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
+                          "\"quantization_config\" names %llu modules, more "
+                          "than any model has",
+                          (unsigned long long)mpl_json_count(list));
+}
+
+static memplan_status skip(const work *job)
+{
+    memplan_status status = check_count(job, job->from->skipped);
+    mpl_json_walk walk = mpl_json_begin(job->from->skipped);
+    while (status == MEMPLAN_OK && mpl_json_next(&walk)) {
+        const char *const text = mpl_json_string(walk.value, NULL);
+        if (text != NULL)
+            status = assign(job, text, 0, UINT32_MAX);
+    }
+    return status;
+}
+
+/* A module of quantized_layers and its group. */
+typedef struct layer_entry {
+    const char *name;
+    uint32_t group;
+} layer_entry;
+
+/* The group of an algorithm, made where it is new; 0: not known. */
+static uint32_t group_of(work *job, const char **algorithms, uint32_t *count,
+                         const char *algorithm)
+{
+    for (uint32_t at = 0; at < *count; at++)
+        if (strcmp(algorithms[at], algorithm) == 0)
+            return at + 1;
+    if (*count == MPL_PACKED_GROUPS ||
+        !mpl_packing_of_algorithm(&job->groups[*count].packing, algorithm))
+        return 0;
+    algorithms[*count] = algorithm;
+    return ++*count;
+}
+
+/* False: an expert past the first, which is packed like the first. */
+static bool is_first_expert(const char *name)
+{
+    const char *const at = strstr(name, ".experts.");
+    return at == NULL || strncmp(at, ".experts.0.", 11) == 0 ||
+           strspn(at + 9, "0123456789") == 0;
+}
+
+/* The entries of quantized_layers that matter, by running names. */
+static memplan_status read_layers(work *job, layer_entry *entries,
+                                  uint64_t *out_count)
+{
+    const char *algorithms[MPL_PACKED_GROUPS];
+    uint32_t algorithm_count = 0;
+    mpl_json_walk walk = mpl_json_begin(job->from->layers);
+    while (mpl_json_next(&walk)) {
+        const char *const algorithm =
+            mpl_json_string(mpl_json_get(walk.value, "quant_algo"), NULL);
+        if (algorithm == NULL || !is_first_expert(walk.key))
+            continue;
+        const uint32_t group =
+            group_of(job, algorithms, &algorithm_count, algorithm);
+        if (group == 0 &&
+            !mpl_model_add_note(job->model,
+                                "the quantization \"%.40s\" is not known: its "
+                                "weights are counted as if they had none",
+                                algorithm))
+            return mpl_fail_memory(job->error);
+        entries[*out_count] = (layer_entry){running_name(job, walk.key), group};
+        if (entries[(*out_count)++].name == NULL)
+            return mpl_fail_memory(job->error);
+    }
+    return MEMPLAN_OK;
+}
+
+static memplan_status assign_layers(work *job)
+{
+    const uint64_t most = mpl_json_count(job->from->layers);
+    layer_entry *const entries =
+        mpl_arena_alloc(job->scratch, most + 1, sizeof *entries);
+    uint64_t count = 0;
+    mpl_name_index index;
+    if (entries == NULL)
+        return mpl_fail_memory(job->error);
+    const memplan_status status = read_layers(job, entries, &count);
+    if (status != MEMPLAN_OK)
+        return status;
+    if (!mpl_name_index_build(&index, job->scratch, &entries->name,
+                              sizeof *entries, count))
+        return mpl_fail_memory(job->error);
+    for (uint32_t at = 0; at < job->model->tensor_count; at++) {
+        candidate *const one = &job->candidates[at];
+        for (uint32_t name = 0; name < NAMES && one->names[name] != NULL;
+             name++) {
+            const uint64_t found =
+                mpl_name_index_find(&index, one->names[name]);
+            if (found != MEMPLAN_UNKNOWN)
+                one->group = entries[found].group;
+        }
+    }
+    return MEMPLAN_OK;
+}
+
+/* Experts that have inputs before outputs are told by the model's width. */
+static void find_direction(const memplan_model *model, mpl_tensor *tensor)
+{
+    const uint64_t hidden = model->facts.hidden_elements;
+    if (!is_expert(tensor))
+        return;
+    const uint32_t inputs_at = has_end(tensor->name, "down_proj") ? 2 : 1;
+    if (tensor->shape[inputs_at] == hidden &&
+        tensor->shape[3 - inputs_at] != hidden)
+        tensor->flags |= MPL_TENSOR_TRANSPOSED;
+}
+
+static memplan_status pack(const work *job, uint32_t index)
+{
+    mpl_tensor *const tensor = &job->model->tensors[index];
+    const mpl_quantization *const from = job->from;
+    const mpl_packing *const packing =
+        &job->groups[job->candidates[index].group - 1].packing;
+    const bool keeps_scales =
+        from->quantizer->device == MPL_LOADING_DENSE && !is_expert(tensor);
+    const bool has_scheme = from->scheme != MPL_SCHEME_COUNT;
+    uint64_t bytes;
+    uint64_t dense_bytes = tensor->bytes;
+    find_direction(job->model, tensor);
+    const bool is_counted =
+        has_scheme
+            ? mpl_quantized_bytes(&bytes, job->model, index, from->scheme)
+            : mpl_packing_bytes(&bytes, packing, tensor, parts_of(tensor)) &&
+                  mpl_packing_dense_bytes(&dense_bytes, packing, tensor,
+                                          parts_of(tensor), keeps_scales);
+    if (!is_counted)
+        return mpl_fail(job->error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
+                        "\"%s\" has more bytes than 64 bits can say",
+                        tensor->name);
+    tensor->dense_bytes = dense_bytes;
+    tensor->dense_dtype = tensor->dtype;
+    tensor->bytes = bytes;
+    tensor->dtype = !has_scheme ? packing->dtype
+                    : mpl_scheme_at(from->scheme)->bits < 8 ? MPL_DTYPE_U8
+                                                            : MPL_DTYPE_I8;
+    tensor->flags |= MPL_TENSOR_PACKED;
+    return MEMPLAN_OK;
+}
+
+/* Kernels of MXFP4 want the experts' biases in fp32. */
+static void widen_biases(const work *job)
+{
+    if (strcmp(job->from->quantizer->name, "mxfp4") != 0)
+        return;
+    for (uint32_t at = 0; at < job->model->tensor_count; at++) {
+        mpl_tensor *const tensor = &job->model->tensors[at];
+        uint64_t bytes;
+        if (!has_end(tensor->name, "_proj_bias") ||
+            !mpl_dtype_bytes(&bytes, MPL_DTYPE_FP32, tensor->element_count))
+            continue;
+        tensor->dense_bytes = tensor->bytes;
+        tensor->dense_dtype = tensor->dtype;
+        tensor->bytes = bytes;
+        tensor->dtype = MPL_DTYPE_FP32;
+        tensor->flags |= MPL_TENSOR_PACKED;
+    }
+}
+
+static memplan_status run(work *job)
+{
+    const uint32_t count = job->model->tensor_count;
+    memplan_status status = MEMPLAN_OK;
+    for (uint32_t at = 0; at < count; at++)
+        if (is_candidate(job, at) && !name_candidate(job, at))
+            return mpl_fail_memory(job->error);
+    if (mpl_json_type_of(job->from->layers) == MPL_JSON_OBJECT)
+        status = assign_layers(job);
+    for (uint32_t group = 1;
+         status == MEMPLAN_OK && group <= job->from->group_count; group++) {
+        status = check_count(job, job->groups[group - 1].targets);
+        if (status == MEMPLAN_OK)
+            status = assign_targets(job, group);
+    }
+    if (status == MEMPLAN_OK)
+        status = skip(job);
+    bool is_any = false;
+    for (uint32_t at = 0; status == MEMPLAN_OK && at < count; at++)
+        if (job->candidates[at].group != 0) {
+            status = pack(job, at);
+            is_any = true;
+        }
+    if (is_any) {
+        job->model->quantizer = job->from->quantizer;
+        widen_biases(job);
+    }
+    return status;
+}
+
+static memplan_status note_unknown(memplan_model *model,
+                                   const mpl_quantization *from,
+                                   memplan_error *error)
+{
+    return mpl_model_add_note(model,
+                              "how \"%.40s\" packs its weights is not known: "
+                              "they are counted as if they had not been "
+                              "quantized",
+                              from->method)
+               ? MEMPLAN_OK
+               : mpl_fail_memory(error);
 }
 
 memplan_status mpl_stored_weights_apply(memplan_model *model,
                                         mpl_json_value quantization,
                                         memplan_error *error)
 {
-    layout as;
+    mpl_quantization from;
     if (mpl_json_type_of(quantization) != MPL_JSON_OBJECT)
         return MEMPLAN_OK;
-    const memplan_status status = read_layout(&as, quantization, error);
-    if (status != MEMPLAN_OK || as.bits == 0)
+    memplan_status status = mpl_quantization_read(&from, quantization, error);
+    if (status != MEMPLAN_OK)
         return status;
-    const mpl_json_value skipped = skip_list(quantization);
-    if (mpl_json_count(skipped) > MAX_COMPARISONS / (model->tensor_count + 1))
-        return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
-                        "\"quantization_config\" names %llu modules to skip, "
-                        "more than any model has",
-                        (unsigned long long)mpl_json_count(skipped));
-    for (uint32_t at = 0; at < model->tensor_count; at++) {
-        mpl_tensor *const tensor = &model->tensors[at];
-        uint64_t bytes;
-        if (!is_stored(model, at, &as) || is_skipped(skipped, tensor->name))
-            continue;
-        const bool is_counted =
-            as.scheme != MPL_SCHEME_COUNT
-                ? mpl_quantized_bytes(&bytes, model, at, as.scheme)
-                : stored_bytes(&bytes, tensor, &as);
-        if (!is_counted)
-            return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
-                            "\"%s\" has more bytes than 64 bits can say",
-                            tensor->name);
-        tensor->bytes = bytes;
-        tensor->dtype = as.dtype;
-    }
-    return MEMPLAN_OK;
+    if (from.group_count == 0 &&
+        mpl_json_type_of(from.layers) != MPL_JSON_OBJECT)
+        return note_unknown(model, &from, error);
+    mpl_arena *const scratch = mpl_arena_create();
+    work job = {.model = model,
+                .scratch = scratch,
+                .from = &from,
+                .groups = from.groups,
+                .error = error};
+    if (scratch != NULL)
+        job.candidates = mpl_arena_alloc(scratch, model->tensor_count,
+                                         sizeof *job.candidates);
+    status = job.candidates != NULL ? run(&job) : mpl_fail_memory(error);
+    mpl_arena_free(scratch);
+    return status;
 }
