@@ -36,12 +36,15 @@ static memplan_status note_gap(memplan_plan *plan, const mpl_outcome *found)
                              ? mpl_arena_strdup(plan->arena, found->limit)
                              : "the search was limited: a faster placement "
                                "may exist");
-    return add(plan,
-               mpl_arena_format(plan->arena,
-                                "within %llu parts per million of the fastest "
-                                "placement%s there can be",
-                                (unsigned long long)plan->gap_parts_per_million,
-                                plan->scope));
+    /* Rounded up: it holds as it is printed. */
+    const uint64_t tenths = plan->gap_parts_per_million / 1000 +
+                            (plan->gap_parts_per_million % 1000 != 0);
+    return add(plan, mpl_arena_format(
+                         plan->arena,
+                         "within %llu.%llu %% of the fastest placement%s there "
+                         "can be",
+                         (unsigned long long)(tenths / 10),
+                         (unsigned long long)(tenths % 10), plan->scope));
 }
 
 /* Whether weights rest beside a device that executes them. */
