@@ -60,37 +60,64 @@ static void add_keys(tiny *at, const tiny_options *options)
     at->keys += 2;
 }
 
-static void add_layer(tiny *at, uint32_t layer)
+typedef struct tiny_part {
+    const char *part;
+    uint64_t ne[3];
+} tiny_part;
+
+static void add_part(tiny *at, uint32_t layer, const tiny_part *part,
+                     uint32_t type)
 {
-    static const struct {
-        const char *part;
-        uint64_t ne[2];
-    } PARTS[] = {{"attn_norm", {64, 0}},    {"attn_q", {64, 64}},
-                 {"attn_k", {64, 32}},      {"attn_v", {64, 32}},
-                 {"attn_output", {64, 64}}, {"ffn_norm", {64, 0}},
-                 {"ffn_gate", {64, 128}},   {"ffn_up", {64, 128}},
-                 {"ffn_down", {128, 64}}};
     char name[64];
-    for (size_t i = 0; i < sizeof PARTS / sizeof *PARTS; i++) {
-        (void)snprintf(name, sizeof name, "blk.%u.%s.weight", layer,
-                       PARTS[i].part);
-        gguf_tensor(&at->out, name, TYPE_F32, PARTS[i].ne[1] != 0 ? 2 : 1,
-                    PARTS[i].ne);
-    }
+    (void)snprintf(name, sizeof name, "blk.%u.%s.weight", layer, part->part);
+    gguf_tensor(&at->out, name, type,
+                part->ne[2] != 0   ? 3
+                : part->ne[1] != 0 ? 2
+                                   : 1,
+                part->ne);
+}
+
+enum { ATTENTION_PARTS = 6, FFN_PARTS = 3, EXPERT_PARTS = 4 };
+
+static void add_layer(tiny *at, uint32_t layer, const tiny_options *options)
+{
+    static const tiny_part ATTENTION[ATTENTION_PARTS] = {
+        {"attn_norm", {64, 0}},    {"attn_q", {64, 64}},
+        {"attn_k", {64, 32}},      {"attn_v", {64, 32}},
+        {"attn_output", {64, 64}}, {"ffn_norm", {64, 0}}};
+    static const tiny_part FFN[FFN_PARTS] = {{"ffn_gate", {64, 128}},
+                                             {"ffn_up", {64, 128}},
+                                             {"ffn_down", {128, 64}}};
+    const uint64_t count = options->experts;
+    const tiny_part EXPERTS[EXPERT_PARTS] = {
+        {"ffn_gate_inp", {64, count}},
+        {"ffn_gate_exps", {64, 128, count}},
+        {"ffn_up_exps", {64, 128, count}},
+        {"ffn_down_exps", {128, 64, count}}};
+    for (uint32_t i = 0; i < ATTENTION_PARTS; i++)
+        add_part(at, layer, &ATTENTION[i], TYPE_F32);
+    for (uint32_t i = 0; i < FFN_PARTS && options->has_expert_tensors == 0; i++)
+        add_part(at, layer, &FFN[i], TYPE_F32);
+    for (uint32_t i = 0; i < EXPERT_PARTS && options->has_expert_tensors != 0;
+         i++)
+        add_part(at, layer, &EXPERTS[i],
+                 i == 1 && layer % 2 == 0 ? TYPE_F16 : TYPE_F32);
 }
 
 static void add_all(tiny *at, const tiny_options *options, uint64_t keys)
 {
     const uint32_t layers = options->layers != 0 ? options->layers : 4;
-    gguf_header(&at->out, 3, 2 + 9 * (uint64_t)(layers <= 64 ? layers : 4),
-                keys);
+    const uint64_t parts = ATTENTION_PARTS + (options->has_expert_tensors != 0
+                                                  ? EXPERT_PARTS
+                                                  : FFN_PARTS);
+    gguf_header(&at->out, 3, 2 + parts * (layers <= 64 ? layers : 4), keys);
     add_keys(at, options);
     gguf_tensor(&at->out, "token_embd.weight", TYPE_F16, 2,
                 (const uint64_t[]){64, 256});
     gguf_tensor(&at->out, "output_norm.weight", TYPE_F32, 1,
                 (const uint64_t[]){64});
     for (uint32_t i = 0; i < (layers <= 64 ? layers : 4); i++)
-        add_layer(at, i);
+        add_layer(at, i, options);
     gguf_finish(&at->out);
 }
 

@@ -18,6 +18,8 @@ typedef struct tiny_options {
     uint32_t rope_width;    /* 0: no key */
     uint32_t lacks_context; /* 1: no context_length */
     uint32_t signed_layers; /* 1: block_count is an i32 */
+    uint32_t has_expert_tensors; /* 1: of `experts`, in place of FFNs; gates of
+                                    every other layer in float16 */
 } tiny_options;
 
 /*
