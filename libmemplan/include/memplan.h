@@ -521,13 +521,14 @@ typedef struct memplan_request {
  *   tensors    ot (PATTERN=BUFFER) cmoe ncmoe ncffn no-repack no-host
  *   cache      ctk ctv fa (on, off, auto) nkvo swa-full
  *   loading    lm (auto, none, mmap, mlock, mmap+mlock, dio) no-mmap mlock
- *   server     cram ctxcp mtp no-op-offload
+ *   server     cram ctxcp mtp no-op-offload rpc (HOST:PORT/..., printed only)
  *   fit        fitt (MiB to keep free, 1024/512) fitc
  *
  * and memplan's own:
  *
- *   frontend       server (default: logits of one row a sequence, host caches)
- *                  or tool (llama-bench, llama-completion: of a whole batch)
+ *   frontend       server (default: logits of one row a sequence, host
+ *                  caches), cli (llama-cli: the same in one) or tool
+ *                  (llama-bench, llama-completion: of a whole batch)
  *   measure        load (default: as allocated) or fit (as llama.cpp's own
  *                  fit measures: nothing mapped, the first reservation alone)
  *   devices        NAME:TOTAL:FREE/…, "CUDA0:24GiB:22GiB/RPC0:8GiB", for the

@@ -55,9 +55,10 @@ static const flag_row ROWS[] = {
     {"kvo", "-kvo", SWITCH},
     {"kv-offload", "--kv-offload", SWITCH},
     {"swa-full", "--swa-full", SWITCH},
-    {"no-mmap", "--no-mmap", SWITCH},
-    {"mmap", "--mmap", SWITCH},
-    {"mlock", "--mlock", SWITCH},
+    {"no-mmap", "-lm none", SWITCH}, /* the old switches are gone */
+    {"mmap", "-lm mmap", SWITCH},
+    {"mlock", "-lm mlock", SWITCH},
+    {"rpc", "--rpc", LIST},
     {"nr", "-nr", SWITCH},
     {"no-repack", "--no-repack", SWITCH},
     {"repack", "--repack", SWITCH},
@@ -68,7 +69,7 @@ static const flag_row ROWS[] = {
     {"fit-target", "", OURS},
     {"fitc", "", OURS},
     {"fit-ctx", "", OURS},
-    {"mtp", "", OURS},
+    {"mtp", "--spec-type draft-mtp", SWITCH},
     {"frontend", "", OURS},
     {"n-outputs-max", "", OURS},
     {"measure", "", OURS},
@@ -87,6 +88,13 @@ static const char *const ALIASES[][2] = {
     {"ncmoe", "n-cpu-moe"},  {"mg", "main-gpu"},        {"fa", "flash-attn"},
 };
 enum { ALIAS_COUNT = sizeof ALIASES / sizeof *ALIASES };
+
+static const char SERVER[] = "llama-server";
+static const struct {
+    const char *frontend;
+    const char *program;
+} PROGRAMS[] = {{"cli", "llama-cli"}, {"tool", "llama-completion"}};
+enum { PROGRAM_COUNT = sizeof PROGRAMS / sizeof *PROGRAMS };
 
 static bool read_setting(mpl_setting *out, const char *at)
 {
@@ -209,6 +217,23 @@ static void add_cache_type(mpl_text *text, const memplan_plan *plan,
                     strcmp(type, "fp32") == 0 ? "f32" : type);
 }
 
+const char *mpl_plan_program(const memplan_plan *plan)
+{
+    mpl_setting found;
+    for (uint32_t at = 0; at < PROGRAM_COUNT; at++)
+        if (mpl_setting_find(&found, plan, "frontend") &&
+            found.value_length == strlen(PROGRAMS[at].frontend) &&
+            memcmp(found.value, PROGRAMS[at].frontend, found.value_length) == 0)
+            return PROGRAMS[at].program;
+    return SERVER;
+}
+
+/* Four slots, unless it is told: the others have one. */
+static bool runs_server(const memplan_plan *plan)
+{
+    return strcmp(mpl_plan_program(plan), SERVER) == 0;
+}
+
 void mpl_text_flags(mpl_text *text, const memplan_plan *plan, const char *model,
                     const char *between)
 {
@@ -218,7 +243,8 @@ void mpl_text_flags(mpl_text *text, const memplan_plan *plan, const char *model,
     add_word(text, model, strlen(model), false);
     if (!mpl_setting_find(&found, plan, "c"))
         add_number(text, between, "-c", mpl_plan_cells(plan));
-    if (!mpl_setting_find(&found, plan, "np"))
+    if (!mpl_setting_find(&found, plan, "np") &&
+        (plan->sequences != 1 || runs_server(plan)))
         add_number(text, between, "-np", plan->sequences);
     add_cache_type(text, plan, "ctk", plan->kv_dtype, between);
     add_cache_type(text, plan, "ctv", plan->value_dtype, between);
@@ -235,15 +261,6 @@ void mpl_text_flags(mpl_text *text, const memplan_plan *plan, const char *model,
         mpl_text_add(text, " ");
         add_word(text, at.value, at.value_length, row.kind == LIST);
     }
-}
-
-const char *mpl_plan_program(const memplan_plan *plan)
-{
-    mpl_setting found;
-    const bool is_tool = mpl_setting_find(&found, plan, "frontend") &&
-                         found.value_length == 4 &&
-                         memcmp(found.value, "tool", 4) == 0;
-    return is_tool ? "llama-cli" : "llama-server";
 }
 
 MPL_PLAN_WRITER(mpl_plan_write_llamacpp)

@@ -40,7 +40,8 @@ bool mpl_plan_has_flags(const memplan_plan *plan);
 void mpl_text_flags(mpl_text *text, const memplan_plan *plan, const char *model,
                     const char *between);
 
-/* The program that takes them: "llama-server", or "llama-cli". */
+/* The program that takes them: "llama-server", "llama-cli" or
+ * "llama-completion". */
 const char *mpl_plan_program(const memplan_plan *plan);
 
 /* The value of a whole plan in tokens, for all sequences: what -c means. */

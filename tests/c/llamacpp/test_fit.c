@@ -38,11 +38,10 @@ static void trial_open(trial *at, const tiny_options *options, uint64_t first,
                    second > 0 ? "0=%llu,1=%llu,cpu=8GiB" : "0=%llu,cpu=8GiB",
                    (unsigned long long)first, (unsigned long long)second);
     (void)snprintf(at->settings, sizeof at->settings,
-                   second > 0
-                       ? "devices=RPC0/RPC1\nc=512\nb=8\nub=8\nlm=none\n"
-                         "no-repack\nfitt=0\n"
-                       : "devices=RPC0\nc=512\nb=8\nub=8\nlm=none\n"
-                         "no-repack\nfitt=0\n");
+                   second > 0 ? "devices=RPC0/RPC1\nc=512\nb=8\nub=8\nlm=none\n"
+                                "no-repack\nfitt=0\n"
+                              : "devices=RPC0\nc=512\nb=8\nub=8\nlm=none\n"
+                                "no-repack\nfitt=0\n");
     cr_assert_eq(tiny_open(&at->model, options, &error), MEMPLAN_OK, "%s",
                  error.message);
     cr_assert_eq(memplan_machine_declare(&at->machine, NULL, budgets, &error),
@@ -127,8 +126,7 @@ static uint64_t best_experts(const trial *at)
         char text[1024] = "";
         for (uint32_t bit = 0; bit < EXPERT_TENSORS; bit++)
             if ((set >> bit & 1) != 0)
-                (void)snprintf(text + strlen(text),
-                               sizeof text - strlen(text),
+                (void)snprintf(text + strlen(text), sizeof text - strlen(text),
                                "ot=blk\\.%u\\.ffn_%s_exps=CPU\n", bit / 3,
                                PARTS[bit % 3]);
         best = best_of(at, text, PLACES, best);
@@ -141,8 +139,8 @@ static uint64_t planned(const trial *at, mpl_proof *proof)
     memplan_error error = {0};
     const char *text = NULL;
     *proof = (mpl_proof){0};
-    cr_assert_eq(mpl_llama_fit(&text, proof, at->job, &error), MEMPLAN_OK,
-                 "%s", error.message);
+    cr_assert_eq(mpl_llama_fit(&text, proof, at->job, &error), MEMPLAN_OK, "%s",
+                 error.message);
     /* What the job's request says comes first in it. */
     const size_t given = strlen(at->settings);
     cr_assert_eq(strncmp(text, at->settings, given), 0, "%s", text);
@@ -166,10 +164,8 @@ static uint64_t whole(const tiny_options *options)
 }
 
 static const tiny_options DENSE = {.layers = LAYERS};
-static const tiny_options EXPERTS = {.layers = LAYERS,
-                                     .experts = 2,
-                                     .experts_used = 1,
-                                     .has_expert_tensors = 1};
+static const tiny_options EXPERTS = {
+    .layers = LAYERS, .experts = 2, .experts_used = 1, .has_expert_tensors = 1};
 
 Test(fit, has_as_many_layers_on_devices_as_any_setting_could)
 {

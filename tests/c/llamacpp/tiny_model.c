@@ -107,9 +107,9 @@ static void add_layer(tiny *at, uint32_t layer, const tiny_options *options)
 static void add_all(tiny *at, const tiny_options *options, uint64_t keys)
 {
     const uint32_t layers = options->layers != 0 ? options->layers : 4;
-    const uint64_t parts = ATTENTION_PARTS + (options->has_expert_tensors != 0
-                                                  ? EXPERT_PARTS
-                                                  : FFN_PARTS);
+    const uint64_t parts =
+        ATTENTION_PARTS +
+        (options->has_expert_tensors != 0 ? EXPERT_PARTS : FFN_PARTS);
     gguf_header(&at->out, 3, 2 + parts * (layers <= 64 ? layers : 4), keys);
     add_keys(at, options);
     gguf_tensor(&at->out, "token_embd.weight", TYPE_F16, 2,

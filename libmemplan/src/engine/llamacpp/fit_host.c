@@ -44,7 +44,7 @@ const char *mpl_fit_spare_host(const mpl_llama_fitting *fit, const char *text,
 {
     const uint64_t cache = (uint64_t)fit->asked.cache_ram_mib << 20;
     const uint64_t left = host_left(fit);
-    if (text == NULL || fit->asked.frontend != MPL_FRONTEND_SERVER ||
+    if (text == NULL || fit->asked.frontend == MPL_FRONTEND_TOOL ||
         fit->asked.has_cache_ram || left >= cache)
         return text;
     const uint64_t mib = left / 2 >> 20;

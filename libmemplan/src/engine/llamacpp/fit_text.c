@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "engine/llamacpp/fit.h"
-#include "engine/llamacpp/settings.h"
 
 /* ---- Devices ----------------------------------------------------------- */
 
@@ -202,7 +201,7 @@ static const char *add_experts(const mpl_llama_fitting *fit, const char *text)
 const char *mpl_fit_text(const mpl_llama_fitting *fit)
 {
     const char *text =
-        mpl_llama_settings_join(fit->arena, fit->job->request->settings, NULL);
+        mpl_llama_settings_asked(fit->job);
     if (text != NULL && fit->now.n_ctx != fit->asked.n_ctx)
         text = mpl_arena_format(fit->arena, "%sc=%u\n", text, fit->now.n_ctx);
     text = add_devices(fit, text);

@@ -54,7 +54,7 @@ static memplan_status add_server(mpl_ledger *ledger, const mpl_job *job,
 {
     const mpl_llama_params *params = &price->params;
     const mpl_llama_setup *setup = &price->setup;
-    if (params->frontend != MPL_FRONTEND_SERVER ||
+    if (params->frontend == MPL_FRONTEND_TOOL ||
         params->measure != MPL_MEASURE_LOAD)
         return MEMPLAN_OK;
     memplan_status status = MEMPLAN_OK;

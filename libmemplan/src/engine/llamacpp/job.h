@@ -69,6 +69,10 @@ memplan_status mpl_llama_host_rows_add(mpl_ledger *ledger, const mpl_job *job,
                                        const mpl_llama_price *price,
                                        memplan_error *error);
 
+/* The request's own settings, with what its other fields say in llama.cpp's
+ * words; NULL: no memory. */
+const char *mpl_llama_settings_asked(const mpl_job *job);
+
 /* fit.c: settings that fit, and the bytes each device keeps free. */
 memplan_status mpl_llama_fit(const char **out, mpl_proof *proof, mpl_job *job,
                              memplan_error *error);

@@ -11,6 +11,8 @@
 #include "engine/llamacpp/job.h"
 #include "engine/llamacpp/settings.h"
 
+enum { DEFAULT_STEP_TOKENS = 512, DEFAULT_BATCH_TOKENS = 2048 };
+
 static bool claims(const memplan_model *model)
 {
     return model->gguf != NULL;
@@ -121,11 +123,27 @@ static void terms(const mpl_job *job, mpl_terms *out)
         .smaller_kv_dtype_count = has_cache ? CACHE_COUNT - first : 0};
 }
 
+const char *mpl_llama_settings_asked(const mpl_job *job)
+{
+    const mpl_request *request = job->request;
+    const char *text = "";
+    const uint64_t step = mpl_min(request->prompt_tokens, INT32_MAX);
+    if (step > DEFAULT_BATCH_TOKENS)
+        text =
+            mpl_arena_format(job->arena, "b=%llu\n", (unsigned long long)step);
+    if (step != 0 && step != DEFAULT_STEP_TOKENS && text != NULL)
+        text = mpl_arena_format(job->arena, "%sub=%llu\n", text,
+                                (unsigned long long)step);
+    return text != NULL
+               ? mpl_llama_settings_join(job->arena, text, request->settings)
+               : NULL;
+}
+
 static memplan_status read(mpl_job *job, const char *text, mpl_placement *out,
                            memplan_error *error)
 {
-    out->settings =
-        mpl_llama_settings_join(job->arena, job->request->settings, text);
+    out->settings = mpl_llama_settings_join(
+        job->arena, mpl_llama_settings_asked(job), text);
     return out->settings != NULL ? MEMPLAN_OK : mpl_fail_memory(error);
 }
 

@@ -77,6 +77,7 @@ static const word WORDS[] = {
     WORD(load, "mmap+mlock", MPL_LOAD_MMAP_MLOCK),
     WORD(load, "dio", MPL_LOAD_DIO),
     WORD(frontend, "server", MPL_FRONTEND_SERVER),
+    WORD(frontend, "cli", MPL_FRONTEND_CLI),
     WORD(frontend, "tool", MPL_FRONTEND_TOOL),
     WORD(measure, "load", MPL_MEASURE_LOAD),
     WORD(measure, "fit", MPL_MEASURE_FIT),
@@ -345,8 +346,10 @@ memplan_status mpl_llama_params_read(mpl_llama_params *out, mpl_arena *arena,
                         (unsigned long long)request->sequences);
     out->n_seq = (uint32_t)sequences;
     out->n_ctx = (uint32_t)tokens;
-    if (request->prompt_tokens > 0)
+    if (request->prompt_tokens > 0) {
         out->n_ubatch = (uint32_t)mpl_min(request->prompt_tokens, INT32_MAX);
+        out->n_batch = (uint32_t)mpl_max(out->n_batch, out->n_ubatch);
+    }
     if (request->kv_dtype != NULL) {
         setting_entry entry = {
             out, arena, &SETTINGS[0], "kv_dtype", request->kv_dtype, error};

@@ -45,6 +45,7 @@ typedef enum mpl_llama_load {
 
 typedef enum mpl_llama_frontend {
     MPL_FRONTEND_SERVER,
+    MPL_FRONTEND_CLI, /* llama-cli: a server of one slot inside */
     MPL_FRONTEND_TOOL
 } mpl_llama_frontend;
 
@@ -107,6 +108,7 @@ typedef struct mpl_llama_params {
     const char *backend; /* of the machine's devices; NULL: by vendor */
     const char *cpu_features; /* "avx2/avx512f/…"; NULL: the machine's */
     const char *mmproj;       /* a file, or NULL */
+    const char *rpc;          /* "HOST:PORT/…", or NULL: says nothing of bytes */
     const char *margins;      /* "1024/512": MiB that fit keeps free */
     uint32_t fit_ctx;         /* fit does not go below this context */
 
