@@ -226,6 +226,9 @@ static mpl_node *plain(mpl_build *b, mpl_node *q, mpl_node *k, mpl_node *v,
                        bool is_transposed)
 {
     mpl_node *scores = cap_scores(b, mpl_mul_mat(b->g, k, q));
+    if (options->score_bias != NULL &&
+        options->score_bias->ne[1] != scores->ne[1])
+        mpl_graph_refuse(b->g, MPL_REFUSAL_BIAS_STREAMS);
     if (options->score_bias != NULL)
         scores = mpl_plus(b, scores, options->score_bias);
     scores = mpl_op3(b->g, MPL_OP_SOFT_MAX, scores, mask, options->sinks);

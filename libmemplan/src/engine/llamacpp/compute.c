@@ -18,6 +18,7 @@
 #include "engine/llamacpp/build.h"
 #include "engine/llamacpp/compute_bound.h"
 #include "engine/llamacpp/compute_run.h"
+#include "engine/llamacpp/graph_room.h"
 #include "engine/llamacpp/sched.h"
 #include "engine/llamacpp/shorten.h"
 
@@ -83,11 +84,18 @@ memplan_status mpl_run_schedule(mpl_run *run)
     if (b->weights == NULL || b->cache_nodes == NULL)
         return MEMPLAN_E_NO_MEMORY;
     mpl_builder_of(run->setup->hparams->arch)(b);
-    const memplan_status status = mpl_sched_run(&scheduled, graph, &run->options);
-    if (status != MEMPLAN_OK)
-        return status;
-    run->schedule = scheduled.schedule;
-    return MEMPLAN_OK;
+    run->refusal =
+        mpl_graph_room_check(graph, run->setup, run->brief);
+    if (run->refusal != MPL_REFUSAL_NONE)
+        mpl_graph_refuse(graph, run->refusal);
+    run->refusal = graph->refusal;
+    const memplan_status status =
+        mpl_sched_run(&scheduled, graph, &run->options);
+    if (status == MEMPLAN_E_UNSUPPORTED && run->refusal == MPL_REFUSAL_NONE)
+        run->refusal = MPL_REFUSAL_NO_BACKEND;
+    if (status == MEMPLAN_OK)
+        run->schedule = scheduled.schedule;
+    return status;
 }
 
 memplan_status mpl_run_allocate(mpl_run *run, const mpl_watch *watch)
@@ -98,6 +106,7 @@ memplan_status mpl_run_allocate(mpl_run *run, const mpl_watch *watch)
         mpl_space_open(&run->spaces[i], run->arena, buffer->alignment_bytes,
                        buffer->buffer_max_bytes);
     }
+    run->refusal = MPL_REFUSAL_FREE_BLOCKS;
     return mpl_galloc_run(&run->schedule, run->spaces,
                           run->options.backend_count, allocated, run, watch);
 }
@@ -218,20 +227,20 @@ static bool is_exact(const mpl_llama_setup *setup)
     return true;
 }
 
-memplan_status mpl_run_explain(memplan_status status,
-                               const mpl_llama_setup *setup,
+memplan_status mpl_run_explain(memplan_status status, const mpl_run *run,
                                memplan_error *error)
 {
+    const char *const name = run->setup->hparams->arch_name;
     if (status == MEMPLAN_E_NO_MEMORY)
         return mpl_fail_memory(error);
     if (status == MEMPLAN_E_TOO_LARGE)
         return mpl_fail(error, status, MPL_NOWHERE,
                         "%s: a tensor of the graph passes 64 bits of bytes",
-                        setup->hparams->arch_name);
+                        name);
     return mpl_fail(error, status, MPL_NOWHERE,
-                    "%s: no backend can run an operator of the graph on the "
-                    "buffer that holds its weight",
-                    setup->hparams->arch_name);
+                    "llama.cpp refuses it: %s: %s: %s", name,
+                    mpl_refusal_words(run->refusal),
+                    mpl_refusal_meaning(run->refusal));
 }
 
 memplan_status mpl_llama_compute(mpl_llama_compute_result *out,
@@ -254,7 +263,7 @@ memplan_status mpl_llama_compute(mpl_llama_compute_result *out,
     if (status == MEMPLAN_OK && mode == MPL_LLAMA_REAL && is_repeated(setup))
         status = reserve(out, r, MPL_RESERVE_AGAIN);
     if (status != MEMPLAN_OK)
-        return mpl_run_explain(status, setup, error);
+        return mpl_run_explain(status, run, error);
     out->certainty = is_exact(setup) ? MPL_EXACT : MPL_ESTIMATE;
     out->rule = is_exact(setup)
                     ? "llama.cpp 0.5.0: graph, scheduler and allocator emulated"

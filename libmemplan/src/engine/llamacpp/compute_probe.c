@@ -44,7 +44,7 @@ memplan_status mpl_llama_flash_stays(bool *out, mpl_llama_setup *setup,
     const memplan_status status =
         mpl_run_probe(run, probe, MPL_RESERVE_GENERATION);
     if (status != MEMPLAN_OK)
-        return mpl_run_explain(status, setup, error);
+        return mpl_run_explain(status, run, error);
     *out = !is_misplaced(run, MPL_OP_FLASH_ATTN);
     if (*out)
         setup->probed = run;
@@ -75,7 +75,7 @@ static memplan_status generation(mpl_llama_setup *setup, memplan_error *error)
     const memplan_status status =
         mpl_run_probe(run, setup, MPL_RESERVE_GENERATION);
     if (status != MEMPLAN_OK)
-        return mpl_run_explain(status, setup, error);
+        return mpl_run_explain(status, run, error);
     setup->probed = run;
     return MEMPLAN_OK;
 }

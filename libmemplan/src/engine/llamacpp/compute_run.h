@@ -31,6 +31,7 @@ typedef struct mpl_run {
     mpl_schedule schedule;
     const struct mpl_llama_short *brief; /* that it is built of; NULL: whole */
     bool is_spent; /* allocated: its schedule serves once */
+    mpl_llama_refusal refusal; /* of status MEMPLAN_E_UNSUPPORTED */
 } mpl_run;
 
 void mpl_run_open(mpl_run *run, mpl_arena *arena, const mpl_llama_setup *setup,
@@ -44,8 +45,7 @@ memplan_status mpl_run_probe(mpl_run *run, const mpl_llama_setup *setup,
                              mpl_reservation reservation);
 
 /* The error of a status that a run ended with. */
-memplan_status mpl_run_explain(memplan_status status,
-                               const mpl_llama_setup *setup,
+memplan_status mpl_run_explain(memplan_status status, const mpl_run *run,
                                memplan_error *error);
 
 /* Allocates what is scheduled; the spaces then hold the result. */

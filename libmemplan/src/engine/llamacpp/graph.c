@@ -43,6 +43,13 @@ static mpl_node *fail(mpl_graph *g, memplan_status status)
     return &g->broken;
 }
 
+void mpl_graph_refuse(mpl_graph *graph, mpl_llama_refusal refusal)
+{
+    if (graph->status == MEMPLAN_OK)
+        graph->refusal = refusal;
+    (void)fail(graph, MEMPLAN_E_UNSUPPORTED);
+}
+
 static mpl_node *take(mpl_graph *g)
 {
     if (g->status != MEMPLAN_OK)

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "engine/llamacpp/refusal.h"
 #include "memplan.h"
 #include "model/dtype.h"
 
@@ -74,6 +75,7 @@ struct mpl_node {
 typedef struct mpl_graph {
     mpl_arena *arena;
     memplan_status status; /* sticky */
+    mpl_llama_refusal refusal; /* of status MEMPLAN_E_UNSUPPORTED */
     mpl_node **nodes;
     uint64_t node_count;
     uint64_t node_capacity;
@@ -87,6 +89,9 @@ typedef struct mpl_graph {
 } mpl_graph;
 
 void mpl_graph_open(mpl_graph *graph, mpl_arena *arena);
+
+/* llama.cpp ends here. */
+void mpl_graph_refuse(mpl_graph *graph, mpl_llama_refusal refusal);
 
 /* Adds a node after all that it needs; visits sources left to right. */
 void mpl_graph_expand(mpl_graph *graph, mpl_node *node);

@@ -275,6 +275,30 @@ bool mpl_llama_uses_mmap(const mpl_llama_devices *devices,
     return false;
 }
 
+/* The scheduler serves the devices and the CPU. */
+static memplan_status check_backends(const mpl_llama_devices *devices,
+                                     memplan_error *error)
+{
+    enum { SCHED_BACKENDS_MAX = 16 };
+    if (devices->count + 1 <= SCHED_BACKENDS_MAX)
+        return MEMPLAN_OK;
+    return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                    "llama.cpp refuses it: GGML_ASSERT(n_backends <= "
+                    "GGML_SCHED_MAX_BACKENDS) failed: %u devices and the CPU, "
+                    "at most %d backends",
+                    devices->count, SCHED_BACKENDS_MAX);
+}
+
+/* Drafts that read another model's embeddings have no context of their own. */
+static memplan_status check_other(const mpl_llama_hparams *hparams,
+                                  memplan_error *error)
+{
+    if (hparams->arch != MPL_LLAMA_ARCH_GEMMA4_ASSISTANT)
+        return MEMPLAN_OK;
+    return refuse(error, "Gemma4Assistant requires ctx_other to be set: it is "
+                         "a draft for another model");
+}
+
 static memplan_status check_split(const mpl_llama_params *params,
                                   const mpl_llama_devices *devices,
                                   memplan_error *error)
@@ -312,7 +336,11 @@ memplan_status mpl_llama_resolve(mpl_llama_setup *out, mpl_arena *arena,
                              .is_split_layer = params->split == MPL_SPLIT_LAYER,
                              .devices = devices->items,
                              .device_count = devices->count};
-    memplan_status status = check_split(params, devices, error);
+    memplan_status status = check_other(hparams, error);
+    if (status == MEMPLAN_OK)
+        status = check_backends(devices, error);
+    if (status == MEMPLAN_OK)
+        status = check_split(params, devices, error);
     if (status == MEMPLAN_OK)
         status = set_layers(out, devices, params, error);
     if (status == MEMPLAN_OK)
