@@ -412,14 +412,16 @@ MEMPLAN_API memplan_status memplan_machine_measure(
  * Read a machine in words: "2x rtx-4090, 64GiB ram, 16 cores".
  *
  * Parts stand between commas, in any order: GPUs of the catalogue ("2x
- * rtx-4090", "rtx-4090 20GiB") or of a size ("24GB gpu"); host memory ("64GiB
- * ram", "64GiB ram 80GB/s"); a disk ("500GB disk 3GB/s"); "16 cores", "32
- * threads"; the link of all GPUs ("pcie 4.0 x16"). What is said wins over the
+ * rtx-4090", "rtx-4090 20GiB", "gb10 128GB" where its memory is the host's) or
+ * of a size ("24GB gpu"); host memory ("64GiB ram", "64GiB ram 80GB/s"); a disk
+ * ("500GB disk 3GB/s"); "16 cores", "32 threads"; a processor's name ("epyc
+ * 9654"); the link of all GPUs ("pcie 4.0 x16"), and between them ("nvlink",
+ * "nvlink 50GB/s" one way, "2x rtx-3090 nvlink"). What is said wins over the
  * catalogue; what neither says is unknown: such a host takes no part in plans.
  *
  * @param out   Set to the new machine; free it with memplan_machine_free().
- * @return MEMPLAN_OK, _ARGUMENT, _NOT_FOUND (a GPU that the catalogue does
- *         not have, or has several of), _TOO_LARGE, _NO_MEMORY.
+ * @return MEMPLAN_OK, _ARGUMENT (also where no memory is said), _NOT_FOUND (a
+ *         GPU that the catalogue does not have, or has several of), _TOO_LARGE, _NO_MEMORY.
  *
  * Since 0.1.
  */

@@ -50,6 +50,35 @@ static const mpl_gpu_link LINKS[] = {
 };
 enum { LINK_COUNT = sizeof LINKS / sizeof *LINKS };
 
+enum { FABRIC, BRIDGE };
+#define NVLINK(mega_, join_, keys_)                       \
+    {.bytes_per_second = (mega_) * UINT64_C(1000000),     \
+     .is_bridge = (join_) == BRIDGE,                      \
+     .keys = keys_},
+static const mpl_gpu_nvlink NVLINKS[] = {
+#include "data/gpu_nvlinks.def"
+};
+enum { NVLINK_COUNT = sizeof NVLINKS / sizeof *NVLINKS };
+
+/* What people call a machine or a processor, by its words. */
+static const struct {
+    const char *words;
+    const char *key;
+} ALIASES[] = {
+    {"dgx spark", "gb10"},
+    {"grace hopper", "gh200"},
+    {"strix halo", "radeon-8060s"},
+    {"ryzen ai max 395", "radeon-8060s"},
+    {"ryzen ai max pro 395", "radeon-8060s"},
+    {"ryzen ai max 390", "radeon-8050s"},
+    {"ryzen ai max pro 390", "radeon-8050s"},
+    {"ryzen ai max 385", "radeon-8050s"},
+    {"ryzen ai max pro 385", "radeon-8050s"},
+    {"strix point", "radeon-890m"},
+    {"ryzen ai 9 hx 370", "radeon-890m"},
+    {"ryzen ai 9 hx 375", "radeon-890m"},
+};
+
 /* Words that make another product of a name. */
 static const char *const QUALIFIERS[] = {
     "ti",   "super", "d",     "laptop", "mobile", "max",  "q",   "xt",
@@ -174,6 +203,19 @@ static bool has_key(const char *keys, const char *key)
     return false;
 }
 
+const mpl_gpu_nvlink *mpl_gpu_nvlink_at(uint32_t index)
+{
+    return index < NVLINK_COUNT ? &NVLINKS[index] : NULL;
+}
+
+const mpl_gpu_nvlink *mpl_gpu_nvlink_of(const char *key)
+{
+    for (uint32_t at = 0; at < NVLINK_COUNT; at++)
+        if (has_key(NVLINKS[at].keys, key))
+            return &NVLINKS[at];
+    return NULL;
+}
+
 const mpl_gpu_link *mpl_gpu_card_link(const mpl_gpu_model *model)
 {
     for (uint32_t at = 0; at < LINK_COUNT; at++)
@@ -193,7 +235,7 @@ const mpl_gpu_model *mpl_gpu_match(uint32_t vendor_id, uint32_t device_id,
     for (uint32_t at = 0; at < MODEL_COUNT; at++) {
         const mpl_gpu_model *const model = &MODELS[at];
         if ((vendor_id != 0 && model->vendor_id != vendor_id) ||
-            (model->memory != MPL_GPU_UNIFIED &&
+            (model->memory < MPL_GPU_UNIFIED &&
              !is_near(model->memory_bytes, memory_bytes)))
             continue;
         word_list wanted;
@@ -215,13 +257,93 @@ const mpl_gpu_model *mpl_gpu_match(uint32_t vendor_id, uint32_t device_id,
 /* Maker's words that a user may add to a key. */
 static bool is_decoration(const char *word)
 {
-    static const char *const WORDS[] = {"nvidia", "geforce", "amd",
-                                        "radeon", "intel",   "instinct",
-                                        "gpu",    "tesla",   "apple"};
+    static const char *const WORDS[] = {
+        "nvidia", "geforce", "amd",    "radeon", "intel",    "instinct",
+        "gpu",    "tesla",   "apple",  "gpus",   "graphics", "blackwell",
+        "card",   "cards",   "devkit", "kit",    "developer"};
     for (size_t at = 0; at < sizeof WORDS / sizeof *WORDS; at++)
         if (strcmp(WORDS[at], word) == 0)
             return true;
     return false;
+}
+
+bool mpl_gpu_has_word(const char *word)
+{
+    word_list wanted;
+    word_list key;
+    split(&wanted, word);
+    for (uint32_t at = 0; wanted.count == 1 && at < MODEL_COUNT; at++) {
+        split(&key, MODELS[at].key);
+        if (has_word(&key, wanted.words[0]))
+            return true;
+    }
+    return false;
+}
+
+static bool is_one_of(const char *word, const char *const *words)
+{
+    while (*words != NULL && strcmp(*words, word) != 0)
+        words++;
+    return *words != NULL;
+}
+
+/* "macbook pro m3 max" is an M3 Max, and no M3 Pro. */
+static void drop_computer(word_list *words)
+{
+    static const char *const MACS[] = {"mac", "macbook", "imac", NULL};
+    static const char *const KINDS[] = {"pro", "air", "mini", "studio", NULL};
+    uint32_t kept = 0;
+    bool is_after = false;
+    for (uint32_t at = 0; at < words->count; at++) {
+        const bool is_mac = is_one_of(words->words[at], MACS);
+        if (!is_mac && !(is_after && is_one_of(words->words[at], KINDS)))
+            memmove(words->words[kept++], words->words[at], WORD_BYTES);
+        is_after = is_mac;
+    }
+    words->count = kept;
+}
+
+/* "rtx4090" and "7900xtx" as "rtx 4090" and "7900 xtx"; "3090s" as "3090".
+ * Two letters and three digits at least: "m2" and "a100" are words. */
+static void split_apart(word_list *out, const word_list *words)
+{
+    char text[MAX_WORDS * WORD_BYTES * 2];
+    size_t length = 0;
+    for (uint32_t item = 0; item < words->count; item++) {
+        const char *const word = words->words[item];
+        size_t run = 0;
+        for (size_t at = 0; word[at] != '\0'; at++, run++) {
+            const bool is_digit = word[at] <= '9';
+            const bool is_turn = at > 0 && (word[at - 1] <= '9') != is_digit;
+            if (is_turn && run >= (is_digit ? 2U : 3U))
+                text[length++] = ' ';
+            run = is_turn ? 0 : run;
+            if (is_turn && strcmp(word + at, "s") == 0)
+                break;
+            text[length++] = word[at];
+        }
+        text[length++] = ' ';
+    }
+    text[length] = '\0';
+    split(out, text);
+}
+
+static const mpl_gpu_model *find_alias(const word_list *wanted)
+{
+    for (size_t at = 0; at < sizeof ALIASES / sizeof *ALIASES; at++) {
+        word_list words;
+        uint32_t said = 0;
+        split(&words, ALIASES[at].words);
+        for (uint32_t word = 0; word < wanted->count; word++)
+            said += has_word(&words, wanted->words[word]) ||
+                    is_decoration(wanted->words[word]);
+        if (said != wanted->count || !has_all(wanted, &words))
+            continue;
+        for (uint32_t row = 0; row < MODEL_COUNT; row++)
+            if (strcmp(MODELS[row].key, ALIASES[at].key) == 0)
+                return &MODELS[row];
+    }
+    return NULL;
 }
 
 /* The words of a key that the user did not say; UINT32_MAX where the user
@@ -241,30 +363,49 @@ static uint32_t count_unsaid(const mpl_gpu_model *model,
     return said > 0 ? key.count - said : UINT32_MAX;
 }
 
+/* The model that leaves the fewest words unsaid; *out_unsaid UINT32_MAX:
+ * none. */
+static const mpl_gpu_model *find_words(const word_list *words,
+                                       uint32_t *out_unsaid, bool *out_several)
+{
+    const mpl_gpu_model *best = NULL;
+    *out_unsaid = UINT32_MAX;
+    *out_several = false;
+    for (uint32_t at = 0; at < MODEL_COUNT; at++) {
+        const uint32_t unsaid = count_unsaid(&MODELS[at], words);
+        if (unsaid < *out_unsaid) {
+            best = &MODELS[at];
+            *out_unsaid = unsaid;
+            *out_several = false;
+        } else if (unsaid == *out_unsaid && unsaid != UINT32_MAX) {
+            *out_several = true;
+        }
+    }
+    return best;
+}
+
 const mpl_gpu_model *mpl_gpu_find(const char *wanted, mpl_nearest *near,
                                   bool *out_several)
 {
     word_list words;
+    word_list apart;
+    uint32_t unsaid;
     split(&words, wanted);
-    const mpl_gpu_model *best = NULL;
-    uint32_t best_unsaid = UINT32_MAX;
-    *out_several = false;
-    for (uint32_t at = 0; at < MODEL_COUNT; at++) {
-        const uint32_t unsaid = count_unsaid(&MODELS[at], &words);
-        if (unsaid < best_unsaid) {
-            best = &MODELS[at];
-            best_unsaid = unsaid;
-            *out_several = false;
-        } else if (unsaid == best_unsaid && unsaid != UINT32_MAX) {
-            *out_several = true;
-        }
+    drop_computer(&words);
+    const mpl_gpu_model *best = find_words(&words, &unsaid, out_several);
+    if (best == NULL) {
+        best = find_alias(&words);
+        split_apart(&apart, &words);
+        if (best == NULL)
+            best = find_words(&apart, &unsaid, out_several);
+        words = apart;
     }
     if (best != NULL && !*out_several)
         return best;
-    for (uint32_t at = 0; at < MODEL_COUNT; at++) {
+    for (uint32_t at = 0; near != NULL && at < MODEL_COUNT; at++) {
         if (!*out_several)
             mpl_nearest_offer(near, wanted, MODELS[at].key);
-        else if (count_unsaid(&MODELS[at], &words) == best_unsaid)
+        else if (count_unsaid(&MODELS[at], &words) == unsaid)
             mpl_nearest_rank(near, wanted, MODELS[at].key);
     }
     return NULL;

@@ -15,7 +15,9 @@
 typedef enum mpl_gpu_memory {
     MPL_GPU_SEPARATE, /* its own, behind a link */
     MPL_GPU_COHERENT, /* its own, and the host may address it: GH200 */
-    MPL_GPU_UNIFIED   /* the host's */
+    MPL_GPU_UNIFIED,  /* the host's */
+    MPL_GPU_MINOR     /* the host's, beside a processor that is the rival:
+                         planned on where the user names it */
 } mpl_gpu_memory;
 
 typedef struct mpl_gpu_model {
@@ -38,6 +40,18 @@ typedef struct mpl_gpu_link {
     const char *keys; /* of the catalogue, parted by spaces */
 } mpl_gpu_link;
 
+typedef struct mpl_gpu_nvlink {
+    uint64_t bytes_per_second; /* all of a GPU's, in one direction */
+    bool is_bridge;            /* joins two cards, not all */
+    const char *keys;
+} mpl_gpu_nvlink;
+
+/* The NVLinks that a GPU has; NULL: none, or not known. */
+const mpl_gpu_nvlink *mpl_gpu_nvlink_of(const char *key);
+
+/* The rows of NVLinks in their order; NULL past the last one. */
+const mpl_gpu_nvlink *mpl_gpu_nvlink_at(uint32_t index);
+
 /* The link that a card has itself, which its slot may not reach; NULL: not
  * known, or not one that all hosts use. */
 const mpl_gpu_link *mpl_gpu_card_link(const mpl_gpu_model *model);
@@ -57,10 +71,14 @@ const mpl_gpu_model *mpl_gpu_at(uint32_t index);
 const mpl_gpu_model *mpl_gpu_match(uint32_t vendor_id, uint32_t device_id,
                                    const char *name, uint64_t memory_bytes);
 
+/* A word of some key, such as "780m". */
+bool mpl_gpu_has_word(const char *word);
+
 /*
- * The model that a user means: a key, or the words of one ("4090", "RTX 4070
- * Ti Super", "m2 max"). NULL: none, or several; `near` then has names to
- * offer, and *out_several says which of both it is.
+ * The model that a user means: a key, the words of one ("4090", "RTX 4070 Ti
+ * Super", "rtx4090", "m2 max"), or the name of what it is in ("dgx spark").
+ * NULL: none, or several; `near` then has names to offer, and *out_several
+ * says which of both it is. `near` may be NULL.
  */
 const mpl_gpu_model *mpl_gpu_find(const char *wanted, mpl_nearest *near,
                                   bool *out_several);

@@ -44,8 +44,10 @@ static uint64_t count_sharers(const memplan_machine *machine,
     uint64_t count = 0;
     for (uint32_t at = 0; at < machine->device_count; at++) {
         const mpl_device *const device = &machine->devices[at];
-        count += device->is_unified && device->model[0] != '\0' &&
-                 !device->is_gone && own_node(machine, device) == node;
+        count += device->is_unified && !device->is_gone &&
+                 (device->is_named ||
+                  (device->model[0] != '\0' && !device->is_minor)) &&
+                 own_node(machine, device) == node;
     }
     return count;
 }
@@ -132,7 +134,8 @@ static bool note_unified(memplan_machine *machine, const mpl_device *device,
 }
 
 /* Engines do not run on an integrated GPU that no row of the catalogue
- * names, nor on one that fell off its bus. */
+ * names, nor gain by one beside its processor unless the user wants it, nor
+ * reach one that fell off its bus. */
 static bool settle_left_out(memplan_machine *machine, mpl_device *device)
 {
     if (device->is_gone) {
@@ -149,7 +152,8 @@ static bool settle_left_out(memplan_machine *machine, mpl_device *device)
                                     "the devices",
                                     device->name, device->pci);
     }
-    if (!device->is_unified || device->model[0] != '\0')
+    if (!device->is_unified || device->is_named ||
+        (device->model[0] != '\0' && !device->is_minor))
         return true;
     device->is_left_out = true;
     return mpl_machine_add_note(

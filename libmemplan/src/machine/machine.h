@@ -51,6 +51,8 @@ typedef struct mpl_device {
     uint32_t numa_index; /* or UINT32_MAX */
     bool is_unified;    /* its memory is the host's: one budget */
     bool is_left_out;   /* no pool: nobody may plan on it */
+    bool is_minor;      /* a part of a processor that is its rival */
+    bool is_named;      /* by the user: planned on, whatever it is */
     bool is_gone;       /* the driver does not reach it */
     bool is_divided;    /* by MIG: its slices are devices, it is none */
     uint32_t slice;     /* a slice's number in its GPU */

@@ -64,16 +64,12 @@ Test(description, a_size_that_is_said_wins)
 /* What is not stated is not known, which is not 0. */
 Test(description, memory_of_the_host_not_stated)
 {
-    memplan_machine *machine = parse("rtx-4090");
+    memplan_machine *const machine = parse("rtx-4090");
     cr_assert_eq(machine->pool_count, 1);
     cr_expect_eq(machine->pools[0].kind, MPL_POOL_DEVICE);
     cr_expect_eq(machine->host.total_bytes.value, MEMPLAN_UNKNOWN);
     cr_assert_eq(machine->note_count, 1);
     cr_expect_not_null(strstr(machine->notes[0], "the host"));
-    memplan_machine_free(machine);
-    machine = parse("16 cores");
-    cr_assert_eq(machine->pool_count, 1, "a machine has a pool");
-    cr_expect_eq(machine->pools[0].capacity_bytes, 0);
     memplan_machine_free(machine);
 }
 
@@ -151,7 +147,14 @@ Test(description, refusals_name_the_place)
         {"apple-m4-max, 64GiB", MEMPLAN_E_ARGUMENT, 13,
          "of what? write 64GiB ram"},
         {"rtx-4090, 80GB/s", MEMPLAN_E_ARGUMENT, 9, "of what?"},
-        {"24GB gpu memory", MEMPLAN_E_ARGUMENT, 0, "two kinds"},
+        {"16 cores", MEMPLAN_E_ARGUMENT, 0, "no memory is said"},
+        {"rtx-4090 64GB ram", MEMPLAN_E_ARGUMENT, 0, "a comma parts them"},
+        {"fast 64GB ram", MEMPLAN_E_ARGUMENT, 0, "64GiB ram"},
+        {"rtx-4090, nvlink", MEMPLAN_E_ARGUMENT, 0, "two GPUs"},
+        {"2x rtx-3090, nvlink 4GB", MEMPLAN_E_ARGUMENT, 12, "nvlink 50GB/s"},
+        {"epyc 9654, xeon gold, 1GB ram", MEMPLAN_E_ARGUMENT, 10, "a second"},
+        {"m3 max 128gb", MEMPLAN_E_ARGUMENT, 0, "128GiB"},
+        {"ryzen 9 7950x 64GB", MEMPLAN_E_NOT_FOUND, 0, "no GPU"},
     };
     for (size_t at = 0; at < sizeof CASES / sizeof *CASES; at++) {
         memplan_machine *machine = NULL;
@@ -167,12 +170,114 @@ Test(description, refusals_name_the_place)
     }
 }
 
+/* What people write; the first GPU's model, or "", and the host's memory. */
+Test(description, words_of_people)
+{
+    static const struct {
+        const char *text;
+        uint32_t device_count;
+        const char *model;
+        uint64_t host_giga; /* 0: not known */
+    } CASES[] = {
+        {"rtx 4090 + 128GB DDR5-5600", 1, "rtx-4090", 128},
+        {"rtx 4090 and 64GB ram", 1, "rtx-4090", 64},
+        {"rtx4090, 64 GB of RAM", 1, "rtx-4090", 64},
+        {"rx7900xtx, DDR4 64 GB", 1, "rx-7900-xtx", 64},
+        {"RTX 4090 (24GB), 64GB system memory", 1, "rtx-4090", 64},
+        {"2x3090", 2, "rtx-3090", 0},
+        {"2 x rtx 3090", 2, "rtx-3090", 0},
+        {"2 rtx 3090s", 2, "rtx-3090", 0},
+        {"rtx 3090 x2", 2, "rtx-3090", 0},
+        {"2xt4", 2, "t4", 0},
+        {"24GB gpu memory", 1, "", 0},
+        {"2x mi300x, 1TB ram", 2, "mi300x", 1000},
+        {"ryzen ai max+ 395 128GB", 1, "radeon-8060s", 128},
+        {"dgx spark 128GB", 1, "gb10", 128},
+        {"m3 max 128GB", 1, "apple-m3-max", 128},
+        {"macbook pro m3 max with 128GB memory", 1, "apple-m3-max", 128},
+        {"Mac mini M4 Pro 64GB unified memory", 1, "apple-m4-pro", 64},
+        {"jetson agx orin 64GB", 1, "jetson-agx-orin", 64},
+        {"grace hopper", 1, "gh200", 0},
+        {"radeon 780m 32GB", 1, "radeon-780m", 32},
+        {"780m, 32GB ram", 1, "radeon-780m", 32},
+        {"rtx pro 6000 blackwell", 1, "rtx-pro-6000", 0},
+        {"epyc 9654, 768GB ram", 0, "", 768},
+        {"ryzen 9 7950x 64GB ram", 0, "", 64},
+        {"cpu only, 64GB ram", 0, "", 64},
+        {"no gpu, 64GB ram", 0, "", 64},
+    };
+    for (size_t at = 0; at < sizeof CASES / sizeof *CASES; at++) {
+        memplan_machine *machine = NULL;
+        memplan_error error = {0};
+        const uint64_t host_giga = CASES[at].host_giga;
+        cr_assert_eq(memplan_machine_parse(&machine, CASES[at].text, &error),
+                     MEMPLAN_OK, "%s", error.message);
+        cr_expect_eq(machine->device_count, CASES[at].device_count, "%s: %u",
+                     CASES[at].text, machine->device_count);
+        if (machine->device_count > 0) {
+            cr_expect_str_eq(machine->devices[0].model, CASES[at].model, "%s",
+                             CASES[at].text);
+            cr_expect_not(machine->devices[0].is_left_out);
+        }
+        cr_expect_eq(machine->host.total_bytes.value,
+                     host_giga > 0 ? host_giga * GIGA : MEMPLAN_UNKNOWN, "%s",
+                     CASES[at].text);
+        memplan_machine_free(machine);
+    }
+}
+
+/* A bridge joins two; switches join all. 112.5 GB/s of two directions. */
+Test(description, nvlinks)
+{
+    static const struct {
+        const char *text;
+        uint32_t peer_count;
+        uint64_t bytes_per_second;
+        const char *source;
+    } CASES[] = {
+        {"2x rtx-3090 nvlink", 2, UINT64_C(56250000000), "catalogue"},
+        {"4x rtx-3090, nvlink", 4, UINT64_C(56250000000), "catalogue"},
+        {"8x h100-sxm, nvlink", 56, UINT64_C(450000000000),
+         "catalogue: all links of a GPU"},
+        {"nvlink 300GB/s, 4x a100-sxm-80gb", 12, UINT64_C(300000000000),
+         "declared"},
+        {"2x 24GB gpu nvlink", 2, MEMPLAN_UNKNOWN, ""},
+        {"rtx-4090, 2x rtx-3090 nvlink", 2, UINT64_C(56250000000),
+         "catalogue"},
+    };
+    for (size_t at = 0; at < sizeof CASES / sizeof *CASES; at++) {
+        memplan_machine *const machine = parse(CASES[at].text);
+        cr_assert_eq(machine->peer_count, CASES[at].peer_count, "%s: %u",
+                     CASES[at].text, machine->peer_count);
+        const mpl_peer *const peer = &machine->peers[0];
+        cr_expect_eq(peer->bytes_per_second.value, CASES[at].bytes_per_second,
+                     "%s", CASES[at].text);
+        cr_expect_str_eq(peer->bytes_per_second.source, CASES[at].source);
+        cr_expect_eq(strcmp(machine->devices[peer->from].model,
+                            machine->devices[peer->to].model),
+                     0);
+        memplan_machine_free(machine);
+    }
+}
+
+/* What the user says of a GPU that uses the host's memory is its limit. */
+Test(description, a_share_that_is_said)
+{
+    memplan_machine *const machine = parse("gb10 48GB, 128GB ram");
+    cr_expect_eq(machine->host.total_bytes.value, 128 * GIGA);
+    cr_expect_eq(machine->pools[0].capacity_bytes, 48 * GIGA);
+    cr_expect_str_eq(machine->devices[0].total_bytes.source, "declared");
+    cr_expect_eq(machine->budget_bytes[0], 128 * GIGA);
+    memplan_machine_free(machine);
+}
+
 /* What is written and read again is written the same. */
 Test(profile, comes_back_as_it_went)
 {
     static const char *const MACHINES[] = {
         "2x rtx-4090, 64GiB ram 80GB/s, 16 cores, pcie 4.0 x16, 500GB disk",
-        "gb10, 128GiB ram", "8x h100-sxm 70GiB, 2TiB ram", "16GiB ram"};
+        "gb10, 128GiB ram", "8x h100-sxm 70GiB, 2TiB ram, nvlink",
+        "4x rtx-3090 nvlink, 1GiB ram", "16GiB ram"};
     for (size_t at = 0; at < sizeof MACHINES / sizeof *MACHINES; at++) {
         folder files;
         char *written = NULL;
@@ -265,48 +370,6 @@ Test(open, absent_files)
                      MEMPLAN_OK, "%s: %s", WORDS[at], error.message);
         memplan_machine_free(machine);
     }
-}
-
-/* Every row can be named, and is found by what drivers call it. */
-Test(catalogue, rows_are_sound)
-{
-    uint32_t count = 0;
-    const mpl_gpu_model *model;
-    for (; (model = mpl_gpu_at(count)) != NULL; count++) {
-        mpl_nearest near = {.count = 0};
-        bool is_several = false;
-        cr_expect_eq(mpl_gpu_find(model->key, &near, &is_several), model,
-                     "%s", model->key);
-        cr_expect_gt(strlen(model->source), 4, "%s", model->key);
-        cr_expect(model->memory == MPL_GPU_UNIFIED ||
-                      model->memory_bytes != MEMPLAN_UNKNOWN,
-                  "%s", model->key);
-        cr_expect(model->bandwidth_bytes_per_second >= 20 * GIGA &&
-                      model->bandwidth_bytes_per_second <= 8000 * GIGA,
-                  "%s", model->key);
-    }
-    cr_expect_geq(count, 150);
-}
-
-/* Every key of a link is a card's, once; cards without one are those that
- * hosts reach in several ways. */
-Test(catalogue, links_are_of_cards)
-{
-    uint32_t keys = 0;
-    uint32_t linked = 0;
-    const mpl_gpu_link *link;
-    for (uint32_t at = 0; (link = mpl_gpu_link_at(at)) != NULL; at++)
-        for (const char *key = link->keys; *key != '\0'; key++)
-            keys += key == link->keys || key[-1] == ' ';
-    const mpl_gpu_model *model;
-    for (uint32_t at = 0; (model = mpl_gpu_at(at)) != NULL; at++) {
-        link = mpl_gpu_card_link(model);
-        linked += link != NULL;
-        cr_expect(link == NULL || model->memory == MPL_GPU_SEPARATE, "%s",
-                  model->key);
-    }
-    cr_expect_eq(keys, linked, "%u keys for %u rows", keys, linked);
-    cr_expect_geq(linked, 150);
 }
 
 Test(description, a_card_has_its_own_link)

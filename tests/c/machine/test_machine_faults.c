@@ -16,8 +16,8 @@ static folder place;
 static memplan_status parse_words(memplan_machine **out, memplan_error *error)
 {
     return memplan_machine_parse(
-        out, "2x rtx-4090 20GiB, gb10, 64GiB ram, 16 cores, pcie 4.0 x16, "
-             "500GB disk",
+        out, "2x rtx-4090 20GiB nvlink, gb10, epyc 9654, 64GiB ram, "
+             "16 cores, pcie 4.0 x16, 500GB disk",
         error);
 }
 
