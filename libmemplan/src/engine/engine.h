@@ -18,6 +18,7 @@
 #define MPL_ENGINE_ENGINE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -43,8 +44,9 @@ typedef struct mpl_timing {
 } mpl_timing;
 
 /*
- * The units space. Tables have unit_count * pool_count entries, at
- * [unit * pool_count + pool]. Pools that execute nothing themselves have
+ * The units space. Tables have a row of pool_count entries for each unit, which
+ * units that are alike may share: mpl_problem_cell() says where an entry is.
+ * With pins each unit has its own. Pools that execute nothing themselves have
  * another pool as `home`, which keeps the state of their units and stages
  * their weights; what is staged may pass through a third, the `relay`.
  *
@@ -70,6 +72,7 @@ typedef struct mpl_problem {
     uint32_t budget_count;
     uint32_t must_use; /* a home that must hold a unit itself where it has
                           guests, or MPL_NO_INDEX */
+    const uint32_t *row_of_unit; /* unit_count; NULL: the rows are the units */
     const uint64_t *own_bytes;
     const uint64_t *home_bytes;
     const uint64_t *staging_bytes;
@@ -85,6 +88,19 @@ typedef struct mpl_problem {
     const uint32_t *tied_to; /* unit_count: an earlier unit whose pool it must
                                 share, or MPL_NO_INDEX */
 } mpl_problem;
+
+static inline uint32_t mpl_problem_row(const mpl_problem *problem,
+                                       uint32_t unit)
+{
+    return problem->row_of_unit != NULL ? problem->row_of_unit[unit] : unit;
+}
+
+static inline uint64_t mpl_problem_cell(const mpl_problem *problem,
+                                        uint32_t unit, uint32_t pool)
+{
+    return (uint64_t)mpl_problem_row(problem, unit) * problem->pool_count +
+           pool;
+}
 
 /* When a problem of a union is searched. */
 typedef enum mpl_problem_rank {

@@ -54,6 +54,58 @@ static void split_chain(const mpl_problem *problem, uint32_t *trial,
     }
 }
 
+/* Whether the chain from `first` to `end` fits on `pool`, the rest of it on
+ * `rest`; offers it. */
+static bool offer_split(mpl_best *best, const mpl_space *space, uint32_t first,
+                        uint32_t end, uint32_t pool, uint32_t rest)
+{
+    split_chain(space->problem, best->trial, first, end, pool, rest);
+    return mpl_best_offer(best, space) != MPL_TIME_FORBIDDEN;
+}
+
+/* The unit up to which the chain from `first` on fills a pool's room. */
+static uint32_t guess_end(const mpl_space *space, uint32_t first, uint32_t pool)
+{
+    const mpl_problem *const problem = space->problem;
+    uint64_t left = space->rooms[pool];
+    uint32_t end = first;
+    for (; end < problem->unit_count; end++) {
+        const uint64_t bytes =
+            problem->own_bytes[mpl_problem_cell(problem, end, pool)];
+        if (bytes > left)
+            break;
+        left -= left != MEMPLAN_UNKNOWN ? bytes : 0;
+    }
+    return end;
+}
+
+/* The most units from `first` on with which all fits: the guess if it holds,
+ * else by halving. */
+static uint32_t fill_pool(mpl_best *best, const mpl_space *space, uint32_t first,
+                         uint32_t pool, uint32_t rest)
+{
+    uint32_t low = first; /* with the units below it, all fits */
+    uint32_t high = pool != rest ? space->problem->unit_count : first;
+    const uint32_t guess = guess_end(space, first, pool);
+    if (low < high && guess > low &&
+        offer_split(best, space, first, guess, pool, rest)) {
+        low = guess;
+        if (low < high &&
+            !offer_split(best, space, first, low + 1, pool, rest))
+            high = low;
+    } else if (low < high && guess > low) {
+        high = guess - 1;
+    }
+    while (low < high) {
+        const uint32_t middle = low + (high - low + 1) / 2;
+        if (offer_split(best, space, first, middle, pool, rest))
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
 /* Fills the chain in order: each pool takes units for as long as the whole
  * still fits with the others on `rest`. */
 static void offer_filled(mpl_best *best, const mpl_space *space, uint32_t rest)
@@ -67,23 +119,14 @@ static void offer_filled(mpl_best *best, const mpl_space *space, uint32_t rest)
                                           : space->levels[turn - 1];
         if (turn > 0 && pool == problem->must_use)
             continue;
-        uint32_t low = first; /* with the units below it, all fits */
-        uint32_t high = pool != rest ? problem->unit_count : first;
-        while (low < high) {
-            const uint32_t middle = low + (high - low + 1) / 2;
-            split_chain(problem, best->trial, first, middle, pool, rest);
-            if (mpl_best_offer(best, space) != MPL_TIME_FORBIDDEN)
-                low = middle;
-            else
-                high = middle - 1;
-        }
-        split_chain(problem, best->trial, first, low, pool, rest);
-        first = low;
+        const uint32_t end = fill_pool(best, space, first, pool, rest);
+        split_chain(problem, best->trial, first, end, pool, rest);
+        first = end;
     }
     (void)mpl_best_offer(best, space);
 }
 
-void mpl_candidates(mpl_best *best, const mpl_space *space)
+void mpl_candidates(mpl_best *best, const mpl_space *space, uint64_t bound_ps)
 {
     enum { RESTS = 3 };
     const mpl_problem *const problem = space->problem;
@@ -92,7 +135,9 @@ void mpl_candidates(mpl_best *best, const mpl_space *space)
             best->trial[unit] = pool;
         (void)mpl_best_offer(best, space);
     }
-    for (uint32_t at = 0; at < RESTS && at < problem->pool_count; at++)
+    for (uint32_t at = 0; at < RESTS && at < problem->pool_count &&
+                          best->value_ps > bound_ps;
+         at++)
         offer_filled(best, space, space->levels[problem->pool_count - 1 - at]);
 }
 

@@ -43,7 +43,7 @@ static void apply_pins(const mpl_problem *problem, const uint32_t *pins)
     for (uint32_t unit = 0; unit < problem->unit_count; unit++)
         for (uint32_t pool = 0; pool < problem->pool_count; pool++)
             if (pins[unit] != MPL_NO_INDEX && pins[unit] != pool)
-                problem->time_ps[(uint64_t)unit * problem->pool_count + pool] =
+                problem->time_ps[mpl_problem_cell(problem, unit, pool)] =
                     MPL_TIME_FORBIDDEN;
 }
 

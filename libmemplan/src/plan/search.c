@@ -28,12 +28,12 @@ memplan_status mpl_search(mpl_arena *arena, const mpl_problem *problem,
     if (best.pool_of_unit == NULL || best.trial == NULL ||
         !mpl_space_make(&space, arena, problem))
         return MEMPLAN_E_NO_MEMORY;
-    mpl_candidates(&best, &space);
-    uint64_t bound_ps = mpl_space_bound(&space);
+    uint64_t bound_ps = mpl_space_bound_homes(&space);
+    mpl_candidates(&best, &space, bound_ps);
     bool is_complete = bound_ps == MPL_TIME_FORBIDDEN;
     if (!is_complete && !mpl_is_proven(best.value_ps, bound_ps)) {
         mpl_space_price_bytes(&space, best.value_ps);
-        bound_ps = mpl_space_bound(&space);
+        bound_ps = mpl_max(bound_ps, mpl_space_bound(&space));
     }
     if (!is_complete && !mpl_is_proven(best.value_ps, bound_ps) &&
         space.class_count <= CLASSES_MAX) {

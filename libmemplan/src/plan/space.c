@@ -5,8 +5,20 @@
 
 #include "base/checked.h"
 
-/* Items are numbered by their first unit. */
-static void number_items(mpl_space *space)
+/* In an item's slot: several units are tied in it. */
+#define JOINT (UINT32_C(1) << 31)
+
+/* Items that are alike share a slot, and with it a row of cells. */
+typedef struct slots {
+    mpl_cell *rows;
+    uint32_t *of_item;
+    uint32_t *of_row; /* of a problem's row; 0: none yet, else plus 1 */
+    uint32_t *classes;
+    uint32_t count;
+} slots;
+
+/* Items are numbered by their first unit, and slots by their first item. */
+static void number_items(mpl_space *space, slots *made)
 {
     const mpl_problem *const problem = space->problem;
     for (uint32_t unit = 0; unit < problem->unit_count; unit++) {
@@ -14,6 +26,20 @@ static void number_items(mpl_space *space)
         space->item_of_unit[unit] = tied != MPL_NO_INDEX
                                         ? space->item_of_unit[tied]
                                         : space->item_count++;
+        if (tied != MPL_NO_INDEX)
+            made->of_item[space->item_of_unit[unit]] = JOINT;
+    }
+    uint32_t item = 0;
+    for (uint32_t unit = 0; unit < problem->unit_count; unit++) {
+        if (problem->tied_to[unit] != MPL_NO_INDEX)
+            continue;
+        uint32_t *const of_row =
+            &made->of_row[mpl_problem_row(problem, unit)];
+        if (made->of_item[item] == JOINT)
+            made->of_item[item++] = made->count++ | JOINT;
+        else
+            made->of_item[item++] =
+                (*of_row == 0 ? (*of_row = ++made->count) : *of_row) - 1;
     }
 }
 
@@ -27,7 +53,7 @@ static uint64_t sum_up(uint64_t a, uint64_t b)
 static void add_unit(mpl_cell *into, const mpl_problem *problem, uint32_t unit,
                      uint32_t pool)
 {
-    const uint64_t at = (uint64_t)unit * problem->pool_count + pool;
+    const uint64_t at = mpl_problem_cell(problem, unit, pool);
     const uint64_t time_ps = problem->time_ps[at];
     into->own_bytes = sum_up(into->own_bytes, problem->own_bytes[at]);
     if (problem->relay[pool] != MPL_NO_INDEX)
@@ -43,24 +69,48 @@ static void add_unit(mpl_cell *into, const mpl_problem *problem, uint32_t unit,
                         : sum_up(into->time_ps, time_ps);
 }
 
+static bool fill_rows(slots *made, const mpl_space *space, mpl_arena *arena)
+{
+    const mpl_problem *const problem = space->problem;
+    const uint32_t pools = problem->pool_count;
+    uint32_t filled = 0;
+    made->rows = mpl_arena_alloc(arena, (uint64_t)made->count * pools,
+                                 sizeof *made->rows);
+    if (made->rows == NULL)
+        return false;
+    for (uint32_t unit = 0; unit < problem->unit_count; unit++) {
+        const uint32_t slot = made->of_item[space->item_of_unit[unit]];
+        const uint32_t index = slot & ~JOINT;
+        if (index < filled && (slot & JOINT) == 0)
+            continue;
+        for (uint32_t pool = 0; pool < pools; pool++)
+            add_unit(&made->rows[(uint64_t)index * pools + pool], problem, unit,
+                     pool);
+        filled = index < filled ? filled : index + 1;
+    }
+    return true;
+}
+
 static uint64_t hash_row(const mpl_cell *row, uint32_t count)
 {
-    const unsigned char *const bytes = (const unsigned char *)row;
+    const uint64_t *const words = (const uint64_t *)row;
     uint64_t hash = UINT64_C(14695981039346656037);
-    for (uint64_t at = 0; at < count * sizeof *row; at++)
-        hash = (hash ^ bytes[at]) * UINT64_C(1099511628211);
+    for (uint64_t at = 0; at < count * (sizeof *row / sizeof *words); at++) {
+        hash = (hash ^ words[at]) * UINT64_C(1099511628211);
+        hash ^= hash >> 29;
+    }
     return hash;
 }
 
-/* Sorts equal rows of `rows` into classes through a table of twice the size,
- * whose empty places are 0. */
-static void find_classes(mpl_space *space, const mpl_cell *rows,
-                         uint32_t *table, uint64_t table_size)
+/* Sorts equal rows into classes through a table of twice the size, whose
+ * empty places are 0. */
+static void find_classes(mpl_space *space, const slots *made, uint32_t *table,
+                         uint64_t table_size)
 {
     const uint32_t pools = space->problem->pool_count;
-    const size_t row_bytes = pools * sizeof *rows;
-    for (uint32_t item = 0; item < space->item_count; item++) {
-        const mpl_cell *const row = &rows[(uint64_t)item * pools];
+    const size_t row_bytes = pools * sizeof *made->rows;
+    for (uint32_t slot = 0; slot < made->count; slot++) {
+        const mpl_cell *const row = &made->rows[(uint64_t)slot * pools];
         uint64_t at = hash_row(row, pools) % table_size;
         while (table[at] != 0 && memcmp(mpl_space_cell(space, table[at] - 1, 0),
                                         row, row_bytes) != 0)
@@ -70,8 +120,12 @@ static void find_classes(mpl_space *space, const mpl_cell *rows,
             memcpy(&space->cells[(uint64_t)(space->class_count - 1) * pools],
                    row, row_bytes);
         }
-        space->class_of_item[item] = table[at] - 1;
-        space->class_size[table[at] - 1]++;
+        made->classes[slot] = table[at] - 1;
+    }
+    for (uint32_t item = 0; item < space->item_count; item++) {
+        const uint32_t slot = made->of_item[item] & ~JOINT;
+        space->class_of_item[item] = made->classes[slot];
+        space->class_size[made->classes[slot]]++;
     }
 }
 
@@ -142,41 +196,55 @@ static void find_crossing(mpl_space *space)
                     problem->crossing_ps[from * problem->pool_count + to]);
 }
 
+static bool make_classes(mpl_space *made, mpl_arena *arena)
+{
+    const uint64_t units = made->problem->unit_count;
+    const uint64_t pools = made->problem->pool_count;
+    slots found = {.count = 0};
+    found.of_item = mpl_arena_alloc(arena, units, sizeof *found.of_item);
+    found.of_row = mpl_arena_alloc(arena, units, sizeof *found.of_row);
+    made->item_of_unit =
+        mpl_arena_alloc(arena, units, sizeof *made->item_of_unit);
+    made->class_of_item =
+        mpl_arena_alloc(arena, units, sizeof *made->class_of_item);
+    if (found.of_item == NULL || found.of_row == NULL ||
+        made->item_of_unit == NULL || made->class_of_item == NULL)
+        return false;
+    number_items(made, &found);
+    const uint64_t table_size = 2 * (uint64_t)found.count + 1;
+    uint32_t *const table = mpl_arena_alloc(arena, table_size, sizeof *table);
+    found.classes = mpl_arena_alloc(arena, found.count, sizeof *found.classes);
+    made->class_size =
+        mpl_arena_alloc(arena, found.count, sizeof *made->class_size);
+    made->cells =
+        mpl_arena_alloc(arena, found.count * pools, sizeof *made->cells);
+    made->left =
+        mpl_arena_alloc(arena, found.count * pools, sizeof *made->left);
+    if (table == NULL || found.classes == NULL || made->class_size == NULL ||
+        made->cells == NULL || made->left == NULL ||
+        !fill_rows(&found, made, arena))
+        return false;
+    find_classes(made, &found, table, table_size);
+    return true;
+}
+
 bool mpl_space_make(mpl_space *out, mpl_arena *arena,
                     const mpl_problem *problem)
 {
-    const uint64_t units = problem->unit_count;
     const uint64_t pools = problem->pool_count;
-    const uint64_t table_size = 2 * units + 1;
     mpl_space made = {.problem = problem, .arena = arena};
-    mpl_cell *const rows = mpl_arena_alloc(arena, units * pools, sizeof *rows);
-    uint32_t *const table = mpl_arena_alloc(arena, table_size, sizeof *table);
-    made.cells = mpl_arena_alloc(arena, units * pools, sizeof *made.cells);
-    made.item_of_unit =
-        mpl_arena_alloc(arena, units, sizeof *made.item_of_unit);
-    made.class_of_item =
-        mpl_arena_alloc(arena, units, sizeof *made.class_of_item);
-    made.class_size = mpl_arena_alloc(arena, units, sizeof *made.class_size);
     made.levels = mpl_arena_alloc(arena, pools, sizeof *made.levels);
     made.multipliers = mpl_arena_alloc(arena, pools + problem->budget_count,
                                        sizeof *made.multipliers);
     made.scratch = mpl_arena_alloc(arena, 4 * pools + problem->budget_count,
                                    sizeof *made.scratch);
-    made.left = mpl_arena_alloc(arena, units * pools, sizeof *made.left);
     made.rooms = mpl_arena_alloc(arena, pools, sizeof *made.rooms);
-    made.placed = mpl_arena_alloc(arena, units, sizeof *made.placed);
-    if (made.rooms == NULL || made.left == NULL || made.placed == NULL ||
-        rows == NULL || table == NULL || made.cells == NULL ||
-        made.item_of_unit == NULL || made.class_of_item == NULL ||
-        made.class_size == NULL || made.levels == NULL ||
-        made.multipliers == NULL || made.scratch == NULL)
+    made.placed =
+        mpl_arena_alloc(arena, problem->unit_count, sizeof *made.placed);
+    if (made.rooms == NULL || made.placed == NULL || made.levels == NULL ||
+        made.multipliers == NULL || made.scratch == NULL ||
+        !make_classes(&made, arena))
         return false;
-    number_items(&made);
-    for (uint32_t unit = 0; unit < problem->unit_count; unit++)
-        for (uint32_t pool = 0; pool < problem->pool_count; pool++)
-            add_unit(&rows[made.item_of_unit[unit] * pools + pool], problem,
-                     unit, pool);
-    find_classes(&made, rows, table, table_size);
     order_levels(&made);
     find_ends(&made);
     find_crossing(&made);

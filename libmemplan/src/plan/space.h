@@ -59,6 +59,10 @@ void mpl_space_price_bytes(mpl_space *space, uint64_t target_ps);
  * some class may go nowhere. */
 uint64_t mpl_space_bound(const mpl_space *space);
 
+/* A lower bound for all placements without prices: what must be offloaded, and
+ * the homes over which the rest is spread at the least (homes.c). */
+uint64_t mpl_space_bound_homes(const mpl_space *space);
+
 /* The time of one item of a class on a pool with the bytes it takes paid for;
  * MPL_TIME_FORBIDDEN where it may not go. Rounded down. */
 uint64_t mpl_space_priced(const mpl_space *space, uint32_t class_index,
@@ -89,8 +93,8 @@ typedef struct mpl_best {
 uint64_t mpl_best_offer(mpl_best *best, const mpl_space *space);
 
 /* Candidates that need no search: all on one pool; the chain filled in order,
- * pool by pool. */
-void mpl_candidates(mpl_best *best, const mpl_space *space);
+ * pool by pool. None that is as fast as `bound_ps` can be bettered. */
+void mpl_candidates(mpl_best *best, const mpl_space *space, uint64_t bound_ps);
 
 /* Places counts[class * pool_count + pool] items with few crossings, offering
  * each arrangement that it tries. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The definition of a problem's feasibility and time, word for word. */
+/* The definition of a problem's feasibility and time, word for word; but units
+ * that are alike are added up together. */
 #include <string.h>
 
 #include "base/checked.h"
@@ -14,16 +15,19 @@ typedef struct usage {
     uint64_t *budgets;
 } usage;
 
-static bool add_unit(const mpl_problem *problem, usage *sum, uint32_t unit,
-                     uint32_t pool)
+/* `count` neighbours of one row, on one pool. */
+static bool add_run(const mpl_problem *problem, usage *sum, uint64_t cell,
+                    uint32_t pool, uint32_t count)
 {
-    const uint64_t cell = (uint64_t)unit * problem->pool_count + pool;
     const uint32_t home = problem->home[pool];
     const uint32_t relay = problem->relay[pool];
+    uint64_t bytes;
     if (problem->time_ps[cell] == MPL_TIME_FORBIDDEN)
         return false;
     sum->executes[home] = 1;
-    if (!mpl_add(&sum->used[pool], sum->used[pool], problem->own_bytes[cell]))
+    if (!mpl_mul(&bytes, problem->own_bytes[cell], count) ||
+        !mpl_add(&sum->used[pool], sum->used[pool], bytes) ||
+        sum->used[pool] > problem->capacity_bytes[pool])
         return false;
     if (relay != MPL_NO_INDEX)
         sum->relay[relay] =
@@ -32,8 +36,25 @@ static bool add_unit(const mpl_problem *problem, usage *sum, uint32_t unit,
         return true;
     sum->staging[home] =
         mpl_max(sum->staging[home], problem->staging_bytes[cell]);
-    return mpl_add(&sum->used[home], sum->used[home],
-                   problem->home_bytes[cell]);
+    return mpl_mul(&bytes, problem->home_bytes[cell], count) &&
+           mpl_add(&sum->used[home], sum->used[home], bytes);
+}
+
+/* Past the last unit that continues the run from `first` on: of its row, on
+ * its pool, and tied to none. */
+static uint32_t run_end(const mpl_problem *problem,
+                        const uint32_t *pool_of_unit, uint32_t first)
+{
+    const uint32_t pool = pool_of_unit[first];
+    const uint32_t row = mpl_problem_row(problem, first);
+    uint32_t end = first + 1;
+    if (problem->row_of_unit == NULL)
+        return end;
+    while (end < problem->unit_count && pool_of_unit[end] == pool &&
+           problem->row_of_unit[end] == row &&
+           problem->tied_to[end] == MPL_NO_INDEX)
+        end++;
+    return end;
 }
 
 static bool fits(const mpl_problem *problem, usage *sum)
@@ -65,18 +86,21 @@ uint64_t mpl_problem_value(const mpl_problem *problem,
     uint64_t ps = 0;
     bool is_used = problem->must_use == MPL_NO_INDEX;
     bool has_guests = false;
-    for (uint32_t unit = 0; unit < problem->unit_count; unit++) {
+    for (uint32_t unit = 0; unit < problem->unit_count;) {
+        const uint32_t end = run_end(problem, pool_of_unit, unit);
         const uint32_t pool = pool_of_unit[unit];
         const uint32_t tied = problem->tied_to[unit];
+        const uint64_t cell = mpl_problem_cell(problem, unit, pool);
         if ((tied != MPL_NO_INDEX && pool_of_unit[tied] != pool) ||
-            !add_unit(problem, &sum, unit, pool))
+            !add_run(problem, &sum, cell, pool, end - unit))
             return MPL_TIME_FORBIDDEN;
-        ps += problem->time_ps[unit * pools + pool];
+        ps += problem->time_ps[cell] * (end - unit);
         if (unit > 0)
             ps += problem->crossing_ps[pool_of_unit[unit - 1] * pools + pool];
         is_used = is_used || pool == problem->must_use;
         has_guests = has_guests || (problem->home[pool] == problem->must_use &&
                                     pool != problem->must_use);
+        unit = end;
     }
     return (is_used || !has_guests) && fits(problem, &sum) ? ps
                                                            : MPL_TIME_FORBIDDEN;
