@@ -10,37 +10,19 @@
 
 #include "base/checked.h"
 #include "base/failure.h"
-#include "model/architecture_units.h"
+#include "model/architecture_builder.h"
+#include "model/architecture_repeat.h"
 #include "model/layer_state.h"
 
 enum {
-    MAX_NAME = 512,
-    MAX_LIST = 4096,       /* items of one list: layers, experts */
-    MAX_TENSORS = 1 << 20, /* of one model */
-    MAX_USES = 8           /* trees in trees */
+    MAX_LIST = 4096, /* items of one list: layers, experts */
+    MAX_USES = 8     /* trees in trees */
 };
 
 /* No dimension of a real model comes near. */
 static const uint64_t MAX_SIZE = UINT64_C(1) << 40;
 
-typedef struct builder {
-    memplan_model *model;
-    mpl_architecture *out;
-    uint32_t dtype;
-    uint64_t tensor_capacity;
-    mpl_block *blocks;
-    uint64_t block_count;
-    uint64_t block_capacity;
-    mpl_tie *ties;
-    uint64_t tie_count;
-    uint64_t tie_capacity;
-    mpl_block *block; /* that the walk is in, or NULL */
-    bool is_trunk;    /* not in a vision or audio tower */
-    uint32_t use_depth;
-    uint32_t list_depth;
-    uint64_t path_length;
-    char path[MAX_NAME];
-} builder;
+typedef mpl_builder builder;
 
 static memplan_status walk(builder *to, const mpl_node *node,
                            mpl_evaluation *with);
@@ -56,7 +38,7 @@ static bool push(builder *to, const char *name)
 {
     const size_t length = strcmp(name, ".") == 0 ? 0 : strlen(name);
     const bool needs_point = to->path_length > 0 && length > 0;
-    if (to->path_length + length + 2 > MAX_NAME)
+    if (to->path_length + length + 2 > MPL_BUILDER_NAME_SIZE)
         return false;
     if (needs_point)
         to->path[to->path_length++] = '.';
@@ -102,7 +84,7 @@ static memplan_status add_tensor(builder *to, const mpl_node *node,
     static const uint32_t TENSOR_FLAGS = (1u << 16) - 1;
     memplan_model *const model = to->model;
     const uint64_t outer = to->path_length;
-    if (model->tensor_count >= MAX_TENSORS)
+    if (model->tensor_count >= MPL_BUILDER_TENSORS_MAX)
         return too_large(with, "tensors");
     mpl_tensor *const tensors =
         mpl_arena_grow(model->arena, model->tensors, model->tensor_count,
@@ -183,6 +165,33 @@ static memplan_status walk_block(builder *to, const mpl_node *node,
     return status;
 }
 
+/* Walks the first item of its kind, and copies the others. */
+static memplan_status add_item(builder *to, mpl_repeats *repeats,
+                               const mpl_node *node, uint64_t left,
+                               mpl_evaluation *with)
+{
+    const mpl_repeat_mark mark = mpl_repeats_mark(to);
+    mpl_repeat_kind *kind = NULL;
+    const bool is_first = repeats->list == NULL;
+    memplan_status status =
+        is_first ? MEMPLAN_OK : mpl_repeats_find(repeats, &kind, with);
+    if (status != MEMPLAN_OK)
+        return status;
+    if (kind != NULL && kind->tensor_count + mark.tensor_count <=
+                            MPL_BUILDER_TENSORS_MAX)
+        return mpl_repeats_copy(to, kind, left, with);
+    status = walk_block(to, node, with);
+    if (status == MEMPLAN_OK && is_first && left > 0) {
+        status =
+            mpl_repeats_begin(repeats, to, node, to->list_depth - 1, with);
+        if (status == MEMPLAN_OK)
+            status = mpl_repeats_find(repeats, &kind, with);
+    }
+    if (status == MEMPLAN_OK && repeats->list != NULL)
+        mpl_repeats_learn(repeats, to, mark);
+    return status;
+}
+
 static memplan_status walk_list(builder *to, const mpl_node *node,
                                 mpl_evaluation *with)
 {
@@ -190,6 +199,8 @@ static memplan_status walk_list(builder *to, const mpl_node *node,
     const uint32_t depth = to->list_depth;
     const uint64_t count =
         mpl_expression_count(node->arguments[0], MAX_LIST, with);
+    mpl_repeats repeats;
+    repeats.list = NULL;
     if (with->status != MEMPLAN_OK)
         return with->status;
     if (depth == MPL_MAX_NESTING)
@@ -199,7 +210,8 @@ static memplan_status walk_list(builder *to, const mpl_node *node,
             return too_large(with, "levels");
         with->indices[depth] = (int64_t)index;
         to->list_depth = depth + 1;
-        const memplan_status status = walk_block(to, node, with);
+        const memplan_status status =
+            add_item(to, &repeats, node, count - index - 1, with);
         to->list_depth = depth;
         pop(to, outer);
         if (status != MEMPLAN_OK)

@@ -184,7 +184,7 @@ static memplan_status add_loose(memplan_model *model, uint64_t *capacity,
     return MEMPLAN_OK;
 }
 
-memplan_status mpl_units_gather(memplan_model *model, const mpl_block *blocks,
+memplan_status mpl_units_gather(memplan_model *model, mpl_block *blocks,
                                 uint64_t block_count, memplan_error *error)
 {
     name_table ancestors;
@@ -211,6 +211,11 @@ memplan_status mpl_units_gather(memplan_model *model, const mpl_block *blocks,
         mpl_unit *const unit = add_unit(model, &capacity);
         if (unit == NULL)
             return mpl_fail_memory(error);
+        blocks[at].unit_index = model->unit_count - 1;
+        if (blocks[at].like_before > 0)
+            unit->like_before =
+                blocks[at].unit_index -
+                blocks[at - blocks[at].like_before].unit_index;
         unit->name = blocks[at].name;
         unit->kind = blocks[at].is_layer ? MPL_UNIT_LAYER : MPL_UNIT_OTHER;
         unit->first_tensor = end;

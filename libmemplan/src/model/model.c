@@ -94,6 +94,49 @@ static bool sum_unit(const memplan_model *model, uint32_t index,
     return true;
 }
 
+static bool has_same_shape(const mpl_tensor *a, const mpl_tensor *b)
+{
+    return a->dimension_count == b->dimension_count &&
+           (a->shape == b->shape ||
+            memcmp(a->shape, b->shape,
+                   a->dimension_count * sizeof *a->shape) == 0);
+}
+
+/* Whether two units, of which neither has a tied tensor, differ in names
+ * alone. */
+static bool is_like(const memplan_model *model, const mpl_unit *unit,
+                    const mpl_unit *other)
+{
+    if (unit->tensor_count != other->tensor_count ||
+        memcmp(&unit->state, &other->state, sizeof unit->state) != 0)
+        return false;
+    for (uint32_t at = 0; at < unit->tensor_count; at++) {
+        const mpl_tensor *const a = &model->tensors[unit->first_tensor + at];
+        const mpl_tensor *const b = &model->tensors[other->first_tensor + at];
+        if (a->bytes != b->bytes || a->dtype != b->dtype ||
+            a->flags != b->flags || a->tied_to != MPL_NO_INDEX ||
+            b->tied_to != MPL_NO_INDEX || !has_same_shape(a, b))
+            return false;
+    }
+    return true;
+}
+
+/* What a reader said of a unit may hold no more: its tensors may have been
+ * given other types since. */
+static bool sum_or_copy(memplan_model *model, uint32_t index)
+{
+    mpl_unit *const unit = &model->units[index];
+    const mpl_unit *const like = unit - unit->like_before;
+    if (unit->like_before == 0 || !is_like(model, unit, like)) {
+        unit->like_before = 0;
+        return sum_unit(model, index, &unit->weight_bytes,
+                        &unit->element_count);
+    }
+    unit->weight_bytes = like->weight_bytes;
+    unit->element_count = like->element_count;
+    return true;
+}
+
 memplan_status mpl_model_finish(memplan_model *model, memplan_error *error)
 {
     uint32_t next_tensor = 0;
@@ -109,8 +152,7 @@ memplan_status mpl_model_finish(memplan_model *model, memplan_error *error)
         next_tensor += unit->tensor_count;
         for (uint32_t at = unit->first_tensor; at < next_tensor; at++)
             model->tensors[at].unit_index = index;
-        if (!sum_unit(model, index, &unit->weight_bytes,
-                      &unit->element_count) ||
+        if (!sum_or_copy(model, index) ||
             !mpl_add(&model->weight_bytes, model->weight_bytes,
                      unit->weight_bytes) ||
             !mpl_add(&model->parameter_count, model->parameter_count,
@@ -139,7 +181,10 @@ bool mpl_model_is_valid(const memplan_model *model)
             !sum_unit(model, index, &bytes, &elements) ||
             bytes != unit->weight_bytes || elements != unit->element_count ||
             !mpl_add(&total_bytes, total_bytes, bytes) ||
-            !mpl_add(&total_elements, total_elements, elements))
+            !mpl_add(&total_elements, total_elements, elements) ||
+            unit->like_before > index ||
+            (unit->like_before > 0 &&
+             !is_like(model, unit, unit - unit->like_before)))
             return false;
         next_tensor += unit->tensor_count;
     }

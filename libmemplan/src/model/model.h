@@ -84,7 +84,8 @@ typedef struct mpl_unit {
     uint32_t first_tensor; /* a unit's tensors are neighbours */
     uint32_t tensor_count;
     uint32_t layer_index; /* of a layer, else MPL_NO_INDEX */
-    uint32_t padding;
+    uint32_t like_before;   /* so many units before it is one that differs
+                               from it in names alone; 0: none is known */
     uint64_t weight_bytes;  /* parameters and buffers, tied ones once */
     uint64_t element_count; /* of parameters, tied ones once */
     mpl_state state;

@@ -73,13 +73,18 @@ typedef struct widths {
 static uint64_t widest_output(const memplan_model *model)
 {
     uint64_t widest = 0;
-    for (uint32_t at = 0; at < model->tensor_count; at++) {
-        const mpl_tensor *const tensor = &model->tensors[at];
-        const uint32_t count = tensor->dimension_count;
-        if (count >= 2 &&
-            model->units[tensor->unit_index].kind == MPL_UNIT_LAYER)
-            widest = mpl_max(widest, mpl_max(tensor->shape[count - 2],
-                                             tensor->shape[count - 1]));
+    for (uint32_t index = 0; index < model->unit_count; index++) {
+        const mpl_unit *const unit = &model->units[index];
+        if (unit->kind != MPL_UNIT_LAYER || unit->like_before > 0)
+            continue;
+        for (uint32_t at = 0; at < unit->tensor_count; at++) {
+            const mpl_tensor *const tensor =
+                &model->tensors[unit->first_tensor + at];
+            const uint32_t count = tensor->dimension_count;
+            if (count >= 2)
+                widest = mpl_max(widest, mpl_max(tensor->shape[count - 2],
+                                                 tensor->shape[count - 1]));
+        }
     }
     return widest;
 }

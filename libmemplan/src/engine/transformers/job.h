@@ -65,6 +65,9 @@ struct mpl_job {
     bool has_windows;
     mpl_unit_cost *units;
     uint32_t *tied_to; /* by unit: an earlier unit, or MPL_NO_INDEX */
+    uint32_t *row_of_unit; /* units of one row cost the same anywhere */
+    uint32_t *unit_of_row; /* the first of them */
+    uint32_t row_count;
     mpl_activations activations;
     uint32_t host_pool; /* MPL_NO_INDEX: none */
     uint32_t disk_pool;

@@ -163,11 +163,16 @@ static void find_timing(const mpl_job *job, const mpl_placement *placement,
 {
     bool is_known = true;
     uint64_t ps = 0;
+    uint64_t unit_ps = 0;
     uint32_t last = MPL_NO_INDEX;
     for (uint32_t unit = 0; unit < job->model->unit_count; unit++) {
         const uint32_t pool = placement->pool_of_unit[unit];
         const uint32_t home = mpl_transformers_home(job, pool, main);
-        ps += mpl_transformers_unit_ps(job, unit, pool, main, &is_known);
+        if (unit == 0 || pool != placement->pool_of_unit[unit - 1] ||
+            job->row_of_unit[unit] != job->row_of_unit[unit - 1])
+            unit_ps =
+                mpl_transformers_unit_ps(job, unit, pool, main, &is_known);
+        ps += unit_ps;
         if (last != MPL_NO_INDEX && last != home)
             ps += mpl_transformers_crossing_ps(job, last, home, &is_known);
         last = home;

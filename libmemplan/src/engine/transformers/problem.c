@@ -98,7 +98,7 @@ typedef struct tables {
 static bool allocate(tables *made, mpl_job *job)
 {
     const uint64_t pools = job->machine->pool_count;
-    const uint64_t cells = job->model->unit_count * pools;
+    const uint64_t cells = job->row_count * pools;
     uint64_t **const wide[] = {&made->own, &made->home_bytes, &made->staging,
                                &made->relay_bytes, &made->time};
     uint64_t **const narrow[] = {&made->open, &made->capacity};
@@ -123,13 +123,14 @@ static bool allocate(tables *made, mpl_job *job)
     return is_whole && made->crossing != NULL && made->budget_bytes != NULL;
 }
 
-static bool fill_unit(const tables *made, mpl_job *job, uint32_t unit,
-                      uint32_t pool, uint32_t main)
+static bool fill_row(const tables *made, mpl_job *job, uint32_t row,
+                     uint32_t pool, uint32_t main)
 {
+    const uint32_t unit = job->unit_of_row[row];
     const mpl_unit_cost *const cost = &job->units[unit];
     const mpl_pool_kind kind = job->machine->pools[pool].kind;
     const uint32_t home = made->home[pool];
-    const uint64_t cell = (uint64_t)unit * job->machine->pool_count + pool;
+    const uint64_t cell = (uint64_t)row * job->machine->pool_count + pool;
     uint64_t resident;
     bool is_known = true;
     made->time[cell] = MPL_TIME_FORBIDDEN;
@@ -229,17 +230,19 @@ memplan_status mpl_transformers_problem(mpl_job *job, uint32_t index,
                 : knows_all_speeds(job) ? MPL_PROBLEM_RIVAL
                                         : MPL_PROBLEM_FALLBACK;
     fill_pools(&made, job, main);
-    for (uint32_t unit = 0; unit < job->model->unit_count; unit++)
+    for (uint32_t row = 0; row < job->row_count; row++)
         for (uint32_t pool = 0; pool < machine->pool_count; pool++)
-            if (!fill_unit(&made, job, unit, pool, main))
-                return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
-                                "unit \"%s\": its bytes pass 64 bits",
-                                job->model->units[unit].name);
+            if (!fill_row(&made, job, row, pool, main))
+                return mpl_fail(
+                    error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
+                    "unit \"%s\": its bytes pass 64 bits",
+                    job->model->units[job->unit_of_row[row]].name);
     *out = (mpl_problem){
         .unit_count = job->model->unit_count,
         .pool_count = machine->pool_count,
         .budget_count = machine->budget_count,
         .must_use = main == job->host_pool ? MPL_NO_INDEX : main,
+        .row_of_unit = job->row_of_unit,
         .own_bytes = made.own,
         .home_bytes = made.home_bytes,
         .staging_bytes = made.staging,

@@ -136,6 +136,14 @@ static bool unit_state(const mpl_job *job, const mpl_state *state,
                        sequences, dtype);
 }
 
+static void copy_state(mpl_unit_cost *into, const mpl_unit_cost *from)
+{
+    into->state_bytes = from->state_bytes;
+    into->widest_bytes = from->widest_bytes;
+    into->cache_bytes = from->cache_bytes;
+    into->window_bytes = from->window_bytes;
+}
+
 memplan_status mpl_transformers_state(mpl_job *job, memplan_error *error)
 {
     job->encoder_tokens = job->model->facts.encoder_tokens;
@@ -143,7 +151,10 @@ memplan_status mpl_transformers_state(mpl_job *job, memplan_error *error)
         job->encoder_tokens = job->prompt_tokens;
     for (uint32_t index = 0; index < job->model->unit_count; index++) {
         const mpl_unit *const unit = &job->model->units[index];
-        if (!unit_state(job, &unit->state, &job->units[index]))
+        const uint32_t first = job->unit_of_row[job->row_of_unit[index]];
+        if (first < index)
+            copy_state(&job->units[index], &job->units[first]);
+        else if (!unit_state(job, &unit->state, &job->units[index]))
             return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
                             "unit \"%s\": its cache for %llu tokens passes "
                             "64 bits",

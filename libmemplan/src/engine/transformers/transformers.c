@@ -139,7 +139,12 @@ static memplan_status open_job(mpl_job **out, mpl_arena *arena,
     job->units = mpl_arena_alloc(arena, model->unit_count, sizeof *job->units);
     job->tied_to =
         mpl_arena_alloc(arena, model->unit_count, sizeof *job->tied_to);
-    if (job->units == NULL || job->tied_to == NULL)
+    job->row_of_unit =
+        mpl_arena_alloc(arena, model->unit_count, sizeof *job->row_of_unit);
+    job->unit_of_row =
+        mpl_arena_alloc(arena, model->unit_count, sizeof *job->unit_of_row);
+    if (job->units == NULL || job->tied_to == NULL ||
+        job->row_of_unit == NULL || job->unit_of_row == NULL)
         return mpl_fail_memory(error);
     job->prompt_tokens = request->prompt_tokens != 0 ? request->prompt_tokens
                                                      : request->context_tokens;

@@ -91,39 +91,80 @@ static bool add_tensor(mpl_job *job, mpl_unit_cost *cost, leaf *current,
              mpl_add(&cost->offloaded_bytes, cost->offloaded_bytes, away)));
 }
 
+/* Ties go to the earlier unit, whichever owns the bytes. */
+static void note_tie(mpl_job *job, uint32_t index, uint32_t owner)
+{
+    if (owner < index)
+        job->tied_to[index] = owner;
+    else if (owner > index)
+        job->tied_to[owner] = index;
+}
+
+static memplan_status add_unit(mpl_job *job, uint32_t index,
+                               memplan_error *error)
+{
+    const memplan_model *const model = job->model;
+    const mpl_unit *const unit = &model->units[index];
+    const uint32_t end = unit->first_tensor + unit->tensor_count;
+    leaf current = {NULL, 0, 0, 0};
+    for (uint32_t at = unit->first_tensor; at < end; at++) {
+        const uint32_t tied_to = model->tensors[at].tied_to;
+        if (!add_tensor(job, &job->units[index], &current, at))
+            return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
+                            "unit \"%s\": its bytes pass 64 bits",
+                            unit->name);
+        if (tied_to != MPL_NO_INDEX)
+            note_tie(job, index, model->tensors[tied_to].unit_index);
+    }
+    return MEMPLAN_OK;
+}
+
+/* The unit of the last parameter, which quantizers leave as it is. */
+static uint32_t last_unit(const memplan_model *model)
+{
+    for (uint32_t at = model->tensor_count; at-- > 0;)
+        if ((model->tensors[at].flags & MPL_TENSOR_BUFFER) == 0 &&
+            model->tensors[at].tied_to == MPL_NO_INDEX)
+            return model->tensors[at].unit_index;
+    return MPL_NO_INDEX;
+}
+
+/* Pins tell apart what is alike. */
 memplan_status mpl_transformers_weights(mpl_job *job, memplan_error *error)
 {
     const memplan_model *const model = job->model;
+    const uint32_t last = last_unit(model);
+    memset(job->tied_to, 0xff, model->unit_count * sizeof *job->tied_to);
     for (uint32_t index = 0; index < model->unit_count; index++) {
-        const mpl_unit *const unit = &model->units[index];
-        leaf current = {NULL, 0, 0, 0};
-        job->tied_to[index] = MPL_NO_INDEX;
-        for (uint32_t at = 0; at < unit->tensor_count; at++) {
-            const mpl_tensor *const tensor =
-                &model->tensors[unit->first_tensor + at];
-            if (!add_tensor(job, &job->units[index], &current,
-                            unit->first_tensor + at))
-                return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
-                                "unit \"%s\": its bytes pass 64 bits",
-                                unit->name);
-            if (tensor->tied_to == MPL_NO_INDEX)
-                continue;
-            const uint32_t owner = model->tensors[tensor->tied_to].unit_index;
-            if (owner < index)
-                job->tied_to[index] = owner;
-            else if (owner > index)
-                job->tied_to[owner] = index;
+        const uint32_t like = index - model->units[index].like_before;
+        if (like != index && index != last && job->request->pins == NULL) {
+            job->units[index] = job->units[like];
+            job->row_of_unit[index] = job->row_of_unit[like];
+            continue;
         }
+        const memplan_status status = add_unit(job, index, error);
+        if (status != MEMPLAN_OK)
+            return status;
+        job->unit_of_row[job->row_count] = index;
+        job->row_of_unit[index] = job->row_count++;
     }
     return MEMPLAN_OK;
 }
 
 bool mpl_transformers_has_quantized(const memplan_model *model)
 {
-    for (uint32_t at = 0; at < model->tensor_count; at++)
-        if ((model->tensors[at].flags & MPL_TENSOR_LINEAR) != 0 &&
-            !mpl_dtype_is_float(model->tensors[at].dtype))
-            return true;
+    for (uint32_t index = 0; index < model->unit_count; index++) {
+        const mpl_unit *const unit = &model->units[index];
+        if (unit->like_before > 0)
+            continue;
+        for (uint32_t at = 0; at < unit->tensor_count; at++) {
+            const mpl_tensor *const tensor =
+                &model->tensors[unit->first_tensor + at];
+            if ((tensor->flags & MPL_TENSOR_LINEAR) != 0 &&
+                !mpl_dtype_is_float(tensor->dtype))
+                return true;
+        }
+    }
     return false;
 }
 
