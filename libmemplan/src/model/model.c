@@ -114,7 +114,8 @@ static bool is_like(const memplan_model *model, const mpl_unit *unit,
         const mpl_tensor *const a = &model->tensors[unit->first_tensor + at];
         const mpl_tensor *const b = &model->tensors[other->first_tensor + at];
         if (a->bytes != b->bytes || a->dtype != b->dtype ||
-            a->flags != b->flags || a->tied_to != MPL_NO_INDEX ||
+            a->flags != b->flags || a->dense_bytes != b->dense_bytes ||
+            a->dense_dtype != b->dense_dtype || a->tied_to != MPL_NO_INDEX ||
             b->tied_to != MPL_NO_INDEX || !has_same_shape(a, b))
             return false;
     }
