@@ -292,7 +292,7 @@ static memplan_status open_nested(mpl_scope **out, builder *to,
                         "\"%s%s\" is %s, not an object", with->scope->path,
                         node->config, mpl_json_type_name(config));
     /* Some files repeat the outer type in a part. */
-    if (model_type == NULL ||
+    if (model_type == NULL || (node->flags & MPL_NODE_ONE_TYPE) != 0 ||
         strcmp(model_type, with->scope->family->name) == 0)
         model_type = NULL;
     const bool is_named = model_type != NULL;
@@ -362,6 +362,17 @@ static memplan_status walk_use(builder *to, const mpl_node *node,
     return status;
 }
 
+static memplan_status refuse(const mpl_node *node, mpl_evaluation *with)
+{
+    char text[64];
+    const mpl_value value = mpl_scope_get(with->scope, node->name, with);
+    mpl_value_write(text, sizeof text, &value);
+    return mpl_fail(with->error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                    "\"%s%s\" is %s, which family %s is not described with",
+                    with->scope->path, node->name, text,
+                    with->scope->family->name);
+}
+
 static memplan_status walk_node(builder *to, const mpl_node *node,
                                 mpl_evaluation *with)
 {
@@ -387,6 +398,8 @@ static memplan_status walk_node(builder *to, const mpl_node *node,
     case MPL_NODE_ENCODER:
         return mpl_encoder_tokens(&to->model->facts.encoder_tokens, node,
                                   with);
+    case MPL_NODE_REFUSE:
+        return refuse(node, with);
     case MPL_NODE_KIND_COUNT:
         break;
     }

@@ -36,19 +36,33 @@ static mpl_value value_of_bool(bool value)
     return (mpl_value){.kind = MPL_VALUE_BOOL, .integer = value};
 }
 
-/* The first key below an expression, for messages. */
-static const mpl_expression *find_key(const mpl_expression *in)
+/* What a key is made of where no configuration has it, or NULL. */
+static const mpl_expression *maker_of(const mpl_expression *key,
+                                      const mpl_scope *scope)
 {
-    if (in == NULL || in->operation == MPL_OP_KEY)
-        return in;
-    const mpl_expression *found = find_key(in->a);
-    if (found == NULL)
-        found = find_key(in->b);
-    return found != NULL ? found : find_key(in->c);
+    static const char DERIVED[] = "derived.";
+    const mpl_key *const of = &scope->family->keys[key->slot];
+    return strncmp(of->name, DERIVED, sizeof DERIVED - 1) == 0 ? of->value
+                                                               : NULL;
 }
 
-/* The text of a value, short. */
-static void write_value(char *out, size_t size, const mpl_value *value)
+/* The first key below an expression that a configuration has, for messages. */
+static const mpl_expression *find_key(const mpl_expression *in,
+                                      const mpl_scope *scope, uint32_t depth)
+{
+    if (in == NULL || depth == MAX_DEPTH)
+        return NULL;
+    if (in->operation == MPL_OP_KEY) {
+        const mpl_expression *const maker = maker_of(in, scope);
+        return maker != NULL ? find_key(maker, scope, depth + 1) : in;
+    }
+    const mpl_expression *found = find_key(in->a, scope, depth + 1);
+    if (found == NULL)
+        found = find_key(in->b, scope, depth + 1);
+    return found != NULL ? found : find_key(in->c, scope, depth + 1);
+}
+
+void mpl_value_write(char *out, uint64_t size, const mpl_value *value)
 {
     mpl_text text = {0};
     switch (value->kind) {
@@ -85,7 +99,7 @@ static mpl_value blame(const mpl_expression *at, const char *rule,
     if (evaluation->status != MEMPLAN_OK)
         return (mpl_value){0};
     const mpl_scope *const scope = evaluation->scope;
-    const mpl_expression *const key = find_key(at);
+    const mpl_expression *const key = find_key(at, scope, 0);
     char text[64] = "";
     if (key == NULL)
         evaluation->status =
@@ -95,7 +109,7 @@ static mpl_value blame(const mpl_expression *at, const char *rule,
     else {
         const mpl_value value =
             mpl_scope_value(evaluation->scope, key->slot, evaluation);
-        write_value(text, sizeof text, &value);
+        mpl_value_write(text, sizeof text, &value);
         evaluation->status = mpl_fail(
             evaluation->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
             "\"%s%s\" is %s, %s", scope->path,
@@ -434,29 +448,47 @@ bool mpl_expression_is_true(const mpl_expression *expression,
     return evaluation->status == MEMPLAN_OK && is_truthy(&value);
 }
 
-/* The key below that is itself negative or largest: the likeliest culprit. */
-static const mpl_expression *find_culprit(const mpl_expression *in,
-                                          mpl_evaluation *evaluation,
-                                          const mpl_expression *best)
+/* A search for the key that made a count what it is: in a negative or too
+ * large one the whole number that is negative or largest itself, else what is
+ * not whole. */
+typedef struct blame_search {
+    mpl_evaluation *evaluation;
+    const mpl_expression *best;
+    bool wants_whole;
+} blame_search;
+
+static bool is_likelier(blame_search *search, const mpl_expression *key)
 {
-    if (in == NULL)
-        return best;
+    mpl_evaluation *const with = search->evaluation;
+    if (search->best == NULL)
+        return true;
+    const mpl_value a = mpl_scope_value(with->scope, key->slot, with);
+    const mpl_value b =
+        mpl_scope_value(with->scope, search->best->slot, with);
+    if (!is_whole(&a) || !is_whole(&b))
+        return is_whole(search->wants_whole ? &a : &b);
+    if (a.integer < 0 || b.integer < 0)
+        return a.integer < b.integer;
+    return a.integer > b.integer;
+}
+
+static void find_culprit(blame_search *search, const mpl_expression *in,
+                         uint32_t depth)
+{
+    if (in == NULL || depth == MAX_DEPTH)
+        return;
     if (in->operation == MPL_OP_KEY) {
-        if (best == NULL)
-            return in;
-        const mpl_value a = mpl_scope_value(evaluation->scope, in->slot,
-                                            evaluation);
-        const mpl_value b = mpl_scope_value(evaluation->scope, best->slot,
-                                            evaluation);
-        if (!is_whole(&a) || !is_whole(&b))
-            return is_whole(&a) ? best : in;
-        if (a.integer < 0 || b.integer < 0)
-            return a.integer < b.integer ? in : best;
-        return a.integer > b.integer ? in : best;
+        const mpl_expression *const maker =
+            maker_of(in, search->evaluation->scope);
+        if (maker != NULL)
+            find_culprit(search, maker, depth + 1);
+        else if (is_likelier(search, in))
+            search->best = in;
+        return;
     }
-    best = find_culprit(in->a, evaluation, best);
-    best = find_culprit(in->b, evaluation, best);
-    return find_culprit(in->c, evaluation, best);
+    find_culprit(search, in->a, depth + 1);
+    find_culprit(search, in->b, depth + 1);
+    find_culprit(search, in->c, depth + 1);
 }
 
 uint64_t mpl_expression_count(const mpl_expression *expression, uint64_t most,
@@ -468,13 +500,14 @@ uint64_t mpl_expression_count(const mpl_expression *expression, uint64_t most,
     if (is_whole(&value) && value.integer >= 0 &&
         (uint64_t)value.integer <= most)
         return (uint64_t)value.integer;
-    const mpl_expression *const culprit =
-        find_culprit(expression, evaluation, NULL);
+    blame_search search = {.evaluation = evaluation,
+                           .wants_whole = is_whole(&value)};
+    find_culprit(&search, expression, 0);
     if (!is_whole(&value))
-        blame(culprit, "where a whole number must be", evaluation);
+        blame(search.best, "where a whole number must be", evaluation);
     else if (value.integer < 0)
-        blame(culprit, "which makes a size negative", evaluation);
+        blame(search.best, "which makes a size negative", evaluation);
     else
-        blame(culprit, "which is more than any model has", evaluation);
+        blame(search.best, "which is more than any model has", evaluation);
     return 0;
 }

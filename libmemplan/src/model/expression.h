@@ -68,6 +68,9 @@ const mpl_expression *mpl_expression_parse(mpl_arena *arena, const char *text,
 mpl_value mpl_expression_value(const mpl_expression *expression,
                                mpl_evaluation *evaluation);
 
+/* The text of a value, short, for a message. */
+void mpl_value_write(char *out, uint64_t size, const mpl_value *value);
+
 /* As Python's `if` sees it. */
 bool mpl_expression_is_true(const mpl_expression *expression,
                             mpl_evaluation *evaluation);

@@ -197,6 +197,7 @@ bool mpl_family_has_class(const mpl_family *family, const char *name)
 static const char *const KINDS[MPL_NODE_KIND_COUNT] = {
     "param", "buffer", "list", "module", "when",
     "use",   "tie",    "cache", "indexer", "cross",  "fixed", "encoder",
+    "refuse",
 };
 
 typedef struct flag_row {
@@ -222,11 +223,13 @@ static bool parse_flag(mpl_node *node, const mpl_family *family,
     char name[32];
     mpl_line value;
     const bool is_config = mpl_line_is(word, "of");
-    if (is_config || mpl_line_is(word, "else")) {
+    const bool is_type = mpl_line_is(word, "is");
+    if (is_config || is_type || mpl_line_is(word, "else")) {
         if (!mpl_line_word(line, &value))
             return false;
         const char *const text = copy_word(family, &value);
         *(is_config ? &node->config : &node->fallback) = text;
+        node->flags |= is_type ? MPL_NODE_ONE_TYPE : 0;
         return text != NULL;
     }
     for (size_t row = 0; row < sizeof FLAGS / sizeof *FLAGS; row++)

@@ -29,6 +29,7 @@ typedef enum mpl_node_kind {
     MPL_NODE_CROSS,   /* keys and values of a token of the encoder */
     MPL_NODE_FIXED,   /* elements of a sequence, whatever the length */
     MPL_NODE_ENCODER, /* how many tokens the encoder makes */
+    MPL_NODE_REFUSE,  /* a key's value that the family is not described with */
     MPL_NODE_KIND_COUNT
 } mpl_node_kind;
 
@@ -36,7 +37,8 @@ enum {
     MPL_NODE_BLOCK = 1 << 16,      /* a unit: never split */
     MPL_NODE_LAYER = 1 << 17,      /* a unit, and a layer of the trunk */
     MPL_NODE_KEEP_FP32 = 1 << 18,  /* fp32 where the model is fp16 or bf16 */
-    MPL_NODE_KEEP_FP16 = 1 << 19   /* fp32 where the model is fp16 */
+    MPL_NODE_KEEP_FP16 = 1 << 19,  /* fp32 where the model is fp16 */
+    MPL_NODE_ONE_TYPE = 1 << 20    /* use: whatever model_type the part has */
 };
 
 typedef struct mpl_node {
@@ -47,7 +49,7 @@ typedef struct mpl_node {
     const char *name;
     const char *target;   /* a class, a role, or the owner of tied bytes */
     const char *config;   /* use: the key of the nested configuration */
-    const char *fallback; /* use: its model_type where it says none */
+    const char *fallback; /* use: its model_type where it says none, or ever */
     const mpl_expression **arguments; /* dimensions, a count, … */
     const mpl_expression *condition;  /* NULL: always */
     const struct mpl_node *children;
