@@ -30,6 +30,7 @@ warnings.filterwarnings("ignore")
 import torch  # noqa: E402
 import transformers  # noqa: E402
 from transformers import AutoConfig, CONFIG_MAPPING  # noqa: E402
+from transformers.modeling_utils import local_torch_dtype  # noqa: E402
 from transformers.models.auto import modeling_auto as auto  # noqa: E402
 from transformers.quantizers import AutoHfQuantizer  # noqa: E402
 
@@ -112,7 +113,8 @@ def build(values):
         with torch.device("meta"), contextlib.redirect_stdout(None):
             model = model_class._from_config(config, dtype=dtype)
             if quantization:
-                quantize(model, quantization, dtype)
+                with local_torch_dtype(dtype):  # as loading does
+                    quantize(model, quantization, dtype)
     except Unbuildable:
         raise
     except Exception as error:
