@@ -13,11 +13,8 @@
 #include <string.h>
 
 #include "base/failure.h"
-#include "base/text.h"
 #include "model/expression_node.h"
 #include "model/scope.h"
-
-enum { MAX_DEPTH = 128 };
 
 static const double EXACT_REAL = 9007199254740992.0; /* 2^53 */
 
@@ -36,88 +33,6 @@ static mpl_value value_of_bool(bool value)
     return (mpl_value){.kind = MPL_VALUE_BOOL, .integer = value};
 }
 
-/* What a key is made of where no configuration has it, or NULL. */
-static const mpl_expression *maker_of(const mpl_expression *key,
-                                      const mpl_scope *scope)
-{
-    static const char DERIVED[] = "derived.";
-    const mpl_key *const of = &scope->family->keys[key->slot];
-    return strncmp(of->name, DERIVED, sizeof DERIVED - 1) == 0 ? of->value
-                                                               : NULL;
-}
-
-/* The first key below an expression that a configuration has, for messages. */
-static const mpl_expression *find_key(const mpl_expression *in,
-                                      const mpl_scope *scope, uint32_t depth)
-{
-    if (in == NULL || depth == MAX_DEPTH)
-        return NULL;
-    if (in->operation == MPL_OP_KEY) {
-        const mpl_expression *const maker = maker_of(in, scope);
-        return maker != NULL ? find_key(maker, scope, depth + 1) : in;
-    }
-    const mpl_expression *found = find_key(in->a, scope, depth + 1);
-    if (found == NULL)
-        found = find_key(in->b, scope, depth + 1);
-    return found != NULL ? found : find_key(in->c, scope, depth + 1);
-}
-
-void mpl_value_write(char *out, uint64_t size, const mpl_value *value)
-{
-    mpl_text text = {0};
-    switch (value->kind) {
-    case MPL_VALUE_NONE:
-        mpl_text_add(&text, "null");
-        break;
-    case MPL_VALUE_BOOL:
-        mpl_text_add(&text, value->integer ? "true" : "false");
-        break;
-    case MPL_VALUE_INTEGER:
-        mpl_text_format(&text, "%lld", (long long)value->integer);
-        break;
-    case MPL_VALUE_REAL:
-        mpl_text_add(&text, "a number with a fraction or out of range");
-        break;
-    case MPL_VALUE_STRING:
-        mpl_text_format(&text, "\"%.40s\"", value->string);
-        break;
-    case MPL_VALUE_LIST:
-    case MPL_VALUE_LITERAL:
-        mpl_text_add(&text, "a list or an object");
-        break;
-    }
-    out[0] = '\0';
-    if (text.data != NULL && !text.failed)
-        strncat(out, text.data, size - 1);
-    mpl_text_discard(&text);
-}
-
-/* Blames a key of the expression for what it made. */
-static mpl_value blame(const mpl_expression *at, const char *rule,
-                       mpl_evaluation *evaluation)
-{
-    if (evaluation->status != MEMPLAN_OK)
-        return (mpl_value){0};
-    const mpl_scope *const scope = evaluation->scope;
-    const mpl_expression *const key = find_key(at, scope, 0);
-    char text[64] = "";
-    if (key == NULL)
-        evaluation->status =
-            mpl_fail(evaluation->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
-                     "family %s: a rule without a key %s",
-                     scope->family->name, rule);
-    else {
-        const mpl_value value =
-            mpl_scope_value(evaluation->scope, key->slot, evaluation);
-        mpl_value_write(text, sizeof text, &value);
-        evaluation->status = mpl_fail(
-            evaluation->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
-            "\"%s%s\" is %s, %s", scope->path,
-            scope->family->keys[key->slot].name, text, rule);
-    }
-    return (mpl_value){0};
-}
-
 static bool is_whole(const mpl_value *value)
 {
     return value->kind == MPL_VALUE_INTEGER || value->kind == MPL_VALUE_BOOL;
@@ -125,8 +40,7 @@ static bool is_whole(const mpl_value *value)
 
 static double to_real(const mpl_value *value)
 {
-    return value->kind == MPL_VALUE_REAL ? value->real
-                                         : (double)value->integer;
+    return value->kind == MPL_VALUE_REAL ? value->real : (double)value->integer;
 }
 
 static bool is_truthy(const mpl_value *value)
@@ -195,18 +109,21 @@ static mpl_value arithmetic(const mpl_expression *at,
     if (evaluation->status != MEMPLAN_OK)
         return (mpl_value){0};
     if (!is_whole(&a) && a.kind != MPL_VALUE_REAL)
-        return blame(at->a, "where a number must be", evaluation);
+        return mpl_expression_blame(at->a, "where a number must be",
+                                    evaluation);
     if (!is_whole(&b) && b.kind != MPL_VALUE_REAL)
-        return blame(at->b, "where a number must be", evaluation);
+        return mpl_expression_blame(at->b, "where a number must be",
+                                    evaluation);
     int64_t whole;
     const bool both_whole = is_whole(&a) && is_whole(&b);
     if (both_whole && at->operation != MPL_OP_DIVIDE) {
         if (whole_operation(at->operation, a.integer, b.integer, &whole))
             return value_of_integer(whole);
         return b.integer == 0
-                   ? blame(at->b, "and something is divided by it",
-                           evaluation)
-                   : blame(at, "which makes a size pass 63 bits", evaluation);
+                   ? mpl_expression_blame(
+                         at->b, "and something is divided by it", evaluation)
+                   : mpl_expression_blame(at, "which makes a size pass 63 bits",
+                                          evaluation);
     }
     const double x = to_real(&a);
     const double y = to_real(&b);
@@ -214,7 +131,8 @@ static mpl_value arithmetic(const mpl_expression *at,
                          at->operation == MPL_OP_FLOOR_DIVIDE ||
                          at->operation == MPL_OP_MODULO;
     if (divides && !(y < 0) && !(y > 0))
-        return blame(at->b, "and something is divided by it", evaluation);
+        return mpl_expression_blame(at->b, "and something is divided by it",
+                                    evaluation);
     switch (at->operation) {
     case MPL_OP_ADD:
         return value_of_real(x + y);
@@ -239,9 +157,11 @@ static mpl_value compare(const mpl_expression *at, mpl_evaluation *evaluation)
         return value_of_bool(is_equal(&a, &b) ==
                              (at->operation == MPL_OP_EQUAL));
     if (!is_whole(&a) && a.kind != MPL_VALUE_REAL)
-        return blame(at->a, "where a number must be", evaluation);
+        return mpl_expression_blame(at->a, "where a number must be",
+                                    evaluation);
     if (!is_whole(&b) && b.kind != MPL_VALUE_REAL)
-        return blame(at->b, "where a number must be", evaluation);
+        return mpl_expression_blame(at->b, "where a number must be",
+                                    evaluation);
     const double x = to_real(&a);
     const double y = to_real(&b);
     return value_of_bool(at->operation == MPL_OP_LESS ? x < y : x <= y);
@@ -252,8 +172,8 @@ static mpl_value letter(const mpl_expression *at, const mpl_value *text,
                         int64_t index, mpl_evaluation *evaluation)
 {
     if (index < 0 || (uint64_t)index >= strlen(text->string))
-        return blame(at->a, "which has fewer letters than there are layers",
-                     evaluation);
+        return mpl_expression_blame(
+            at->a, "which has fewer letters than there are layers", evaluation);
     char *const out =
         mpl_arena_copy(evaluation->scope->arena, text->string + index, 1);
     if (out == NULL) {
@@ -270,24 +190,26 @@ static mpl_value item(const mpl_expression *at, mpl_evaluation *evaluation)
     if (evaluation->status != MEMPLAN_OK)
         return (mpl_value){0};
     if (!is_whole(&index))
-        return blame(at->b, "where a position must be", evaluation);
+        return mpl_expression_blame(at->b, "where a position must be",
+                                    evaluation);
     if (list.kind == MPL_VALUE_LITERAL) {
         const mpl_expression *each = list.literal->a;
         for (int64_t left = index.integer; each != NULL && left > 0; left--)
             each = each->next;
         return each != NULL && index.integer >= 0
                    ? mpl_expression_value(each, evaluation)
-                   : blame(at, "and the list has fewer items", evaluation);
+                   : mpl_expression_blame(at, "and the list has fewer items",
+                                          evaluation);
     }
     if (list.kind == MPL_VALUE_STRING)
         return letter(at, &list, index.integer, evaluation);
     if (list.items == NULL)
-        return blame(at->a, "where a list must be", evaluation);
+        return mpl_expression_blame(at->a, "where a list must be", evaluation);
     const int64_t place =
         index.integer + (index.integer < 0 ? (int64_t)list.item_count : 0);
     if (place < 0 || (uint64_t)place >= list.item_count)
-        return blame(at->a, "which has fewer items than there are layers",
-                     evaluation);
+        return mpl_expression_blame(
+            at->a, "which has fewer items than there are layers", evaluation);
     return list.items[place];
 }
 
@@ -307,7 +229,7 @@ static mpl_value contains(const mpl_expression *at, mpl_evaluation *evaluation)
     if (list.kind == MPL_VALUE_NONE)
         return value_of_bool(false);
     if (list.kind != MPL_VALUE_LIST)
-        return blame(at->b, "where a list must be", evaluation);
+        return mpl_expression_blame(at->b, "where a list must be", evaluation);
     for (uint64_t each = 0; each < list.item_count; each++)
         if (is_equal(&wanted, &list.items[each]))
             return value_of_bool(true);
@@ -321,11 +243,13 @@ static mpl_value round_real(const mpl_expression *at,
     if (is_whole(&value))
         return value_of_integer(value.integer);
     if (value.kind != MPL_VALUE_REAL)
-        return blame(at->a, "where a number must be", evaluation);
+        return mpl_expression_blame(at->a, "where a number must be",
+                                    evaluation);
     if (!(value.real < EXACT_REAL) || !(value.real > -EXACT_REAL))
-        return blame(at->a, "which is out of range", evaluation);
-    return value_of_integer((int64_t)(
-        at->operation == MPL_OP_CEIL ? ceil(value.real) : trunc(value.real)));
+        return mpl_expression_blame(at->a, "which is out of range", evaluation);
+    return value_of_integer((int64_t)(at->operation == MPL_OP_CEIL
+                                          ? ceil(value.real)
+                                          : trunc(value.real)));
 }
 
 /* The root of a whole number, rounded down. */
@@ -334,9 +258,10 @@ static mpl_value whole_root(const mpl_expression *at,
 {
     const mpl_value value = mpl_expression_value(at->a, evaluation);
     if (!is_whole(&value))
-        return blame(at->a, "where a whole number must be", evaluation);
+        return mpl_expression_blame(at->a, "where a whole number must be",
+                                    evaluation);
     if (value.integer < 0 || !(to_real(&value) < EXACT_REAL))
-        return blame(at->a, "which is out of range", evaluation);
+        return mpl_expression_blame(at->a, "which is out of range", evaluation);
     return value_of_integer((int64_t)sqrt(to_real(&value)));
 }
 
@@ -345,9 +270,11 @@ static mpl_value extreme(const mpl_expression *at, mpl_evaluation *evaluation)
     const mpl_value a = mpl_expression_value(at->a, evaluation);
     const mpl_value b = mpl_expression_value(at->b, evaluation);
     if (!is_whole(&a) && a.kind != MPL_VALUE_REAL)
-        return blame(at->a, "where a number must be", evaluation);
+        return mpl_expression_blame(at->a, "where a number must be",
+                                    evaluation);
     if (!is_whole(&b) && b.kind != MPL_VALUE_REAL)
-        return blame(at->b, "where a number must be", evaluation);
+        return mpl_expression_blame(at->b, "where a number must be",
+                                    evaluation);
     const bool is_less = to_real(&b) < to_real(&a);
     return is_less == (at->operation == MPL_OP_MIN) ? b : a;
 }
@@ -360,7 +287,7 @@ static mpl_value length(const mpl_expression *at, mpl_evaluation *evaluation)
     if (list.kind == MPL_VALUE_STRING)
         return value_of_integer((int64_t)strlen(list.string));
     if (list.kind != MPL_VALUE_LITERAL)
-        return blame(at->a, "where a list must be", evaluation);
+        return mpl_expression_blame(at->a, "where a list must be", evaluation);
     int64_t count = 0;
     for (const mpl_expression *each = list.literal->a; each != NULL;
          each = each->next)
@@ -428,7 +355,7 @@ mpl_value mpl_expression_value(const mpl_expression *expression,
 {
     if (evaluation->status != MEMPLAN_OK)
         return (mpl_value){0};
-    if (expression == NULL || evaluation->depth >= MAX_DEPTH) {
+    if (expression == NULL || evaluation->depth >= MPL_MAX_DEPTH) {
         evaluation->status =
             mpl_fail(evaluation->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
                      "family %s: a rule is incomplete or too deep",
@@ -448,49 +375,6 @@ bool mpl_expression_is_true(const mpl_expression *expression,
     return evaluation->status == MEMPLAN_OK && is_truthy(&value);
 }
 
-/* A search for the key that made a count what it is: in a negative or too
- * large one the whole number that is negative or largest itself, else what is
- * not whole. */
-typedef struct blame_search {
-    mpl_evaluation *evaluation;
-    const mpl_expression *best;
-    bool wants_whole;
-} blame_search;
-
-static bool is_likelier(blame_search *search, const mpl_expression *key)
-{
-    mpl_evaluation *const with = search->evaluation;
-    if (search->best == NULL)
-        return true;
-    const mpl_value a = mpl_scope_value(with->scope, key->slot, with);
-    const mpl_value b =
-        mpl_scope_value(with->scope, search->best->slot, with);
-    if (!is_whole(&a) || !is_whole(&b))
-        return is_whole(search->wants_whole ? &a : &b);
-    if (a.integer < 0 || b.integer < 0)
-        return a.integer < b.integer;
-    return a.integer > b.integer;
-}
-
-static void find_culprit(blame_search *search, const mpl_expression *in,
-                         uint32_t depth)
-{
-    if (in == NULL || depth == MAX_DEPTH)
-        return;
-    if (in->operation == MPL_OP_KEY) {
-        const mpl_expression *const maker =
-            maker_of(in, search->evaluation->scope);
-        if (maker != NULL)
-            find_culprit(search, maker, depth + 1);
-        else if (is_likelier(search, in))
-            search->best = in;
-        return;
-    }
-    find_culprit(search, in->a, depth + 1);
-    find_culprit(search, in->b, depth + 1);
-    find_culprit(search, in->c, depth + 1);
-}
-
 uint64_t mpl_expression_count(const mpl_expression *expression, uint64_t most,
                               mpl_evaluation *evaluation)
 {
@@ -500,14 +384,16 @@ uint64_t mpl_expression_count(const mpl_expression *expression, uint64_t most,
     if (is_whole(&value) && value.integer >= 0 &&
         (uint64_t)value.integer <= most)
         return (uint64_t)value.integer;
-    blame_search search = {.evaluation = evaluation,
-                           .wants_whole = is_whole(&value)};
-    find_culprit(&search, expression, 0);
+    const mpl_expression *const culprit =
+        mpl_expression_culprit(expression, is_whole(&value), evaluation);
     if (!is_whole(&value))
-        blame(search.best, "where a whole number must be", evaluation);
+        mpl_expression_blame(culprit, "where a whole number must be",
+                             evaluation);
     else if (value.integer < 0)
-        blame(search.best, "which makes a size negative", evaluation);
+        mpl_expression_blame(culprit, "which makes a size negative",
+                             evaluation);
     else
-        blame(search.best, "which is more than any model has", evaluation);
+        mpl_expression_blame(culprit, "which is more than any model has",
+                             evaluation);
     return 0;
 }

@@ -44,4 +44,16 @@ struct mpl_expression {
     const mpl_expression *next;
 };
 
+enum { MPL_MAX_DEPTH = 128 };
+
+/* Fails by a key of the expression, for what it made. */
+mpl_value mpl_expression_blame(const mpl_expression *at, const char *rule,
+                               mpl_evaluation *evaluation);
+
+/* The key below that made a count what it is; a whole number, where the count
+ * is one. NULL: the expression has no key. */
+const mpl_expression *mpl_expression_culprit(const mpl_expression *in,
+                                             bool wants_whole,
+                                             mpl_evaluation *evaluation);
+
 #endif
