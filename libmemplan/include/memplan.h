@@ -421,7 +421,8 @@ MEMPLAN_API memplan_status memplan_machine_measure(
  *
  * @param out   Set to the new machine; free it with memplan_machine_free().
  * @return MEMPLAN_OK, _ARGUMENT (also where no memory is said), _NOT_FOUND (a
- *         GPU that the catalogue does not have, or has several of), _TOO_LARGE, _NO_MEMORY.
+ *         GPU that the catalogue does not have, or has several of), _TOO_LARGE,
+ *         _NO_MEMORY.
  *
  * Since 0.1.
  */

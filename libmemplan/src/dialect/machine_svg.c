@@ -7,6 +7,15 @@
 #include "dialect/svg.h"
 #include "machine/machine.h"
 
+static void add_name(mpl_svg *svg, const char *name)
+{
+    if (name[0] == '\0')
+        return;
+    mpl_svg_text(svg, MPL_SVG_MARGIN + MPL_SVG_LABEL_WIDTH, svg->y + 8,
+                 MPL_SVG_START, MPL_INK_FAINT, false, name);
+    svg->y += 16;
+}
+
 static void add_memory(mpl_svg *svg, const char *label, const char *name,
                        uint64_t free_bytes, uint64_t total_bytes)
 {
@@ -35,11 +44,32 @@ static void add_memory(mpl_svg *svg, const char *label, const char *name,
                              .whole = whole,
                              .limit_bytes = MEMPLAN_UNKNOWN};
     mpl_svg_row(svg, &bar);
-    if (name[0] == '\0')
-        return;
-    mpl_svg_text(svg, MPL_SVG_MARGIN + MPL_SVG_LABEL_WIDTH, svg->y + 8,
-                 MPL_SVG_START, MPL_INK_FAINT, false, name);
-    svg->y += 16;
+    add_name(svg, name);
+}
+
+/* What a device has of the host's memory: of the same whole, so that nobody
+ * takes it for more. */
+static void add_share(mpl_svg *svg, const char *label, const mpl_device *device,
+                      uint64_t host_bytes)
+{
+    const uint64_t most = device->free_bytes.value != MEMPLAN_UNKNOWN
+                              ? device->free_bytes.value
+                              : device->total_bytes.value;
+    const mpl_svg_slice others = {MPL_INK_USED, mpl_sub_floor(host_bytes, most),
+                                  "not for it"};
+    char amount[32];
+    char line[80];
+    (void)memplan_bytes_format(amount, sizeof amount, most);
+    (void)snprintf(line, sizeof line, "up to %s, shared", amount);
+    const mpl_svg_bar bar = {.label = label,
+                             .amount = line,
+                             .slices = &others,
+                             .slice_count = 1,
+                             .label_width = MPL_SVG_LABEL_WIDTH,
+                             .whole = mpl_max(host_bytes, most),
+                             .limit_bytes = MEMPLAN_UNKNOWN};
+    mpl_svg_row(svg, &bar);
+    add_name(svg, device->name);
 }
 
 MPL_MACHINE_WRITER(mpl_machine_write_svg)
@@ -58,8 +88,11 @@ MPL_MACHINE_WRITER(mpl_machine_write_svg)
         const mpl_device *const device = &machine->devices[at];
         char label[24];
         (void)snprintf(label, sizeof label, "GPU %u", device->index);
-        add_memory(&svg, label, device->name, device->free_bytes.value,
-                   device->total_bytes.value);
+        if (device->is_unified && host->total_bytes.value != MEMPLAN_UNKNOWN)
+            add_share(&svg, label, device, host->total_bytes.value);
+        else
+            add_memory(&svg, label, device->name, device->free_bytes.value,
+                       device->total_bytes.value);
     }
     mpl_svg_close(&svg);
     (void)style;

@@ -52,6 +52,28 @@ static void paint_memory(mpl_paint *paint, const char *key, uint64_t free_bytes,
     mpl_paint_end(paint);
 }
 
+/* What a device has of the host's memory, which is drawn once. */
+static void paint_share(mpl_paint *paint, const char *key,
+                        const mpl_device *device)
+{
+    const uint64_t own = device->carve_out_bytes.value != MEMPLAN_UNKNOWN
+                             ? device->carve_out_bytes.value
+                             : 0;
+    const uint64_t most = device->free_bytes.value != MEMPLAN_UNKNOWN
+                              ? device->free_bytes.value
+                              : device->total_bytes.value;
+    char amount[32];
+    paint_key(paint, MPL_INK_STRONG, key);
+    (void)memplan_bytes_format(amount, sizeof amount, mpl_sub_floor(most, own));
+    mpl_paint_format(paint, MPL_INK_STRONG, "up to %s", amount);
+    mpl_paint_text(paint, MPL_INK_FAINT, " of the memory above");
+    if (own > 0) {
+        (void)memplan_bytes_format(amount, sizeof amount, own);
+        mpl_paint_format(paint, MPL_INK_FAINT, ", and %s of its own", amount);
+    }
+    mpl_paint_end(paint);
+}
+
 /* A line of facts below a memory. */
 static void paint_facts(mpl_paint *paint, mpl_text *facts)
 {
@@ -82,6 +104,28 @@ static void add_speed(mpl_text *facts, const char *what, mpl_figure figure)
     mpl_text_format(facts, " %s/s (%s)", amount, figure.source);
 }
 
+/* "4 IntelAtom, 2 IntelCore", the slowest first; without names the speed is
+ * all that is known. */
+static void add_kinds(mpl_text *facts, const mpl_host *host)
+{
+    bool has_names = true;
+    for (uint32_t at = 0; at < host->kind_count; at++)
+        has_names &= host->kinds[at].name[0] != '\0';
+    mpl_text_add(facts, has_names ? "cores:" : "cores, the slowest first:");
+    for (uint32_t rank = 0; rank < host->kind_count; rank++)
+        for (uint32_t at = 0; at < host->kind_count; at++) {
+            const mpl_cpu_kind *const kind = &host->kinds[at];
+            if (kind->efficiency != rank)
+                continue;
+            mpl_text_format(facts, "%s%u", facts->data[facts->length - 1] == ':'
+                                               ? " "
+                                               : ", ",
+                            kind->core_count);
+            if (has_names)
+                mpl_text_format(facts, " %s", kind->name);
+        }
+}
+
 static void paint_processor(mpl_paint *paint, const mpl_host *host)
 {
     mpl_text facts = {0};
@@ -99,6 +143,9 @@ static void paint_processor(mpl_paint *paint, const mpl_host *host)
         mpl_text_format(&facts, ", %u thread%s to use", host->thread_count,
                         host->thread_count == 1 ? "" : "s");
     mpl_paint_made(paint, MPL_INK_PLAIN, MARGIN + KEY_COLUMNS, &facts);
+    if (host->kind_count > 1)
+        add_kinds(&facts, host);
+    paint_facts(paint, &facts);
     for (uint32_t at = 0; at < host->isa_count; at++) {
         if (at > 0)
             mpl_text_add(&facts, " ");
@@ -137,6 +184,8 @@ static void paint_host(mpl_paint *paint, const mpl_host *host)
         mpl_text_add(&facts, " set aside as huge pages");
     }
     add_speed(&facts, "reads", host->read_bytes_per_second);
+    if (host->is_left_out)
+        add_fact(&facts, "not planned on");
     paint_facts(paint, &facts);
 }
 
@@ -152,7 +201,11 @@ static void paint_node(mpl_paint *paint, const mpl_numa_node *node)
     mpl_text facts = {0};
     mpl_text_format(&facts, "NUMA node %u: ", node->index);
     if (!node->is_allowed) {
-        mpl_text_add(&facts, "not for this process");
+        mpl_text_format(&facts, "%s for this process",
+                        node->total_bytes == MEMPLAN_UNKNOWN ? "no memory"
+                                                             : "not");
+    } else if (node->total_bytes == MEMPLAN_UNKNOWN) {
+        mpl_text_format(&facts, "%s, of unknown size", KINDS[node->kind]);
     } else {
         mpl_text_bytes(&facts, node->total_bytes);
         mpl_text_format(&facts, " of %s", KINDS[node->kind]);
@@ -171,17 +224,31 @@ static void paint_node(mpl_paint *paint, const mpl_numa_node *node)
 /* Whether a device is of the same make and linked alike. */
 static bool is_alike(const mpl_device *a, const mpl_device *b)
 {
-    return strcmp(a->name, b->name) == 0 && strcmp(a->link, b->link) == 0 &&
+    return strcmp(a->name, b->name) == 0 &&
+           strcmp(a->vendor, b->vendor) == 0 && strcmp(a->link, b->link) == 0 &&
            a->is_unified == b->is_unified &&
            a->bandwidth_bytes_per_second.value ==
                b->bandwidth_bytes_per_second.value &&
            a->link_bytes_per_second.value == b->link_bytes_per_second.value;
 }
 
+/* What is known of a GPU without a name. */
+static void add_vendor(mpl_text *facts, const char *vendor)
+{
+    static const char *const NAMES[][2] = {{"nvidia", "an NVIDIA GPU"},
+                                           {"amd", "an AMD GPU"},
+                                           {"intel", "an Intel GPU"}};
+    for (size_t at = 0; at < sizeof NAMES / sizeof *NAMES; at++)
+        if (strcmp(NAMES[at][0], vendor) == 0)
+            add_fact(facts, NAMES[at][1]);
+}
+
 static void add_make(mpl_text *facts, const mpl_device *device)
 {
     if (device->name[0] != '\0')
         add_fact(facts, device->name);
+    else
+        add_vendor(facts, device->vendor);
     if (device->is_unified)
         add_fact(facts, "shares the host's memory");
     else if (device->link[0] != '\0')
@@ -190,13 +257,18 @@ static void add_make(mpl_text *facts, const mpl_device *device)
     add_speed(facts, "link", device->link_bytes_per_second);
 }
 
-/* What is free is the host's, or less of it: then somebody says why. */
+/* Who says what is free, where it is neither a driver, nor the host, nor the
+ * user: those are plain. */
 static void add_share(mpl_text *facts, const mpl_device *device,
                       const mpl_host *host)
 {
-    if (device->is_unified && device->free_bytes.value != MEMPLAN_UNKNOWN &&
-        strcmp(device->free_bytes.source, host->available_bytes.source) != 0)
-        mpl_text_format(facts, ", free by %s", device->free_bytes.source);
+    const char *const source = device->free_bytes.source;
+    const bool is_stated = strncmp(source, "catalogue", 9) == 0;
+    if (device->free_bytes.value != MEMPLAN_UNKNOWN &&
+        (is_stated || (device->is_unified &&
+                       strcmp(source, host->available_bytes.source) != 0 &&
+                       strcmp(source, "declared") != 0)))
+        mpl_text_format(facts, ", free by %s", source);
 }
 
 /* `first` is one above that is like this one, or NULL: it is said once. */
@@ -206,8 +278,11 @@ static void paint_device(mpl_paint *paint, const mpl_host *host,
     mpl_text facts = {0};
     char key[24];
     (void)snprintf(key, sizeof key, "GPU %u", device->index);
-    paint_memory(paint, key, device->free_bytes.value,
-                 device->total_bytes.value);
+    if (device->is_unified && host->total_bytes.value != MEMPLAN_UNKNOWN)
+        paint_share(paint, key, device);
+    else
+        paint_memory(paint, key, device->free_bytes.value,
+                     device->total_bytes.value);
     if (first != NULL)
         mpl_text_format(&facts, "as GPU %u", first->index);
     else
@@ -228,7 +303,8 @@ static void paint_devices(mpl_paint *paint, const memplan_machine *machine)
     const mpl_device *first = NULL;
     for (uint32_t at = 0; at < machine->device_count; at++) {
         const mpl_device *const device = &machine->devices[at];
-        if (first == NULL || device->name[0] == '\0' ||
+        if (first == NULL ||
+            (device->name[0] == '\0' && device->vendor[0] == '\0') ||
             !is_alike(device, first)) {
             paint_device(paint, &machine->host, device, NULL);
             first = device;

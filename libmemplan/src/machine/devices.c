@@ -11,6 +11,7 @@
  */
 #include "machine/devices.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -37,6 +38,15 @@ static const mpl_numa_node *own_node(const memplan_machine *machine,
                : NULL;
 }
 
+/* Unless a budget names it: a GPU inside a processor is planned on where the
+ * catalogue knows it for one that gains, or the user wants it. */
+static bool is_planned(const mpl_device *device)
+{
+    return !device->is_gone &&
+           (device->is_named ||
+            (device->model[0] != '\0' && !device->is_minor));
+}
+
 /* Unified devices that a plan may use, on one node. */
 static uint64_t count_sharers(const memplan_machine *machine,
                               const mpl_numa_node *node)
@@ -44,9 +54,7 @@ static uint64_t count_sharers(const memplan_machine *machine,
     uint64_t count = 0;
     for (uint32_t at = 0; at < machine->device_count; at++) {
         const mpl_device *const device = &machine->devices[at];
-        count += device->is_unified && !device->is_gone &&
-                 (device->is_named ||
-                  (device->model[0] != '\0' && !device->is_minor)) &&
+        count += device->is_unified && is_planned(device) &&
                  own_node(machine, device) == node;
     }
     return count;
@@ -119,18 +127,66 @@ static void settle_stated(mpl_device *device)
                          "catalogue, less 1/64 for the driver"};
 }
 
-static bool note_unified(memplan_machine *machine, const mpl_device *device,
-                         mpl_figure driver)
+/* The driver says a size of memory that is the host's own. */
+static bool is_counted_again(const mpl_device *device)
 {
-    if (driver.value == MEMPLAN_UNKNOWN || driver.source[0] == '\0' ||
-        device->carve_out_bytes.value != MEMPLAN_UNKNOWN)
+    return device->is_unified && is_planned(device) &&
+           device->total_bytes.value != MEMPLAN_UNKNOWN &&
+           device->total_bytes.source[0] != '\0' &&
+           device->carve_out_bytes.value == MEMPLAN_UNKNOWN;
+}
+
+static bool is_same_note(const mpl_device *a, const mpl_device *b)
+{
+    return is_counted_again(b) && strcmp(a->name, b->name) == 0 &&
+           a->total_bytes.value == b->total_bytes.value &&
+           strcmp(a->total_bytes.source, b->total_bytes.source) == 0;
+}
+
+/* Once for all devices of which the same is said. */
+static bool note_unified(memplan_machine *machine)
+{
+    for (uint32_t at = 0; at < machine->device_count; at++) {
+        const mpl_device *const device = &machine->devices[at];
+        uint32_t count = 0;
+        bool is_told = false;
+        for (uint32_t other = 0; other < machine->device_count; other++) {
+            const bool is_same = is_same_note(device, &machine->devices[other]);
+            is_told |= is_same && other < at;
+            count += is_same;
+        }
+        if (!is_counted_again(device) || is_told)
+            continue;
+        char times[16] = "";
+        char amount[32];
+        if (count > 1)
+            (void)snprintf(times, sizeof times, "%ux ", count);
+        memplan_bytes_format(amount, sizeof amount, device->total_bytes.value);
+        if (!mpl_machine_add_note(
+                machine, "%s%s: %s says %s of device memory%s; it is the "
+                         "host's own memory and counts once",
+                times, device->name, device->total_bytes.source, amount,
+                count > 1 ? " each" : ""))
+            return false;
+    }
+    return true;
+}
+
+/* What attributes say of a node is what its fastest reader gets, which is the
+ * GPU where one shares it. */
+static bool forget_host_rate(memplan_machine *machine)
+{
+    mpl_figure *const rate = &machine->host.read_bytes_per_second;
+    if (strcmp(rate->source, "hwloc memory attribute") != 0)
         return true;
-    char amount[32];
-    memplan_bytes_format(amount, sizeof amount, driver.value);
-    return mpl_machine_add_note(
-        machine, "%s %s: %s says %s of device memory; it is the host's own "
-                 "memory and counts once",
-        device->name, device->pci, driver.source, amount);
+    for (uint32_t at = 0; at < machine->device_count; at++)
+        if (machine->devices[at].is_unified) {
+            *rate = MPL_FIGURE_UNKNOWN;
+            return mpl_machine_add_note(
+                machine, "the rates of the NUMA nodes are what GPUs read of "
+                         "them; how fast the processors do is not known");
+        }
+    return true;
 }
 
 /* Engines do not run on an integrated GPU that no row of the catalogue
@@ -152,8 +208,7 @@ static bool settle_left_out(memplan_machine *machine, mpl_device *device)
                                     "the devices",
                                     device->name, device->pci);
     }
-    if (!device->is_unified || device->is_named ||
-        (device->model[0] != '\0' && !device->is_minor))
+    if (!device->is_unified || is_planned(device))
         return true;
     device->is_left_out = true;
     return mpl_machine_add_note(
@@ -203,16 +258,15 @@ static void sort_devices(memplan_machine *machine)
 memplan_status mpl_devices_settle(memplan_machine *machine,
                                   memplan_error *error)
 {
+    if (!note_unified(machine) || !forget_host_rate(machine))
+        return mpl_fail_memory(error);
     for (uint32_t at = 0; at < machine->device_count; at++) {
         mpl_device *const device = &machine->devices[at];
-        const mpl_figure driver = device->total_bytes;
         if (device->is_unified)
             settle_unified(machine, device);
         else
             settle_stated(device);
-        if (!settle_left_out(machine, device) ||
-            (device->is_unified && !device->is_left_out &&
-             !note_unified(machine, device, driver)))
+        if (!settle_left_out(machine, device))
             return mpl_fail_memory(error);
     }
     sort_devices(machine);

@@ -281,6 +281,18 @@ static void sum_nodes(memplan_machine *machine)
             (mpl_figure){rate, "hwloc memory attribute"};
 }
 
+static void sort_nodes(memplan_machine *machine)
+{
+    for (uint32_t at = 1; at < machine->node_count; at++) {
+        const mpl_numa_node moved = machine->nodes[at];
+        uint32_t place = at;
+        for (; place > 0 && machine->nodes[place - 1].index > moved.index;
+             place--)
+            machine->nodes[place] = machine->nodes[place - 1];
+        machine->nodes[place] = moved;
+    }
+}
+
 void mpl_topology_take(memplan_machine *machine, const mpl_topology *topology)
 {
     mpl_host *const host = &machine->host;
@@ -292,6 +304,7 @@ void mpl_topology_take(memplan_machine *machine, const mpl_topology *topology)
     host->package_count = topology->package_count;
     host->core_count = topology->core_count;
     host->thread_count = topology->thread_count;
+    sort_nodes(machine);
     sum_nodes(machine);
 }
 

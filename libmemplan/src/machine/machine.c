@@ -126,14 +126,12 @@ static mpl_pool device_pool(memplan_machine *machine, uint32_t position)
     };
 }
 
-/* Nobody says how much memory the host has. That is not none: beside devices
- * it is no pool, as where budgets do not name it; alone it is one of 0. */
-static bool is_host_silent(const memplan_machine *machine)
+/* Nobody says how much memory the host has. That is not none: it is no pool,
+ * as where budgets do not name it. */
+static bool is_host_silent(const mpl_host *host)
 {
-    const mpl_host *const host = &machine->host;
     return host->total_bytes.value == MEMPLAN_UNKNOWN &&
-           host->available_bytes.value == MEMPLAN_UNKNOWN &&
-           machine->pool_count > 0;
+           host->available_bytes.value == MEMPLAN_UNKNOWN;
 }
 
 /* Says where a capacity is a total because nobody knows what is free. */
@@ -229,7 +227,7 @@ memplan_status mpl_machine_finish(memplan_machine *machine,
     }
     const mpl_host *const host = &machine->host;
     const uint64_t link = slowest_link(machine);
-    if (!host->is_left_out && !is_host_silent(machine))
+    if (!host->is_left_out && !is_host_silent(host))
         machine->pools[machine->pool_count++] = (mpl_pool){
             .key = "cpu",
             .name = "host memory",

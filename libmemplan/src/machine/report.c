@@ -168,6 +168,9 @@ bool mpl_report_fact(mpl_arena *arena, mpl_report *report, const char *name,
             report->total_bytes = kib_bytes(value);
     if (strcmp(name, "RSMIGTTSize") == 0)
         report->host_mapped_bytes = kib_bytes(value);
+    else if (strcmp(name, "GPUModel") == 0 && strncmp(value, "deon ", 5) == 0)
+        /* AMD's library cuts "Radeon" short. */
+        report->name = mpl_arena_format(arena, "Ra%s", value);
     else if (strcmp(name, "GPUModel") == 0 || strcmp(name, "PCIDevice") == 0)
         report->name = mpl_text_trimmed(arena, value);
     else if (strcmp(name, "NVIDIAUUID") == 0)

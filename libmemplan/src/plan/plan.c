@@ -209,6 +209,11 @@ static memplan_status make(memplan_plan **out, const memplan_model *model,
     mpl_request resolved;
     memplan_status status =
         mpl_request_resolve(&resolved, model, request, error);
+    if (status == MEMPLAN_OK && machine->pool_count == 0)
+        status = mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
+                          "machine %.100s: nobody says how much memory it has; "
+                          "a budget does, such as cpu=64GiB",
+                          machine->name);
     if (status != MEMPLAN_OK)
         return status;
     memplan_plan *const plan = create_empty();

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Recorded machines of others: counts, memories, what is shared. */
+#include <string.h>
+
 #include "machine/machine.h"
 #include "machine/shared.h"
 #include "support/folder.h"
@@ -141,6 +143,35 @@ Test(corpus, unified_memory_is_spent_once)
     }
     cr_expect_eq(sum, machine->budget_bytes[0], "and together they have all");
     cr_expect_eq(machine->budget_bytes[0], machine->host.total_bytes.value);
+    cr_expect_eq(machine->host.read_bytes_per_second.value, MEMPLAN_UNKNOWN,
+                 "the nodes' rates are what the GPUs read");
+    cr_assert_eq(machine->note_count, 3);
+    cr_expect_not_null(strstr(machine->notes[0], "4x Instinct MI300A"));
+    memplan_machine_free(machine);
+}
+
+/* A machine of which nobody knows the memory: no pool, and no plan. */
+Test(corpus, memory_that_nobody_knows)
+{
+    char path[512];
+    memplan_machine *machine = NULL;
+    memplan_model *model = NULL;
+    memplan_plan *plan = NULL;
+    memplan_error error = {0};
+    cr_assert_eq(
+        memplan_machine_open(
+            &machine,
+            shared_path(path, sizeof path,
+                        "corpus/topologies/hwloc-x86-Zen4-2xEpyc-9654.xml"),
+            NULL, NULL),
+        MEMPLAN_OK);
+    cr_expect_eq(machine->pool_count, 0);
+    cr_assert_eq(memplan_model_open(&model, "phi-4", NULL, &error), MEMPLAN_OK);
+    cr_expect_eq(memplan_plan_create(&plan, model, machine, NULL, &error),
+                 MEMPLAN_E_ARGUMENT);
+    cr_expect_not_null(strstr(error.message, "nobody says"), "%s",
+                       error.message);
+    memplan_model_free(model);
     memplan_machine_free(machine);
 }
 
