@@ -207,11 +207,15 @@ static mpl_node *shared_gate(const decoder_layer *l, mpl_node *x)
 static mpl_node *shared_expert(const decoder_layer *l, mpl_node *x)
 {
     const uint32_t traits = l->d->block;
+    const bool is_clamped =
+        (traits & MPL_B_CLAMPED) &&
+        mpl_layer_key_is_set(l->b, "swiglu_clamp_shexp", l->layer);
     if (traits & MPL_B_SHARED_MERGED)
         return mpl_ffn(l->b, l->layer, x, MPL_ACT_SWIGLU, MPL_FFN_SHARED);
     mpl_node *const out =
         mpl_ffn(l->b, l->layer, x, MPL_ACT_SILU,
                 MPL_FFN_GATE | MPL_FFN_SHARED |
+                    (is_clamped ? MPL_FFN_CLAMPED : 0) |
                     (traits & MPL_B_SHARED_SCALE ? MPL_FFN_SCALE : 0));
     return traits & MPL_B_SHARED_GATE
                ? mpl_times(l->b, out, shared_gate(l, x))
@@ -224,9 +228,13 @@ static mpl_node *feed_forward(const decoder_layer *l, mpl_node *x)
     if (!mpl_has(b, l->layer, "ffn_gate_inp") ||
         (l->d->block & MPL_B_DENSE_ONLY))
         return mpl_ffn(b, l->layer, x, l->d->activation, l->d->ffn);
+    const bool is_clamped =
+        (l->d->block & MPL_B_CLAMPED) &&
+        mpl_layer_key_is_set(b, "swiglu_clamp_exp", l->layer);
     const mpl_moe options = {.activation = l->d->activation,
                              .gating = l->d->gating,
-                             .flags = l->d->moe};
+                             .flags = l->d->moe |
+                                      (is_clamped ? MPL_MOE_CLAMPED : 0)};
     mpl_node *out = mpl_experts(b, l->layer, x, &options);
     if (mpl_has(b, l->layer, "ffn_up_shexp"))
         return mpl_plus(b, out, shared_expert(l, x));
@@ -378,8 +386,9 @@ void mpl_build_end(mpl_build *b, mpl_node *x, mpl_norm_kind norm,
     if (block & MPL_B_CROP_LATE)
         x = mpl_crop(b, x);
     x = mpl_norm(b, x, norm, -1,
-                 mpl_has(b, -1, "output_norm") ? "output_norm"
-                                               : "token_embd_norm",
+                 mpl_has(b, -1, "output_norm")       ? "output_norm"
+                 : mpl_has(b, -1, "enc.output_norm") ? "enc.output_norm"
+                                                     : "token_embd_norm",
                  -1);
     if (block & MPL_B_CROP_NORMED) {
         mpl_mark_output(x);
@@ -387,6 +396,10 @@ void mpl_build_end(mpl_build *b, mpl_node *x, mpl_norm_kind norm,
     }
     x->name = "result_norm";
     mpl_mark_output(x);
+    if (block & MPL_B_NO_LOGITS) {
+        mpl_expand(b, x);
+        return;
+    }
     if (block & MPL_B_SCALE_NORMED)
         x = mpl_scale(b, x);
     x = block & MPL_B_NO_OUTPUT_SCALE ? mpl_linear_bare(b, -1, "output", x)

@@ -58,6 +58,8 @@ enum {
     MPL_B_NO_CROP = 1 << 20,
     MPL_B_NO_OUTPUT_BIAS = 1 << 21,
     MPL_B_DENSE_ONLY = 1 << 22, /* experts in the file are not used */
+    MPL_B_NO_LOGITS = 1 << 23,  /* embedders end with the norm */
+    MPL_B_CLAMPED = 1 << 24,    /* gates are limited in layers that say so */
     MPL_B_ANY_OTHER_CROP =
         MPL_B_CROP_LATE | MPL_B_CROP_NORMED | MPL_B_NO_CROP
 };
