@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* RWKV 7: each token mixes with the one before it; one state a head. */
+/*
+ * RWKV 7: each token mixes with the one before it; one state a head. ARWKV has
+ * its attention beside the usual gated network.
+ */
+#include "engine/llamacpp/build_rwkv.h"
 #include "engine/llamacpp/builders.h"
 #include "engine/llamacpp/decoder.h"
 
@@ -23,7 +27,7 @@ static mpl_node *thin(mpl_build *b, int layer, const char *first,
     return mpl_linear_bare(b, layer, second, x);
 }
 
-static mpl_node *heads(mpl_build *b, mpl_node *x)
+mpl_node *mpl_rwkv_heads(mpl_build *b, mpl_node *x)
 {
     const uint64_t width = b->h->wkv_head_width;
     return mpl_reshape3(b, x, width, b->h->embd / width, b->tokens);
@@ -73,10 +77,21 @@ static mpl_node *group_norm(const time_mix *m, mpl_node *x)
     mpl_build *const b = m->b;
     if (!mpl_has(b, m->layer, "time_mix_ln"))
         return mpl_reshape2(b, x, b->h->embd, b->tokens);
-    x = mpl_op1(b->g, MPL_OP_NORM, heads(b, x));
+    x = mpl_op1(b->g, MPL_OP_NORM, mpl_rwkv_heads(b, x));
     x = mpl_reshape2(b, x, b->h->embd, b->tokens);
     x = mpl_times(b, x, bare(b, m->layer, "time_mix_ln"));
     return mpl_add_bias(b, m->layer, "time_mix_ln", x);
+}
+
+mpl_node *mpl_rwkv_outputs(mpl_build *b, int layer, mpl_node *out)
+{
+    mpl_node *const y =
+        mpl_view_row(b->g, out, (uint64_t)b->h->embd * b->tokens);
+    mpl_node *const place = mpl_state_place(b, layer, 1);
+    const uint64_t kept = place->ne[0] * b->sequences;
+    mpl_expand(b, mpl_copy_to(b->g, mpl_view_row(b->g, out, kept),
+                              mpl_view_row(b->g, place, kept)));
+    return y;
 }
 
 static mpl_node *mix_time(mpl_build *b, int layer, mpl_node *x,
@@ -102,31 +117,26 @@ static mpl_node *mix_time(mpl_build *b, int layer, mpl_node *x,
                        false);
     a = mpl_unary(b, mpl_plus(b, a, bare(b, layer, "time_mix_a0")));
     mpl_node *kk =
-        heads(b, mpl_times(b, k, bare(b, layer, "time_mix_k_k")));
+        mpl_rwkv_heads(b, mpl_times(b, k, bare(b, layer, "time_mix_k_k")));
     kk = mpl_op1(g, MPL_OP_L2_NORM, kk);
     mpl_node *const ka = mpl_times(b, k, bare(b, layer, "time_mix_k_a"));
     k = mpl_plus(b, k, minus(b, mpl_times(b, a, ka), ka));
-    r = heads(b, r);
-    k = heads(b, k);
-    v = heads(b, v);
-    a = heads(b, a);
+    r = mpl_rwkv_heads(b, r);
+    k = mpl_rwkv_heads(b, k);
+    v = mpl_rwkv_heads(b, v);
+    a = mpl_rwkv_heads(b, a);
     mpl_node *const state = mpl_read_state(b, layer, 1);
     mpl_node *const out =
         mpl_op_shaped(g, MPL_OP_RWKV_WKV7, MPL_DTYPE_FP32, b->h->embd,
                       b->tokens + (uint64_t)b->h->wkv_head_width *
                                       state->ne[1],
-                      1, 1, r, heads(b, w));
+                      1, 1, r, mpl_rwkv_heads(b, w));
     out->src[2] = k;
     out->src[3] = v;
     out->src[4] = mpl_unary(b, kk);
     out->src[5] = mpl_times(b, kk, a);
     out->src[6] = state;
-    mpl_node *y = mpl_view_row(g, out, (uint64_t)b->h->embd * b->tokens);
-    mpl_node *const place = mpl_state_place(b, layer, 1);
-    const uint64_t kept = place->ne[0] * b->sequences;
-    mpl_expand(b, mpl_copy_to(g, mpl_view_row(g, out, kept),
-                              mpl_view_row(g, place, kept)));
-    y = group_norm(&m, y);
+    mpl_node *y = group_norm(&m, mpl_rwkv_outputs(b, layer, out));
     mpl_node *const r_k =
         mpl_reshape2(b, bare(b, layer, "time_mix_r_k"), b->h->wkv_head_width,
                      b->h->embd / b->h->wkv_head_width);
@@ -141,20 +151,25 @@ static mpl_node *mix_time(mpl_build *b, int layer, mpl_node *x,
                         b->sequences);
 }
 
-static mpl_node *part(mpl_build *b, mpl_node *x, uint64_t tokens)
+mpl_node *mpl_rwkv_part(mpl_build *b, mpl_node *x, uint64_t tokens)
 {
     return mpl_view(b->g, x, b->h->embd, tokens, b->sequences, 1, x->nb[1],
                     x->nb[2], x->nb[3]);
 }
 
-/* The token before each: kept ones first. */
-static mpl_node *shifted(mpl_build *b, mpl_node *kept, mpl_node *x)
+mpl_node *mpl_rwkv_shifts(mpl_build *b, int layer)
 {
-    return mpl_concat(b->g, kept,
-                      part(b, x, b->tokens / b->sequences - 1), 1);
+    return mpl_reshape3(b, mpl_read_state(b, layer, 0), b->h->embd,
+                        b->h->token_shift_count, b->sequences);
 }
 
-static void keep_shift(mpl_build *b, int layer, mpl_node *last)
+mpl_node *mpl_rwkv_shifted(mpl_build *b, mpl_node *kept, mpl_node *x)
+{
+    return mpl_concat(b->g, kept,
+                      mpl_rwkv_part(b, x, b->tokens / b->sequences - 1), 1);
+}
+
+void mpl_rwkv_keep_shifts(mpl_build *b, int layer, mpl_node *last)
 {
     mpl_node *const place = mpl_state_place(b, layer, 0);
     const uint64_t count = place->ne[0] * b->sequences;
@@ -177,19 +192,17 @@ static mpl_node *one_layer(mpl_build *b, int layer, mpl_node *x,
 {
     const uint64_t embd = b->h->embd;
     x = mpl_reshape3(b, x, embd, b->tokens / b->sequences, b->sequences);
-    mpl_node *const shift =
-        mpl_reshape3(b, mpl_read_state(b, layer, 0), embd,
-                     b->h->token_shift_count, b->sequences);
+    mpl_node *const shift = mpl_rwkv_shifts(b, layer);
     mpl_node *const normed =
         mpl_norm(b, x, MPL_NORM_LAYER, layer, "attn_norm", layer);
-    mpl_node *before = shifted(b, part(b, shift, 1), normed);
+    mpl_node *before = mpl_rwkv_shifted(b, mpl_rwkv_part(b, shift, 1), normed);
     mpl_node *const out = mix_time(b, layer, normed, before, first_values);
     mpl_node *middle = mpl_plus(b, out, x);
     mpl_node *ffn_in =
         mpl_norm(b, middle, MPL_NORM_LAYER, layer, "attn_norm_2", layer);
-    before = shifted(b, part(b, shift, 1), ffn_in);
-    keep_shift(b, layer, mpl_concat(b->g, part(b, normed, 1),
-                                    part(b, ffn_in, 1), 1));
+    before = mpl_rwkv_shifted(b, mpl_rwkv_part(b, shift, 1), ffn_in);
+    mpl_rwkv_keep_shifts(b, layer, mpl_concat(b->g, mpl_rwkv_part(b, normed, 1),
+                                    mpl_rwkv_part(b, ffn_in, 1), 1));
     middle = mpl_reshape2(b, middle, embd, b->tokens);
     ffn_in = mpl_reshape2(b, ffn_in, embd, b->tokens);
     before = mpl_reshape2(b, before, embd, b->tokens);
@@ -214,4 +227,38 @@ void mpl_build_rwkv7(mpl_build *b)
         x = one_layer(b, (int)i, x, &first_values);
     }
     mpl_build_end(b, x, MPL_NORM_LAYER, 0);
+}
+
+static mpl_node *arwkv_layer(mpl_build *b, int layer, mpl_node *x,
+                             mpl_node **first_values)
+{
+    const uint64_t embd = b->h->embd;
+    x = mpl_reshape3(b, x, embd, b->tokens / b->sequences, b->sequences);
+    mpl_node *const shift = mpl_rwkv_shifts(b, layer);
+    mpl_node *const normed =
+        mpl_norm(b, x, MPL_NORM_RMS, layer, "attn_norm", layer);
+    mpl_node *const out =
+        mix_time(b, layer, normed, mpl_rwkv_shifted(b, shift, normed),
+                 first_values);
+    mpl_rwkv_keep_shifts(b, layer, mpl_rwkv_part(b, normed, 1));
+    mpl_node *middle = mpl_reshape2(b, mpl_plus(b, out, x), embd, b->tokens);
+    if ((uint32_t)layer + 1 == b->h->layer_count)
+        middle = mpl_crop(b, middle);
+    x = mpl_norm(b, middle, MPL_NORM_RMS, layer, "ffn_norm", layer);
+    x = mpl_ffn(b, layer, x, MPL_ACT_SILU, MPL_FFN_GATE | MPL_FFN_NO_BIAS);
+    return mpl_plus(b, x, middle);
+}
+
+void mpl_build_arwkv7(mpl_build *b)
+{
+    mpl_node *x = mpl_embed(b, "token_embd");
+    mpl_node *first_values = NULL;
+    if (b->h->wkv_head_width == 0)
+        return;
+    mpl_open_states(b);
+    for (uint32_t i = 0; i < b->h->layer_count; i++) {
+        mpl_at_layer(b, (int)i);
+        x = arwkv_layer(b, (int)i, x, &first_values);
+    }
+    mpl_build_end(b, x, MPL_NORM_RMS, 0);
 }
