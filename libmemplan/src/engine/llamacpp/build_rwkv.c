@@ -49,8 +49,8 @@ static mpl_node *input(const time_mix *m)
 static mpl_node *decay(const time_mix *m)
 {
     mpl_build *const b = m->b;
-    mpl_node *w = thin(b, m->layer, "time_mix_w1", "time_mix_w2", input(m),
-                       true);
+    mpl_node *w =
+        thin(b, m->layer, "time_mix_w1", "time_mix_w2", input(m), true);
     w = mpl_plus(b, w, bare(b, m->layer, "time_mix_w0"));
     return mpl_unary(b, mpl_scale(b, mpl_unary(b, w)));
 }
@@ -67,8 +67,7 @@ static mpl_node *values(const time_mix *m, mpl_node **first)
     }
     mpl_node *share =
         thin(b, m->layer, "time_mix_v1", "time_mix_v2", in, false);
-    share = mpl_unary(
-        b, mpl_plus(b, share, bare(b, m->layer, "time_mix_v0")));
+    share = mpl_unary(b, mpl_plus(b, share, bare(b, m->layer, "time_mix_v0")));
     return mpl_plus(b, v, mpl_times(b, minus(b, *first, v), share));
 }
 
@@ -110,11 +109,10 @@ static mpl_node *mix_time(mpl_build *b, int layer, mpl_node *x,
     mpl_node *k = mpl_linear(b, layer, "time_mix_key", input(&m));
     mpl_node *v = values(&m, first_values);
     mpl_node *const gate =
-        is_gated ? thin(b, layer, "time_mix_g1", "time_mix_g2", input(&m),
-                        true)
+        is_gated ? thin(b, layer, "time_mix_g1", "time_mix_g2", input(&m), true)
                  : NULL;
-    mpl_node *a = thin(b, layer, "time_mix_a1", "time_mix_a2", input(&m),
-                       false);
+    mpl_node *a =
+        thin(b, layer, "time_mix_a1", "time_mix_a2", input(&m), false);
     a = mpl_unary(b, mpl_plus(b, a, bare(b, layer, "time_mix_a0")));
     mpl_node *kk =
         mpl_rwkv_heads(b, mpl_times(b, k, bare(b, layer, "time_mix_k_k")));
@@ -128,8 +126,7 @@ static mpl_node *mix_time(mpl_build *b, int layer, mpl_node *x,
     mpl_node *const state = mpl_read_state(b, layer, 1);
     mpl_node *const out =
         mpl_op_shaped(g, MPL_OP_RWKV_WKV7, MPL_DTYPE_FP32, b->h->embd,
-                      b->tokens + (uint64_t)b->h->wkv_head_width *
-                                      state->ne[1],
+                      b->tokens + (uint64_t)b->h->wkv_head_width * state->ne[1],
                       1, 1, r, mpl_rwkv_heads(b, w));
     out->src[2] = k;
     out->src[3] = v;
@@ -140,10 +137,9 @@ static mpl_node *mix_time(mpl_build *b, int layer, mpl_node *x,
     mpl_node *const r_k =
         mpl_reshape2(b, bare(b, layer, "time_mix_r_k"), b->h->wkv_head_width,
                      b->h->embd / b->h->wkv_head_width);
-    mpl_node *const rk =
-        mpl_sum_rows(g, mpl_times(b, mpl_times(b, k, r), r_k));
-    y = mpl_plus(b, y, mpl_reshape2(b, mpl_times(b, v, rk), b->h->embd,
-                                    b->tokens));
+    mpl_node *const rk = mpl_sum_rows(g, mpl_times(b, mpl_times(b, k, r), r_k));
+    y = mpl_plus(b, y,
+                 mpl_reshape2(b, mpl_times(b, v, rk), b->h->embd, b->tokens));
     if (is_gated)
         y = mpl_times(b, y, gate);
     y = mpl_linear(b, layer, "time_mix_output", y);
@@ -180,8 +176,8 @@ void mpl_rwkv_keep_shifts(mpl_build *b, int layer, mpl_node *last)
 static mpl_node *mix_channels(mpl_build *b, int layer, mpl_node *x,
                               mpl_node *before)
 {
-    mpl_node *k = mpl_times(b, minus(b, before, x),
-                            bare(b, layer, "channel_mix_lerp_k"));
+    mpl_node *k =
+        mpl_times(b, minus(b, before, x), bare(b, layer, "channel_mix_lerp_k"));
     k = mpl_linear(b, layer, "channel_mix_key", mpl_plus(b, k, x));
     k = mpl_op1(b->g, MPL_OP_SQR, mpl_unary(b, k));
     return mpl_linear(b, layer, "channel_mix_value", k);
@@ -201,7 +197,8 @@ static mpl_node *one_layer(mpl_build *b, int layer, mpl_node *x,
     mpl_node *ffn_in =
         mpl_norm(b, middle, MPL_NORM_LAYER, layer, "attn_norm_2", layer);
     before = mpl_rwkv_shifted(b, mpl_rwkv_part(b, shift, 1), ffn_in);
-    mpl_rwkv_keep_shifts(b, layer, mpl_concat(b->g, mpl_rwkv_part(b, normed, 1),
+    mpl_rwkv_keep_shifts(b, layer,
+                         mpl_concat(b->g, mpl_rwkv_part(b, normed, 1),
                                     mpl_rwkv_part(b, ffn_in, 1), 1));
     middle = mpl_reshape2(b, middle, embd, b->tokens);
     ffn_in = mpl_reshape2(b, ffn_in, embd, b->tokens);
@@ -237,9 +234,8 @@ static mpl_node *arwkv_layer(mpl_build *b, int layer, mpl_node *x,
     mpl_node *const shift = mpl_rwkv_shifts(b, layer);
     mpl_node *const normed =
         mpl_norm(b, x, MPL_NORM_RMS, layer, "attn_norm", layer);
-    mpl_node *const out =
-        mix_time(b, layer, normed, mpl_rwkv_shifted(b, shift, normed),
-                 first_values);
+    mpl_node *const out = mix_time(
+        b, layer, normed, mpl_rwkv_shifted(b, shift, normed), first_values);
     mpl_rwkv_keep_shifts(b, layer, mpl_rwkv_part(b, normed, 1));
     mpl_node *middle = mpl_reshape2(b, mpl_plus(b, out, x), embd, b->tokens);
     if ((uint32_t)layer + 1 == b->h->layer_count)

@@ -45,15 +45,13 @@ static void open_mixing(mixing *m, mpl_node *x, mpl_node *before)
     mpl_node *const fused = bare(b, m->layer, "time_mix_lerp_fused");
     m->change = mpl_reshape2(b, minus(b, before, x), embd, b->tokens);
     m->x = mpl_reshape2(b, x, embd, b->tokens);
-    mpl_node *low = lerp(b, m->change, bare(b, m->layer, "time_mix_lerp_x"),
-                         m->x);
+    mpl_node *low =
+        lerp(b, m->change, bare(b, m->layer, "time_mix_lerp_x"), m->x);
     low = mpl_unary(b, mpl_mul_mat(g, first, low));
     low = mpl_reshape(g, low, first->ne[1] / MIXES, 1, MIXES, b->tokens);
     low = mpl_cont(g, mpl_permute(g, low, 0, 1, 3, 2));
-    m->low = mpl_mul_mat(g,
-                         mpl_reshape(g, second, second->ne[0], second->ne[1],
-                                     1, MIXES),
-                         low);
+    m->low = mpl_mul_mat(
+        g, mpl_reshape(g, second, second->ne[0], second->ne[1], 1, MIXES), low);
     m->is_fused = fused != NULL;
     if (!m->is_fused)
         return;
@@ -134,9 +132,8 @@ static mpl_node *mix_time(mpl_build *b, int layer, mpl_node *x,
     mpl_node *k = heads(&m, product(&m, "time_mix_key", "time_mix_lerp_k"));
     mpl_node *const v =
         heads(&m, product(&m, "time_mix_value", "time_mix_lerp_v"));
-    mpl_node *const gate =
-        mpl_unary(b, mpl_linear(b, layer, "time_mix_gate",
-                                input(&m, "time_mix_lerp_g")));
+    mpl_node *const gate = mpl_unary(
+        b, mpl_linear(b, layer, "time_mix_gate", input(&m, "time_mix_lerp_g")));
     mpl_node *const w = decay(&m);
     if (!is_plain)
         k = minus(b, k, mpl_times(b, k, w));
@@ -187,8 +184,7 @@ static mpl_node *rwkv6_layer(mpl_build *b, int layer, mpl_node *x)
     mpl_node *const shift = mpl_rwkv_shifts(b, layer);
     mpl_node *const normed =
         mpl_norm(b, x, MPL_NORM_LAYER, layer, "attn_norm", layer);
-    mpl_node *before =
-        mpl_rwkv_shifted(b, mpl_rwkv_part(b, shift, 1), normed);
+    mpl_node *before = mpl_rwkv_shifted(b, mpl_rwkv_part(b, shift, 1), normed);
     mpl_node *middle = mpl_plus(b, mix_time(b, layer, normed, before), x);
     mpl_node *ffn_in =
         mpl_norm(b, middle, MPL_NORM_LAYER, layer, "attn_norm_2", layer);

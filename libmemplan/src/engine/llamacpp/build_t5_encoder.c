@@ -64,9 +64,8 @@ void mpl_build_t5_encoder(mpl_build *b)
 {
     mpl_node *x = mpl_embed(b, "token_embd");
     mpl_open_attention_no_cache(b);
-    mpl_node *const buckets = mpl_input4(b->g, "pos_bucket_enc",
-                                         MPL_DTYPE_I32, b->tokens, b->tokens,
-                                         1, 1);
+    mpl_node *const buckets = mpl_input4(b->g, "pos_bucket_enc", MPL_DTYPE_I32,
+                                         b->tokens, b->tokens, 1, 1);
     for (uint32_t i = 0; i < b->h->layer_count; i++) {
         mpl_at_layer(b, (int)i);
         x = one_layer(b, (int)i, buckets, x);

@@ -290,13 +290,19 @@ static memplan_status check_backends(const mpl_llama_devices *devices,
 }
 
 /* Drafts that read another model's embeddings have no context of their own. */
-static memplan_status check_other(const mpl_llama_hparams *hparams,
+static memplan_status check_other(const mpl_llama_setup *setup,
                                   memplan_error *error)
 {
-    if (hparams->arch != MPL_LLAMA_ARCH_GEMMA4_ASSISTANT)
-        return MEMPLAN_OK;
-    return refuse(error, "Gemma4Assistant requires ctx_other to be set: it is "
-                         "a draft for another model");
+    const mpl_llama_arch arch = setup->hparams->arch;
+    const bool may_borrow =
+        arch == MPL_LLAMA_ARCH_EAGLE3 || arch == MPL_LLAMA_ARCH_DFLASH;
+    const bool borrows = arch == MPL_LLAMA_ARCH_GEMMA4_ASSISTANT ||
+                         (may_borrow && setup->token_embd == MPL_NO_INDEX);
+    return borrows ? mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                              "llama.cpp refuses it: %s requires ctx_other to "
+                              "be set: it is a draft for another model",
+                              setup->hparams->arch_name)
+                   : MEMPLAN_OK;
 }
 
 static memplan_status check_split(const mpl_llama_params *params,
@@ -336,9 +342,7 @@ memplan_status mpl_llama_resolve(mpl_llama_setup *out, mpl_arena *arena,
                              .is_split_layer = params->split == MPL_SPLIT_LAYER,
                              .devices = devices->items,
                              .device_count = devices->count};
-    memplan_status status = check_other(hparams, error);
-    if (status == MEMPLAN_OK)
-        status = check_backends(devices, error);
+    memplan_status status = check_backends(devices, error);
     if (status == MEMPLAN_OK)
         status = check_split(params, devices, error);
     if (status == MEMPLAN_OK)
@@ -351,6 +355,8 @@ memplan_status mpl_llama_resolve(mpl_llama_setup *out, mpl_arena *arena,
                                        devices->all, devices->all_count};
     if (status == MEMPLAN_OK)
         status = mpl_llama_weights_place(out, weights, &placing, error);
+    if (status == MEMPLAN_OK)
+        status = check_other(out, error);
     if (status == MEMPLAN_OK)
         status = set_cache_types(out, params, error);
     if (status == MEMPLAN_OK)
