@@ -69,9 +69,11 @@ static uint32_t guess_end(const mpl_space *space, uint32_t first, uint32_t pool)
     const mpl_problem *const problem = space->problem;
     uint64_t left = space->rooms[pool];
     uint32_t end = first;
+    uint64_t bytes = 0;
     for (; end < problem->unit_count; end++) {
-        const uint64_t bytes =
-            problem->own_bytes[mpl_problem_cell(problem, end, pool)];
+        if (end == first || mpl_problem_row(problem, end) !=
+                                mpl_problem_row(problem, end - 1))
+            bytes = problem->own_bytes[mpl_problem_cell(problem, end, pool)];
         if (bytes > left)
             break;
         left -= left != MEMPLAN_UNKNOWN ? bytes : 0;
@@ -128,17 +130,22 @@ static void offer_filled(mpl_best *best, const mpl_space *space, uint32_t rest)
 
 void mpl_candidates(mpl_best *best, const mpl_space *space, uint64_t bound_ps)
 {
-    enum { RESTS = 3 };
     const mpl_problem *const problem = space->problem;
     for (uint32_t pool = 0; pool < problem->pool_count; pool++) {
         for (uint32_t unit = 0; unit < problem->unit_count; unit++)
             best->trial[unit] = pool;
         (void)mpl_best_offer(best, space);
     }
-    for (uint32_t at = 0; at < RESTS && at < problem->pool_count &&
-                          best->value_ps > bound_ps;
-         at++)
-        offer_filled(best, space, space->levels[problem->pool_count - 1 - at]);
+    if (problem->pool_count > 0 && best->value_ps > bound_ps)
+        offer_filled(best, space, space->levels[problem->pool_count - 1]);
+}
+
+void mpl_more_candidates(mpl_best *best, const mpl_space *space)
+{
+    enum { RESTS = 3 };
+    const uint32_t pools = space->problem->pool_count;
+    for (uint32_t at = 1; at < RESTS && at < pools; at++)
+        offer_filled(best, space, space->levels[pools - 1 - at]);
 }
 
 /* Takes one item of a class for a home: from itself, then from its guests in

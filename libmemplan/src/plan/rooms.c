@@ -18,6 +18,7 @@ enum { TRIES_MAX = 3000, SIZES_MAX = 16 };
 typedef struct packing {
     uint64_t bytes[SIZES_MAX]; /* descending */
     uint32_t counts[SIZES_MAX];
+    uint64_t rest[SIZES_MAX + 1]; /* of all items of this size and less */
     uint32_t size_count;
     uint64_t limit;
     uint64_t best;
@@ -27,7 +28,8 @@ typedef struct packing {
 static void pack(packing *at, uint32_t size, uint64_t taken)
 {
     at->best = mpl_max(at->best, taken);
-    if (size == at->size_count || at->best == at->limit || at->tries == 0)
+    if (size == at->size_count || at->best == at->limit || at->tries == 0 ||
+        at->rest[size] <= at->best - taken)
         return;
     at->tries--;
     uint64_t count =
@@ -59,6 +61,18 @@ static bool collect_sizes(packing *out, const mpl_space *space, uint32_t pool)
     return true;
 }
 
+/* False: the items pass 64 bits. */
+static bool sum_rests(packing *at)
+{
+    for (uint32_t size = at->size_count; size-- > 0;) {
+        uint64_t bytes;
+        if (!mpl_mul(&bytes, at->bytes[size], at->counts[size]) ||
+            !mpl_add(&at->rest[size], at->rest[size + 1], bytes))
+            return false;
+    }
+    return true;
+}
+
 static bool has_guests(const mpl_problem *problem, uint32_t pool)
 {
     for (uint32_t other = 0; other < problem->pool_count; other++)
@@ -79,7 +93,8 @@ static uint64_t find_room(const mpl_space *space, uint32_t pool)
                           ? mpl_sub_floor(capacity, problem->open_bytes[pool])
                           : capacity,
                   .tries = TRIES_MAX};
-    if (has_guests(problem, pool) || !collect_sizes(&at, space, pool))
+    if (has_guests(problem, pool) || !collect_sizes(&at, space, pool) ||
+        !sum_rests(&at))
         return at.limit;
     pack(&at, 0, 0);
     return at.tries > 0 ? at.best : at.limit;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Candidates, then a bound by prices, then counts, then the chain; each is
- * skipped where what came before is already proven, the chain also where it
- * could gain no more than a part in 2^20.
+ * Candidates, then homes that are alike, then a bound by prices, then counts,
+ * then the chain; each is skipped where what came before is already proven,
+ * the chain also where it could gain no more than a part in 2^20.
  */
 #include "plan/search.h"
 
@@ -31,7 +31,11 @@ memplan_status mpl_search(mpl_arena *arena, const mpl_problem *problem,
     uint64_t bound_ps = mpl_space_bound_homes(&space);
     mpl_candidates(&best, &space, bound_ps);
     bool is_complete = bound_ps == MPL_TIME_FORBIDDEN;
+    if (!is_complete && !mpl_is_proven(best.value_ps, bound_ps) &&
+        !mpl_alike_search(&best, &space, &bound_ps))
+        return MEMPLAN_E_NO_MEMORY;
     if (!is_complete && !mpl_is_proven(best.value_ps, bound_ps)) {
+        mpl_more_candidates(&best, &space);
         mpl_space_price_bytes(&space, best.value_ps);
         bound_ps = mpl_max(bound_ps, mpl_space_bound(&space));
     }

@@ -93,13 +93,20 @@ typedef struct mpl_best {
 uint64_t mpl_best_offer(mpl_best *best, const mpl_space *space);
 
 /* Candidates that need no search: all on one pool; the chain filled in order,
- * pool by pool. None that is as fast as `bound_ps` can be bettered. */
+ * pool by pool. None that is as fast as `bound_ps` can be bettered. More of
+ * them leave the rest of the chain on other pools. */
 void mpl_candidates(mpl_best *best, const mpl_space *space, uint64_t bound_ps);
+void mpl_more_candidates(mpl_best *best, const mpl_space *space);
 
 /* Places counts[class * pool_count + pool] items with few crossings, offering
  * each arrangement that it tries. */
 void mpl_arrange(mpl_best *best, const mpl_space *space,
                  const uint32_t *counts);
+
+/* Where homes are alike but for their room: raises the bound, and offers a
+ * placement that may well reach it (alike.c). False: no memory. */
+bool mpl_alike_search(mpl_best *best, const mpl_space *space,
+                      uint64_t *bound_ps);
 
 /* Moves single units to a neighbour's pool for as long as that is faster. */
 void mpl_polish(mpl_best *best, const mpl_space *space);

@@ -75,7 +75,7 @@ static memplan_status runtime_row(const mpl_job *job, mpl_ledger *ledger,
                           "to 700 MiB");
 }
 
-static const char *cache_rule(const mpl_job *job, mpl_arena *arena)
+static const char *write_cache_rule(const mpl_job *job, mpl_arena *arena)
 {
     const mpl_kv_loading *const kv = job->kv_loading;
     return mpl_arena_format(
@@ -111,13 +111,14 @@ static memplan_status weight_rows(const mpl_job *job, mpl_ledger *ledger,
 }
 
 static memplan_status state_rows(const mpl_job *job, mpl_ledger *ledger,
-                                 uint32_t pool, const sums *sum)
+                                 uint32_t pool, const sums *sum,
+                                 const char *cache_rule)
 {
     const bool is_quantized =
         job->kv_loading != NULL && job->kv_loading->dtype == MPL_DTYPE_COUNT;
     memplan_status status = mpl_ledger_add(
         ledger, pool, MPL_ROW_KV_CACHE, is_quantized ? MPL_BOUND : MPL_EXACT,
-        sum->cache, cache_rule(job, ledger->arena));
+        sum->cache, cache_rule);
     if (status == MEMPLAN_OK)
         status = mpl_ledger_add(ledger, pool, MPL_ROW_KV_CACHE, MPL_BOUND,
                                 sum->windows,
@@ -132,12 +133,13 @@ static memplan_status state_rows(const mpl_job *job, mpl_ledger *ledger,
 }
 
 static memplan_status pool_rows(const mpl_job *job, mpl_ledger *ledger,
-                                uint32_t pool, const sums *sum)
+                                uint32_t pool, const sums *sum,
+                                const char *cache_rule)
 {
     const mpl_pool_kind kind = job->machine->pools[pool].kind;
     memplan_status status = weight_rows(job, ledger, pool, sum);
     if (status == MEMPLAN_OK)
-        status = state_rows(job, ledger, pool, sum);
+        status = state_rows(job, ledger, pool, sum, cache_rule);
     if (status == MEMPLAN_OK && sum->executes)
         status = mpl_ledger_add(
             ledger, pool, MPL_ROW_ACTIVATIONS, job->activations.certainty,
@@ -230,8 +232,9 @@ memplan_status mpl_transformers_price(mpl_job *job, mpl_placement *placement,
             return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
                             "the ledger passes 64 bits at unit \"%s\"",
                             job->model->units[unit].name);
+    const char *const rule = write_cache_rule(job, ledger->arena);
     for (uint32_t pool = 0; pool < job->machine->pool_count; pool++)
-        if (pool_rows(job, ledger, pool, &pools[pool]) != MEMPLAN_OK)
+        if (pool_rows(job, ledger, pool, &pools[pool], rule) != MEMPLAN_OK)
             return mpl_fail_memory(error);
     if (add_notes(job, placement, main, ledger) != MEMPLAN_OK)
         return mpl_fail_memory(error);

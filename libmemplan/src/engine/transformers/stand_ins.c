@@ -12,25 +12,22 @@
  */
 #include <stddef.h>
 
+#include "base/text.h"
 #include "engine/transformers/job.h"
 
 #define GIGA UINT64_C(1000000000)
 
 typedef struct listing {
     const mpl_job *job;
-    const char *text; /* NULL: nothing yet */
-    bool failed;
+    mpl_text text;
 } listing;
 
 static void add(listing *at, uint64_t bytes_per_second, const char *what,
                 const char *key)
 {
-    const char *const made = mpl_arena_format(
-        at->job->arena, "%s%s%llu GB/s for %s%s",
-        at->text != NULL ? at->text : "", at->text != NULL ? ", " : "",
-        (unsigned long long)(bytes_per_second / GIGA), what, key);
-    at->failed = at->failed || made == NULL;
-    at->text = made;
+    mpl_text_format(&at->text, "%s%llu GB/s for %s%s",
+                    at->text.length > 0 ? ", " : "",
+                    (unsigned long long)(bytes_per_second / GIGA), what, key);
 }
 
 static void add_read(listing *at, uint32_t pool)
@@ -93,6 +90,10 @@ bool mpl_transformers_stand_ins(const mpl_job *job,
         if (kind != MPL_POOL_HOST)
             add_link(&made, at);
     }
-    *out = made.text;
-    return !made.failed;
+    if (made.text.length > 0)
+        *out = mpl_arena_copy(job->arena, made.text.data, made.text.length);
+    const bool is_whole =
+        !made.text.failed && (made.text.length == 0 || *out != NULL);
+    mpl_text_discard(&made.text);
+    return is_whole;
 }
