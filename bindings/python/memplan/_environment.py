@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Dict, Optional
 
 _MACHINE = {
@@ -15,11 +14,9 @@ _MACHINE = {
 }
 
 
-def _home() -> Optional[Path]:
-    try:
-        return Path.home()
-    except RuntimeError:  # neither HOME nor an entry in the user database
-        return None
+def _home() -> Optional[str]:
+    home = os.path.expanduser("~")
+    return home if home != "~" else None  # no HOME, and no entry for the user
 
 
 def hub_cache() -> Optional[str]:
@@ -31,7 +28,7 @@ def hub_cache() -> Optional[str]:
         home = os.path.expandvars(os.path.expanduser(os.environ["HF_HOME"]))
         return os.path.join(home, "hub")
     user = _home()
-    cache = os.environ.get("XDG_CACHE_HOME") or (user and user / ".cache")
+    cache = os.environ.get("XDG_CACHE_HOME") or (user and os.path.join(user, ".cache"))
     return os.path.join(cache, "huggingface", "hub") if cache else None
 
 
@@ -40,7 +37,7 @@ def ollama_store() -> Optional[str]:
     if os.environ.get("OLLAMA_MODELS"):
         return os.environ["OLLAMA_MODELS"]
     user = _home()
-    return str(user / ".ollama" / "models") if user else None
+    return os.path.join(user, ".ollama", "models") if user else None
 
 
 def machine_options() -> Dict[str, Optional[str]]:

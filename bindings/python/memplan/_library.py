@@ -25,6 +25,22 @@ _ERRORS: Dict[str, Type[errors.Error]] = {
 }
 
 
+#: Of each struct and handle that is made: its type, and what the type tells.
+#: Looking a type up by its name takes longer than making one of it.
+_STRUCTS: Dict[str, Tuple[Any, int]] = {
+    kind: (_ffi.typeof(f"{kind} *"), _ffi.sizeof(kind))
+    for kind in _ffi.list_types()[0]
+    if kind.endswith(("_info", "_options", "_request"))
+}
+_HANDLES: Dict[str, Tuple[Any, Any]] = {
+    kind: (_ffi.typeof(f"memplan_{kind} **"), getattr(_lib, f"memplan_{kind}_free"))
+    for kind in ("model", "machine", "plan", "modules")
+}
+_ERROR = _ffi.typeof("memplan_error *")
+_CHARS = _ffi.typeof("char[]")
+_TEXT = _ffi.typeof("char **")
+
+
 def version() -> str:
     """The version of the library that is running."""
     return _text(_lib.memplan_version())
@@ -60,8 +76,9 @@ def _check(status: int, error: Any) -> None:
 
 def _options(kind: str, values: Mapping[str, object]) -> Tuple[Any, object]:
     """A sized struct, and what keeps its texts alive."""
-    struct = _ffi.new(f"{kind} *")
-    struct.size = _ffi.sizeof(kind)
+    type_, size = _STRUCTS[kind]
+    struct = _ffi.new(type_)
+    struct.size = size
     kept = []
     for name, value in values.items():
         if value is None:
@@ -69,7 +86,7 @@ def _options(kind: str, values: Mapping[str, object]) -> Tuple[Any, object]:
         if isinstance(value, bool):
             value = int(value)
         if not isinstance(value, int):
-            value = _ffi.new("char[]", _encode(value, name))  # type: ignore[arg-type]
+            value = _ffi.new(_CHARS, _encode(value, name))  # type: ignore[arg-type]
             kept.append(value)
         elif not 0 <= value < 2**64:
             raise errors.ArgumentError(f"{name}: {value} is not within 64 bits")
@@ -83,8 +100,9 @@ def _fields(kind: str) -> Tuple[str, ...]:
 
 def _row(kind: str, fill: Callable[[Any], Optional[int]]) -> Optional[Row]:
     """The struct that `fill` fills, as a dict; None past the last one."""
-    struct = _ffi.new(f"{kind} *")
-    struct.size = _ffi.sizeof(kind)
+    type_, size = _STRUCTS[kind]
+    struct = _ffi.new(type_)
+    struct.size = size
     if fill(struct) not in (None, _lib.MEMPLAN_OK):
         return None
     row: Row = {}
@@ -103,7 +121,7 @@ def _row(kind: str, fill: Callable[[Any], Optional[int]]) -> Optional[Row]:
 
 def _take_text(call: Callable[[Any, Any], int]) -> str:
     """A text that the library makes: copied and freed."""
-    out, error = _ffi.new("char **"), _ffi.new("memplan_error *")
+    out, error = _ffi.new(_TEXT), _ffi.new(_ERROR)
     _check(call(out, error), error)
     try:
         return _text(out[0])
@@ -121,11 +139,12 @@ class Handle:
     __slots__ = ("_kind", "_pointer")
 
     def __init__(self, kind: str, create: Callable[[Any, Any], int]) -> None:
-        out, error = _ffi.new(f"memplan_{kind} **"), _ffi.new("memplan_error *")
+        type_, free = _HANDLES[kind]
+        out, error = _ffi.new(type_), _ffi.new(_ERROR)
         self._pointer: Any = None
         self._kind = kind
         _check(create(out, error), error)
-        self._pointer = _ffi.gc(out[0], getattr(_lib, f"memplan_{kind}_free"))
+        self._pointer = _ffi.gc(out[0], free)
 
     @property
     def _open(self) -> Any:

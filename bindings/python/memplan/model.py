@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from typing import Optional, Tuple, Union
+from typing import Dict, Optional, Tuple, Union
 
 from memplan import _environment, _library
 from memplan._shown import Shown
@@ -46,18 +46,14 @@ class Model(Shown):
         branch, a tag or a commit. A header longer than ``header_max_bytes`` (0: 1
         GiB) is refused.
         """
-        cache = _environment.hub_cache() if cache_dir is None else os.fspath(cache_dir)
-        return cls(
-            _library.open_model(
-                source,
-                {
-                    "hub_cache": cache,
-                    "hub_revision": revision,
-                    "ollama_store": _environment.ollama_store(),
-                    "header_max_bytes": header_max_bytes,
-                },
+        options: Dict[str, object] = {"header_max_bytes": header_max_bytes}
+        if not os.path.exists(source):  # a path that is there is no name
+            options["hub_cache"] = (
+                _environment.hub_cache() if cache_dir is None else os.fspath(cache_dir)
             )
-        )
+            options["hub_revision"] = revision
+            options["ollama_store"] = _environment.ollama_store()
+        return cls(_library.open_model(source, options))
 
     @property
     def name(self) -> str:

@@ -184,10 +184,11 @@ def _machine(
     machine: Optional[Union[Machine, str, "os.PathLike[str]", Mapping[Any, Any]]],
     max_memory: Optional[Budgets],
 ) -> Machine:
-    if isinstance(machine, Mapping) or (isinstance(machine, str) and "=" in machine):
-        machine = Machine.declare(machine)
-    elif machine is not None and not isinstance(machine, Machine):
-        machine = Machine.open(machine)
+    if machine is not None and not isinstance(machine, Machine):
+        is_budget = isinstance(machine, Mapping) or (
+            isinstance(machine, str) and "=" in machine
+        )
+        machine = Machine.declare(machine) if is_budget else Machine.open(machine)
     if max_memory is not None:
         return Machine.declare(max_memory, machine)
     return Machine.detect() if machine is None else machine

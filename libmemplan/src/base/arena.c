@@ -20,16 +20,21 @@ enum { FIRST_BLOCK_BYTES = 4096, LAST_BLOCK_BYTES = 1 << 20 };
 /* From here on a block is worth huge pages: one page fault for 2 MiB. */
 enum { HUGE_BLOCK_BYTES = 4 << 20, PAGE_BYTES = 4096 };
 
+/* From here on the host has zeroed pages at hand, of which those that are not
+ * used cost nothing. */
+enum { ZEROED_BLOCK_BYTES = 256 << 10 };
+
 typedef struct block {
     struct block *older;
     uint64_t used_bytes;
     uint64_t capacity_bytes;
+    bool is_zeroed; /* what is not used yet; else each allocation is */
     max_align_t data[];
 } block;
 
 struct mpl_arena {
     block *newest;
-    block *spare; /* zeroed, in use no more */
+    block *spare; /* in use no more */
     uint64_t next_block_bytes;
     bool has_failed;
 };
@@ -70,7 +75,8 @@ void mpl_arena_empty(mpl_arena *arena)
     *end = arena->newest;
     arena->newest = NULL;
     for (block *at = *end; at != NULL; at = at->older) {
-        memset(at->data, 0, (size_t)at->used_bytes);
+        if (at->is_zeroed)
+            memset(at->data, 0, (size_t)at->used_bytes);
         at->used_bytes = 0;
     }
 }
@@ -115,9 +121,13 @@ static block *open_block(mpl_arena *arena, uint64_t need_bytes)
     uint64_t total = 0;
     if (!mpl_add(&total, capacity, sizeof(block)) || total > SIZE_MAX)
         return NULL;
-    block *const made = calloc(1, (size_t)total);
+    const bool is_zeroed = total >= ZEROED_BLOCK_BYTES;
+    block *const made =
+        is_zeroed ? calloc(1, (size_t)total) : malloc((size_t)total);
     if (made == NULL)
         return NULL;
+    made->used_bytes = 0;
+    made->is_zeroed = is_zeroed;
     if (total >= HUGE_BLOCK_BYTES)
         prefer_huge_pages(made, total);
     made->capacity_bytes = capacity;
@@ -128,7 +138,9 @@ static block *open_block(mpl_arena *arena, uint64_t need_bytes)
     return made;
 }
 
-void *mpl_arena_alloc(mpl_arena *arena, uint64_t count, uint64_t item_bytes)
+/* Zeroed only in a block that is. */
+static void *take(mpl_arena *arena, uint64_t count, uint64_t item_bytes,
+                  bool *out_is_zeroed)
 {
     uint64_t need = 0;
     if (!mpl_mul(&need, count, item_bytes) ||
@@ -143,7 +155,23 @@ void *mpl_arena_alloc(mpl_arena *arena, uint64_t count, uint64_t item_bytes)
     }
     void *const place = (unsigned char *)at->data + at->used_bytes;
     at->used_bytes += need;
+    *out_is_zeroed = at->is_zeroed;
     return place;
+}
+
+void *mpl_arena_alloc(mpl_arena *arena, uint64_t count, uint64_t item_bytes)
+{
+    bool is_zeroed = true;
+    void *const place = take(arena, count, item_bytes, &is_zeroed);
+    if (place != NULL && !is_zeroed)
+        memset(place, 0, (size_t)(count * item_bytes));
+    return place;
+}
+
+void *mpl_arena_take(mpl_arena *arena, uint64_t count, uint64_t item_bytes)
+{
+    bool is_zeroed = true;
+    return take(arena, count, item_bytes, &is_zeroed);
 }
 
 char *mpl_arena_copy(mpl_arena *arena, const char *text, uint64_t length)
@@ -151,9 +179,13 @@ char *mpl_arena_copy(mpl_arena *arena, const char *text, uint64_t length)
     uint64_t size = 0;
     if (!mpl_add(&size, length, 1))
         return NULL;
-    char *const copy = mpl_arena_alloc(arena, size, 1);
-    if (copy != NULL && length > 0)
+    bool is_zeroed = true;
+    char *const copy = take(arena, size, 1, &is_zeroed);
+    if (copy == NULL)
+        return NULL;
+    if (length > 0)
         memcpy(copy, text, (size_t)length);
+    copy[length] = '\0';
     return copy;
 }
 

@@ -31,6 +31,9 @@ bool mpl_arena_has_failed(const mpl_arena *arena);
  * host refuses or the product passes 64 bits. Never NULL for 0 bytes. */
 void *mpl_arena_alloc(mpl_arena *arena, uint64_t count, uint64_t item_bytes);
 
+/* The same, but not zeroed: for what is filled at once. */
+void *mpl_arena_take(mpl_arena *arena, uint64_t count, uint64_t item_bytes);
+
 /* A terminated copy of `length` bytes, or NULL. */
 char *mpl_arena_copy(mpl_arena *arena, const char *text, uint64_t length);
 

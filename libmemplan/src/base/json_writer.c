@@ -5,10 +5,28 @@
 
 #include "base/utf8.h"
 
+/* How many bytes stand as they are. */
+static size_t plain_length(const char *value)
+{
+    size_t length = 0;
+    for (;; length++) {
+        const unsigned char next = (unsigned char)value[length];
+        if (next < 0x20 || next > 0x7e || next == '"' || next == '\\')
+            return length;
+    }
+}
+
 void mpl_json_quote(mpl_text *text, const char *value)
 {
-    mpl_text_add(text, "\"");
+    mpl_text_add_bytes(text, "\"", 1);
     for (size_t left = strlen(value); left > 0;) {
+        const size_t plain = plain_length(value);
+        if (plain > 0) {
+            mpl_text_add_bytes(text, value, plain);
+            value += plain;
+            left -= plain;
+            continue;
+        }
         const size_t step = mpl_utf8_step(value, left);
         const unsigned char first = (unsigned char)*value;
         if (step == 0)
@@ -22,7 +40,7 @@ void mpl_json_quote(mpl_text *text, const char *value)
         value += step > 0 ? step : 1;
         left -= step > 0 ? step : 1;
     }
-    mpl_text_add(text, "\"");
+    mpl_text_add_bytes(text, "\"", 1);
 }
 
 /* Comma, line break, indentation and key: all that stands before a value. */
@@ -91,7 +109,13 @@ void mpl_json_number(mpl_json_writer *out, const char *key, uint64_t value)
         return;
     }
     begin_value(out, key);
-    mpl_text_format(out->text, "%llu", (unsigned long long)value);
+    char digits[20];
+    size_t first = sizeof digits;
+    do {
+        digits[--first] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    mpl_text_add_bytes(out->text, digits + first, sizeof digits - first);
 }
 
 void mpl_json_text(mpl_json_writer *out, const char *key, const char *value)

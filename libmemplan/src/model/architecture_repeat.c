@@ -201,7 +201,7 @@ static bool spell_names(const mpl_builder *to, mpl_repeat_kind *kind)
         bytes += to->path_length +
                  strlen(tensors[at].name + kind->path_length) + 1;
     }
-    char *const names = mpl_arena_alloc(arena, bytes, 1);
+    char *const names = mpl_arena_take(arena, bytes, 1);
     if (names == NULL)
         return false;
     for (uint32_t at = 0; at < kind->tensor_count; at++) {
@@ -221,7 +221,7 @@ static bool spell_names(const mpl_builder *to, mpl_repeat_kind *kind)
 /* The names of the item before with another index. */
 static bool renumber_names(const mpl_builder *to, mpl_repeat_kind *kind)
 {
-    char *const names = mpl_arena_alloc(to->model->arena, kind->names_bytes, 1);
+    char *const names = mpl_arena_take(to->model->arena, kind->names_bytes, 1);
     if (names == NULL)
         return false;
     uint64_t first = to->path_length;
@@ -243,7 +243,7 @@ static bool reserve(mpl_builder *to, uint64_t more)
     if (model->tensor_count + more <= to->tensor_capacity)
         return true;
     mpl_tensor *const tensors =
-        mpl_arena_alloc(model->arena, capacity, sizeof *tensors);
+        mpl_arena_take(model->arena, capacity, sizeof *tensors);
     if (tensors == NULL)
         return false;
     if (model->tensor_count > 0)

@@ -6,6 +6,9 @@
 
 #include "base/failure.h"
 
+/* Room for what stands before and after the blocks; more comes as needed. */
+enum { SPARE_UNITS = 8 };
+
 /* Names with what they stand for: open addressing, a power of two of slots. */
 typedef struct name_table {
     const char **names;
@@ -188,15 +191,19 @@ memplan_status mpl_units_gather(memplan_model *model, mpl_block *blocks,
                                 uint64_t block_count, memplan_error *error)
 {
     name_table ancestors;
-    uint64_t capacity = 0;
+    uint64_t capacity = block_count + SPARE_UNITS;
     uint32_t next = 0;
     uint64_t depth_total = 0;
+    /* Blocks that are alike are below the same modules. */
     for (uint64_t at = 0; at < block_count; at++)
-        depth_total += 4;
-    if (!table_create(&ancestors, model->arena, depth_total + 64))
+        depth_total += blocks[at].like_before > 0 ? 0 : 4;
+    model->units = mpl_arena_take(model->arena, capacity, sizeof *model->units);
+    if (model->units == NULL ||
+        !table_create(&ancestors, model->arena, depth_total + 8))
         return mpl_fail_memory(error);
     for (uint64_t at = 0; at < block_count; at++)
-        if (!add_ancestors(&ancestors, model->arena, blocks[at].name))
+        if (blocks[at].like_before == 0 &&
+            !add_ancestors(&ancestors, model->arena, blocks[at].name))
             return mpl_fail_memory(error);
     model->layer_count = 0;
     for (uint64_t at = 0; at <= block_count; at++) {

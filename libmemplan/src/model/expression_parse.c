@@ -36,6 +36,8 @@ static void skip_space(parser *in)
 static bool take(parser *in, const char *token)
 {
     skip_space(in);
+    if (in->at == in->end || *in->at != token[0])
+        return false;
     const size_t length = strlen(token);
     if ((size_t)(in->end - in->at) < length ||
         memcmp(in->at, token, length) != 0)
@@ -331,7 +333,13 @@ const mpl_expression *mpl_expression_parse(mpl_arena *arena, const char *text,
                  .end = text + length,
                  .lookup = lookup,
                  .names = names};
-    const mpl_expression *const out = parse_ternary(&in);
+    /* Most are one word, which no operator can follow. */
+    uint64_t word = 0;
+    while (word < length && is_word(text[word]))
+        word++;
+    const mpl_expression *const out = word == length && length > 0
+                                          ? parse_primary(&in)
+                                          : parse_ternary(&in);
     skip_space(&in);
     return in.failed || in.at != in.end ? NULL : out;
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/failure.h"
+#include "data/families.h"
 #include "model/family_text.h"
 
 static uint32_t find_key(const void *names, const char *name, uint64_t length)
@@ -138,7 +139,7 @@ memplan_status mpl_family_open(const mpl_family **out, mpl_arena *arena,
     if (family == NULL)
         return mpl_fail_memory(error);
     *out = NULL;
-    if (!mpl_family_find(model_type, &family->text, &family->length))
+    if (!mpl_families_find(model_type, &family->text, &family->length))
         return MEMPLAN_OK;
     const char *at = family->text;
     mpl_line line;

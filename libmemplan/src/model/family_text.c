@@ -73,41 +73,6 @@ static const char *find_line(const char *prefix, const char *name)
     return NULL;
 }
 
-bool mpl_family_find(const char *model_type, const char **out_text,
-                     uint64_t *out_length)
-{
-    const char *start = find_line("family ", model_type);
-    if (start == NULL) {
-        const char *const alias = find_line("alias ", model_type);
-        if (alias == NULL)
-            return false;
-        const char *at = alias;
-        mpl_line line;
-        mpl_line word;
-        char name[64];
-        mpl_line_next(&line, &at, mpl_families_end);
-        for (int skipped = 0; skipped < 3; skipped++)
-            mpl_line_word(&line, &word);
-        if (word.length == 0 || word.length >= sizeof name)
-            return false;
-        memcpy(name, word.text, word.length);
-        name[word.length] = '\0';
-        start = find_line("family ", name);
-        if (start == NULL)
-            return false;
-    }
-    const char *stop = start;
-    do {
-        stop = memchr(stop, '\n', (size_t)(mpl_families_end - stop));
-        stop = stop != NULL ? stop + 1 : mpl_families_end;
-    } while (stop < mpl_families_end &&
-             ((size_t)(mpl_families_end - stop) < 7 ||
-              memcmp(stop, "family ", 7) != 0));
-    *out_text = start;
-    *out_length = (uint64_t)(stop - start);
-    return true;
-}
-
 bool mpl_family_is_remote(const char *model_type)
 {
     return find_line("remote ", model_type) != NULL;

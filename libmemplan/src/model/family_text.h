@@ -21,8 +21,4 @@ bool mpl_line_word(mpl_line *line, mpl_line *word);
 
 bool mpl_line_is(const mpl_line *word, const char *text);
 
-/* The text of the family of a model_type, aliases resolved. */
-bool mpl_family_find(const char *model_type, const char **out_text,
-                     uint64_t *out_length);
-
 #endif

@@ -212,6 +212,9 @@ static memplan_status finish(memplan_model *model, const opening *from)
         model->architecture = "";
     if (model->source == NULL || model->name == NULL)
         return mpl_fail_memory(from->error);
+    if (from->source.kind == MPL_SOURCE_CONFIG ||
+        from->source.kind == MPL_SOURCE_CATALOGUE)
+        return MEMPLAN_OK; /* summed up when its configuration was read */
     const memplan_status status = mpl_model_finish(model, from->error);
     if (status != MEMPLAN_OK)
         mpl_fail_in(from->error, from->asked);
