@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "random_problem.h"
 
+#include <string.h>
+
 #include "plan/search.h"
 
 uint64_t random_next(uint64_t *state)
@@ -155,6 +157,54 @@ mpl_problem random_problem(mpl_arena *arena, uint64_t *state,
         .budget_bytes = made.budget_bytes,
         .tied_to = made.tied_to,
     };
+}
+
+static const uint64_t **table_at(mpl_problem *problem, uint32_t index)
+{
+    const uint64_t **const all[] = {
+        &problem->own_bytes, &problem->home_bytes, &problem->staging_bytes,
+        &problem->relay_bytes, (const uint64_t **)&problem->time_ps};
+    return all[index];
+}
+
+enum { TABLE_COUNT = 5 };
+
+static bool are_alike(mpl_problem *problem, uint32_t a, uint32_t b)
+{
+    const uint64_t pools = problem->pool_count;
+    bool alike = true;
+    for (uint32_t table = 0; table < TABLE_COUNT; table++)
+        alike = alike && memcmp(*table_at(problem, table) + a * pools,
+                                *table_at(problem, table) + b * pools,
+                                pools * sizeof(uint64_t)) == 0;
+    return alike;
+}
+
+mpl_problem share_rows(mpl_arena *arena, const mpl_problem *problem)
+{
+    mpl_problem made = *problem;
+    const uint64_t pools = problem->pool_count;
+    uint32_t *const rows = mpl_arena_alloc(arena, problem->unit_count, 4);
+    uint32_t *const firsts = mpl_arena_alloc(arena, problem->unit_count, 4);
+    uint32_t count = 0;
+    for (uint32_t unit = 0; unit < problem->unit_count; unit++) {
+        uint32_t row = 0;
+        while (row < count && !are_alike(&made, firsts[row], unit))
+            row++;
+        if (row == count)
+            firsts[count++] = unit;
+        rows[unit] = row;
+    }
+    for (uint32_t table = 0; table < TABLE_COUNT; table++) {
+        uint64_t *const cells = mpl_arena_alloc(arena, count * pools, 8);
+        const uint64_t **const from = table_at(&made, table);
+        for (uint32_t row = 0; row < count; row++)
+            memcpy(cells + row * pools, *from + firsts[row] * pools,
+                   pools * sizeof *cells);
+        *from = cells;
+    }
+    made.row_of_unit = rows;
+    return made;
 }
 
 uint64_t brute_force(mpl_arena *arena, const mpl_problem *problem)

@@ -17,6 +17,9 @@ uint64_t random_below(uint64_t *state, uint64_t limit);
 mpl_problem random_problem(mpl_arena *arena, uint64_t *state,
                            uint32_t units_max, uint32_t pools_max);
 
+/* The same problem, in which units that are alike share a row. */
+mpl_problem share_rows(mpl_arena *arena, const mpl_problem *problem);
+
 /* The least time of all placements, or MPL_TIME_FORBIDDEN. */
 uint64_t brute_force(mpl_arena *arena, const mpl_problem *problem);
 

@@ -21,9 +21,11 @@ static void check_one(uint64_t seed, uint32_t units_max, uint32_t pools_max,
     mpl_arena *const arena = mpl_arena_create();
     uint64_t state = seed;
     mpl_solution found;
-    const mpl_problem problem =
+    const mpl_problem plain =
         random_problem(arena, &state, units_max, pools_max);
-    const uint64_t least = brute_force(arena, &problem);
+    const mpl_problem problem =
+        seed % 2 == 0 ? plain : share_rows(arena, &plain);
+    const uint64_t least = brute_force(arena, &plain);
     cr_assert_eq(mpl_search(arena, &problem, MPL_SEARCH_STEPS, &found),
                  MEMPLAN_OK);
     sum->problems++;
