@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -19,6 +20,9 @@ enum { FIRST_STEP_BYTES = 64 * 1024, LAST_STEP_BYTES = 4 * 1024 * 1024 };
 
 /* simdjson reads up to 64 bytes past the text it is given. */
 enum { PADDING_BYTES = 64 };
+
+/* Up to here a window is of the heap, whose pages are there already. */
+enum { HEAP_BYTES = 64 * 1024 };
 
 static memplan_status fail_errno(memplan_error *error, const char *path,
                                  int number)
@@ -68,10 +72,14 @@ memplan_status mpl_input_open(mpl_input *out, const char *path,
     const uint64_t window = mpl_min(made.file_bytes, cap_bytes);
     uint64_t reserved = 0;
     void *place = MAP_FAILED;
-    if (mpl_add(&reserved, window, PADDING_BYTES) && reserved <= SIZE_MAX)
+    if (!mpl_add(&reserved, window, PADDING_BYTES) || reserved > SIZE_MAX)
+        place = MAP_FAILED;
+    else if (reserved <= HEAP_BYTES)
+        place = calloc(1, (size_t)reserved);
+    else
         place = mmap(NULL, (size_t)reserved, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (place == MAP_FAILED) {
+    if (place == MAP_FAILED || place == NULL) {
         (void)close(made.descriptor);
         return mpl_fail(error, MEMPLAN_E_NO_MEMORY, MPL_NOWHERE,
                         "%.160s: the host refused memory", path);
@@ -161,8 +169,11 @@ memplan_status mpl_input_read_all(mpl_input *out, const char *path,
 void mpl_input_close(mpl_input *input)
 {
     if (input->reserved_bytes > 0) {
-        (void)munmap((void *)(uintptr_t)input->data,
-                     (size_t)input->reserved_bytes);
+        void *const place = (void *)(uintptr_t)input->data;
+        if (input->reserved_bytes <= HEAP_BYTES)
+            free(place);
+        else
+            (void)munmap(place, (size_t)input->reserved_bytes);
         if (input->descriptor >= 0)
             (void)close(input->descriptor);
     }

@@ -60,7 +60,10 @@ typedef struct alike {
     uint64_t room[MPL_PROBLEM_POOLS_MAX]; /* by pool, once it is open */
     uint64_t least_ps;                    /* of all items at home */
     set *sets;
-    uint32_t set_count; /* the last one is all */
+    uint8_t *parts;      /* of each set in turn, the smallest first */
+    uint32_t *first_part; /* by set, and past the last */
+    uint32_t set_count;   /* the last one is all */
+    uint32_t part_count;
     int32_t *most;      /* [home][set][ring]: a way, or NONE */
     uint32_t *taken;    /* likewise: twice the set, plus the ring before */
 } alike;
@@ -159,16 +162,23 @@ static bool find_classes(alike *at)
 {
     const mpl_space *const space = at->space;
     at->set_count = 1;
+    at->part_count = 1;
     for (uint32_t index = 1; index < space->class_count; index++)
         if (space->class_size[index] > space->class_size[at->many])
             at->many = index;
     at->many_count = space->class_size[at->many];
-    for (uint32_t index = 0; index < space->class_count; index++) {
+    /* The first class last: what comes first in the chain counts most where
+     * ways are equal otherwise. */
+    for (uint32_t index = space->class_count; index-- > 0;) {
         at->least_ps +=
             cell(at, index, at->host)->time_ps * space->class_size[index];
         if (index == at->many)
             continue;
-        at->set_count *= space->class_size[index] + 1;
+        const uint64_t digits = space->class_size[index] + UINT64_C(1);
+        if (digits > SETS_MAX)
+            return false;
+        at->set_count *= (uint32_t)digits;
+        at->part_count *= (uint32_t)(digits * (digits + 1) / 2);
         if (at->few_count == FEW_MAX || at->set_count > SETS_MAX)
             return false;
         at->few[at->few_count++] = index;
@@ -226,6 +236,24 @@ static bool holds(const set *all, const set *part)
     return (((all->digits | guards) - part->digits) & guards) == guards;
 }
 
+static bool find_parts(alike *at, mpl_arena *arena)
+{
+    uint32_t count = 0;
+    at->parts = mpl_arena_take(arena, at->part_count, sizeof *at->parts);
+    at->first_part =
+        mpl_arena_take(arena, at->set_count + 1, sizeof *at->first_part);
+    if (at->parts == NULL || at->first_part == NULL)
+        return false;
+    for (uint32_t index = 0; index < at->set_count; index++) {
+        at->first_part[index] = count;
+        for (uint32_t part = 0; part <= index; part++)
+            if (holds(&at->sets[index], &at->sets[part]))
+                at->parts[count++] = (uint8_t)part;
+    }
+    at->first_part[at->set_count] = count;
+    return true;
+}
+
 static uint64_t place_of(const alike *at, uint32_t home, uint32_t index,
                          uint32_t ring)
 {
@@ -245,26 +273,26 @@ static int32_t add_home(const alike *at, int32_t way, int32_t count,
     return way + (count < all ? count : all) * HELD - at->sets[part].runs;
 }
 
-/* What the homes before leave, and how many layers they hold by then. */
-static void take_home(alike *at, uint32_t home, const int32_t *fits)
+/* What a home makes of one way to the homes before it. */
+static void take_parts(alike *at, uint32_t home, uint32_t index, uint32_t ring,
+                       const int32_t *fits)
 {
-    for (uint32_t index = 0; index < at->set_count; index++)
-        for (uint32_t ring = 0; ring < 2; ring++) {
-            const int32_t before = at->most[place_of(at, home, index, ring)];
-            for (uint32_t part = 0; before != NONE && part <= index; part++) {
-                if (fits[part] == NONE ||
-                    !holds(&at->sets[index], &at->sets[part]))
-                    continue;
-                const uint32_t now = ring | at->sets[part].has_ends;
-                const uint64_t to =
-                    place_of(at, home + 1, index - part, now);
-                const int32_t way = add_home(at, before, fits[part], part);
-                if (way <= at->most[to])
-                    continue;
-                at->most[to] = way;
-                at->taken[to] = part * 2 + ring;
-            }
-        }
+    const int32_t before = at->most[place_of(at, home, index, ring)];
+    const uint32_t end = at->first_part[index + 1];
+    if (before == NONE)
+        return;
+    for (uint32_t place = at->first_part[index]; place < end; place++) {
+        const uint32_t part = at->parts[place];
+        if (fits[part] == NONE)
+            continue;
+        const uint64_t to = place_of(at, home + 1, index - part,
+                                     ring | at->sets[part].has_ends);
+        const int32_t way = add_home(at, before, fits[part], part);
+        if (way <= at->most[to])
+            continue;
+        at->most[to] = way;
+        at->taken[to] = part * 2 + ring;
+    }
 }
 
 static bool fill_homes(alike *at, mpl_arena *arena)
@@ -289,7 +317,9 @@ static bool fill_homes(alike *at, mpl_arena *arena)
                     ? NONE
                     : (int32_t)mpl_min((room - at->sets[index].bytes) / layer,
                                        at->many_count);
-        take_home(at, home, fits);
+        for (uint32_t index = 0; index < at->set_count; index++)
+            for (uint32_t ring = 0; ring < 2; ring++)
+                take_parts(at, home, index, ring, fits);
     }
     return true;
 }
@@ -377,14 +407,15 @@ static ending find_ending(const alike *at)
                     at->most[place_of(at, homes, index, ring)];
                 if (way == NONE || least_ending(at, way) > best.ps)
                     continue;
-                for (uint32_t kept = index + 1; kept-- > 0;)
-                    if (holds(&at->sets[index], &at->sets[kept]))
-                        try_ending(at, &best,
-                                   (ending){.homes = homes,
-                                            .left = index,
-                                            .ring = ring,
-                                            .kept = kept,
-                                            .way = way});
+                const uint32_t first = at->first_part[index];
+                for (uint32_t place = at->first_part[index + 1];
+                     place-- > first;)
+                    try_ending(at, &best,
+                               (ending){.homes = homes,
+                                        .left = index,
+                                        .ring = ring,
+                                        .kept = at->parts[place],
+                                        .way = way});
             }
     return best;
 }
@@ -434,7 +465,7 @@ bool mpl_alike_search(mpl_best *best, const mpl_space *space,
     if (at.sets == NULL || counts == NULL)
         return false;
     make_sets(&at);
-    if (!fill_homes(&at, space->arena))
+    if (!find_parts(&at, space->arena) || !fill_homes(&at, space->arena))
         return false;
     const ending found = find_ending(&at);
     if (found.ps == MPL_TIME_FORBIDDEN)
