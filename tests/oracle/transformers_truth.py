@@ -271,6 +271,9 @@ def configurations(options):
                 values = json.load(text)
         except ValueError:
             continue
+        if "hf_quant_config.json" in files:  # not read by Transformers
+            values.setdefault("quantization_config",
+                              {"quant_method": "modelopt"})
         yield os.path.relpath(folder, options.dir), path, values
     wanted = options.families.split(",") if options.families else None
     if wanted is None and not options.long:

@@ -79,6 +79,16 @@ static const struct {
     {"ryzen ai 9 hx 375", "radeon-890m"},
 };
 
+static const struct gpu_capability {
+    uint32_t capability;
+    const char *keys;
+} CAPABILITIES[] = {
+#define CAPABILITY(capability, keys) {capability, keys},
+#include "data/gpu_capabilities.def"
+#undef CAPABILITY
+};
+enum { CAPABILITY_COUNT = sizeof CAPABILITIES / sizeof *CAPABILITIES };
+
 /* Words that make another product of a name. */
 static const char *const QUALIFIERS[] = {
     "ti",   "super", "d",     "laptop", "mobile", "max",  "q",   "xt",
@@ -222,6 +232,14 @@ const mpl_gpu_link *mpl_gpu_card_link(const mpl_gpu_model *model)
         if (has_key(LINKS[at].keys, model->key))
             return &LINKS[at];
     return NULL;
+}
+
+uint32_t mpl_gpu_compute_capability(const mpl_gpu_model *model)
+{
+    for (uint32_t at = 0; at < CAPABILITY_COUNT; at++)
+        if (has_key(CAPABILITIES[at].keys, model->key))
+            return CAPABILITIES[at].capability;
+    return 0;
 }
 
 const mpl_gpu_model *mpl_gpu_match(uint32_t vendor_id, uint32_t device_id,

@@ -2,7 +2,7 @@
 /*
  * What makers state of their GPUs: memory, its bandwidth, fp16 rate. The rows
  * are in gpus_nvidia.def and gpus_others.def, each with its source; the links
- * of cards are in gpu_links.def.
+ * of cards are in gpu_links.def, what CUDA calls them in gpu_capabilities.def.
  */
 #ifndef MPL_DATA_GPU_CATALOGUE_H
 #define MPL_DATA_GPU_CATALOGUE_H
@@ -55,6 +55,9 @@ const mpl_gpu_nvlink *mpl_gpu_nvlink_at(uint32_t index);
 /* The link that a card has itself, which its slot may not reach; NULL: not
  * known, or not one that all hosts use. */
 const mpl_gpu_link *mpl_gpu_card_link(const mpl_gpu_model *model);
+
+/* CUDA's, 90 for 9.0; 0: not NVIDIA's. */
+uint32_t mpl_gpu_compute_capability(const mpl_gpu_model *model);
 
 /* The rows of links in their order; NULL past the last one. */
 const mpl_gpu_link *mpl_gpu_link_at(uint32_t index);

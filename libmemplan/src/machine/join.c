@@ -141,6 +141,8 @@ void mpl_device_take_model(mpl_device *device, const mpl_gpu_model *model)
     take_text(&device->vendor, model->vendor);
     device->is_unified |= model->memory >= MPL_GPU_UNIFIED;
     device->is_minor |= model->memory == MPL_GPU_MINOR;
+    if (device->compute_capability == 0)
+        device->compute_capability = mpl_gpu_compute_capability(model);
     if (!device->is_unified)
         (void)take_figure(&device->total_bytes, model->memory_bytes, CATALOGUE);
     else if (model->memory_bytes < device->host_mapped_bytes.value)

@@ -67,9 +67,8 @@ static memplan_status read_blocks(mpl_packing *out, mpl_json_value weights,
         out->block_outputs = 0;
     if (strcmp(strategy, "block") == 0) {
         const mpl_json_value block = mpl_json_get(weights, "block_structure");
-        const memplan_status status =
-            mpl_quantization_size(&out->block_outputs, mpl_json_at(block, 0),
-                                  "config_groups", error);
+        const memplan_status status = mpl_quantization_size(
+            &out->block_outputs, mpl_json_at(block, 0), "config_groups", error);
         return status != MEMPLAN_OK
                    ? status
                    : mpl_quantization_size(&out->block_inputs,
@@ -132,7 +131,8 @@ static memplan_status read_group(mpl_packed_group *out, mpl_json_value group,
 {
     const mpl_json_value weights = mpl_json_get(group, "weights");
     const mpl_json_value inputs = mpl_json_get(group, "input_activations");
-    const char *const own = mpl_json_string(mpl_json_get(group, "format"), NULL);
+    const char *const own =
+        mpl_json_string(mpl_json_get(group, "format"), NULL);
     mpl_packing *const packing = &out->packing;
     uint64_t bits;
     memplan_status status = mpl_quantization_size(
@@ -147,8 +147,8 @@ static memplan_status read_group(mpl_packed_group *out, mpl_json_value group,
                         "\"quantization_config.config_groups\": num_bits is "
                         "%llu, more than 8",
                         (unsigned long long)bits);
-    *packing = (mpl_packing){.bits = (uint32_t)bits,
-                             .scale_bytes = MPL_OWN_BYTES};
+    *packing =
+        (mpl_packing){.bits = (uint32_t)bits, .scale_bytes = MPL_OWN_BYTES};
     if ((status = read_blocks(packing, weights, error)) != MEMPLAN_OK)
         return status;
     if (own != NULL)

@@ -19,10 +19,10 @@ static bool translate(char *out, size_t size, const char *head,
     static const struct {
         const char *from;
         const char *to; /* NULL: none */
-    } WORDS[] = {{"(?:", "("},     {"(?", NULL},         {"*?", NULL},
-                 {"+?", NULL},     {"\\d", "[0-9]"},     {"\\w", "[A-Za-z0-9_]"},
-                 {"\\b", NULL},    {"\\s", NULL},        {"\\A", "^"},
-                 {"\\Z", "$"},     {"\\-", "-"},         {"{", NULL}};
+    } WORDS[] = {{"(?:", "("},  {"(?", NULL},     {"*?", NULL},
+                 {"+?", NULL},  {"\\d", "[0-9]"}, {"\\w", "[A-Za-z0-9_]"},
+                 {"\\b", NULL}, {"\\s", NULL},    {"\\A", "^"},
+                 {"\\Z", "$"},  {"\\-", "-"},     {"{", NULL}};
     size_t length = strlen(head);
     if (length >= size)
         return false;
@@ -56,8 +56,8 @@ static bool translate(char *out, size_t size, const char *head,
     return true;
 }
 
-static void compile(mpl_module_pattern *out, const char *head,
-                    const char *text, const char *tail)
+static void compile(mpl_module_pattern *out, const char *head, const char *text,
+                    const char *tail)
 {
     char expression[2 * MAX_PATTERN];
     out->is_readable =
@@ -70,7 +70,8 @@ static void compile(mpl_module_pattern *out, const char *head,
 void mpl_module_pattern_open(mpl_module_pattern *out, mpl_pattern_kind kind,
                              const char *text)
 {
-    *out = (mpl_module_pattern){.kind = kind, .text = text, .is_readable = true};
+    *out =
+        (mpl_module_pattern){.kind = kind, .text = text, .is_readable = true};
     const size_t length = strlen(text);
     if (kind == MPL_PATTERN_EXACT && strncmp(text, "re:", 3) == 0)
         compile(out, "^(", text + 3, ")");
@@ -100,7 +101,8 @@ static bool ends(const char *module, const char *text)
 {
     const size_t length = strlen(text);
     const size_t whole = strlen(module);
-    return length <= whole && memcmp(module + whole - length, text, length) == 0;
+    return length <= whole &&
+           memcmp(module + whole - length, text, length) == 0;
 }
 
 /* Most globs are a name, or the beginning of one with a star behind. */
@@ -126,7 +128,6 @@ bool mpl_module_pattern_matches(const mpl_module_pattern *pattern,
     case MPL_PATTERN_EXACT:
         return strcmp(module, pattern->text) == 0;
     default:
-        return pattern->is_readable &&
-               matches_glob(pattern->text, module);
+        return pattern->is_readable && matches_glob(pattern->text, module);
     }
 }

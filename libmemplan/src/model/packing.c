@@ -14,7 +14,8 @@ static uint64_t blocks_of(uint64_t size, uint64_t block)
     return block == 0 ? 1 : ceil_divide(size, block);
 }
 
-/* `across` rows, each of `along` elements in whole words; false past 64 bits. */
+/* `across` rows, each of `along` elements in whole words; false past 64 bits.
+ */
 static bool words_bytes(uint64_t *out, uint64_t across, uint64_t along,
                         uint32_t bits, uint32_t word_bits)
 {

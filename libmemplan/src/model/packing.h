@@ -31,11 +31,11 @@ typedef struct mpl_packing {
     uint32_t scale_bytes;   /* or MPL_OWN_BYTES */
     uint32_t zero_bits;     /* 0: no zero points */
     uint32_t zero_word_bits;
-    uint32_t input_bytes;   /* for each input */
-    uint32_t extra_bytes;   /* a weight */
-    uint32_t shared_bytes;  /* a weight: MPL_OWN_BYTES or 0 */
-    bool is_joined;         /* parts of a tensor are packed as one, with a
-                               block of outputs each at least */
+    uint32_t input_bytes;  /* for each input */
+    uint32_t extra_bytes;  /* a weight */
+    uint32_t shared_bytes; /* a weight: MPL_OWN_BYTES or 0 */
+    bool is_joined;        /* parts of a tensor are packed as one, with a
+                              block of outputs each at least */
 } mpl_packing;
 
 /*

@@ -72,6 +72,7 @@ static uint64_t ceil_divide(uint64_t value, uint64_t divisor)
 static bool plain_bytes(uint64_t *out, const mpl_tensor *tensor, uint32_t dtype)
 {
     const bool follows = dtype != MPL_DTYPE_COUNT &&
+                         (tensor->flags & MPL_TENSOR_PACKED) == 0 &&
                          mpl_dtype_is_float(tensor->dtype) &&
                          (tensor->flags & MPL_TENSOR_TRANSIENT) == 0;
     if (!follows) {
@@ -166,4 +167,21 @@ bool mpl_quantized_bytes(uint64_t *out, const memplan_model *model,
         (row->least_group == WHOLE && inputs % row->group_elements != 0))
         return plain_bytes(out, tensor, row->dtype);
     return packed_bytes(out, tensor, row, inputs);
+}
+
+bool mpl_dense_bytes(uint64_t *out, const memplan_model *model, uint32_t index,
+                     mpl_scheme scheme)
+{
+    const mpl_tensor *const tensor = &model->tensors[index];
+    const uint32_t dtype = ROWS[scheme].dtype;
+    uint64_t own_bytes;
+    if ((tensor->flags & MPL_TENSOR_PACKED) == 0)
+        return mpl_quantized_bytes(out, model, index, scheme);
+    *out = tensor->dense_bytes;
+    if (dtype == MPL_DTYPE_COUNT)
+        return true;
+    return mpl_dtype_bytes(&own_bytes, tensor->dense_dtype,
+                           tensor->element_count) &&
+           mpl_dtype_bytes(out, dtype, tensor->element_count) &&
+           mpl_add(out, *out, mpl_sub_floor(tensor->dense_bytes, own_bytes));
 }

@@ -29,8 +29,8 @@ enum {
     MPL_AWAY_DISK = 1 << 1,  /* and on a disk */
     MPL_AWAY_ALONE = 1 << 2, /* the host may execute all of the model */
     MPL_AWAY_PLAIN = 1 << 3, /* they are not quantized there */
-    MPL_UNMEASURED = 1 << 4  /* the bytes are what the library's source says:
-                                nobody has measured them */
+    MPL_AWAY_LATER = 1 << 4  /* no loader does it: the library quantizes what
+                                was loaded in the model's own dtype */
 };
 
 /* The columns of schemes.def. */
@@ -71,5 +71,10 @@ bool mpl_is_quantized(const memplan_model *model, uint32_t tensor);
  */
 bool mpl_quantized_bytes(uint64_t *out, const memplan_model *model,
                          uint32_t tensor, mpl_scheme scheme);
+
+/* The same where a loader unpacks what the checkpoint has packed: into the
+ * scheme's dtype, scales and the like kept as they were. */
+bool mpl_dense_bytes(uint64_t *out, const memplan_model *model, uint32_t tensor,
+                     mpl_scheme scheme);
 
 #endif

@@ -138,8 +138,8 @@ static memplan_status read_fp8(mpl_quantization *out, mpl_json_value from,
     if (says(from, "expert_dtype", "fp4")) {
         out->group_count = 2;
         out->groups[0].flags = MPL_TENSOR_LINEAR;
-        out->groups[1] = (mpl_packed_group){MXFP4, MPL_JSON_ABSENT,
-                                            MPL_TENSOR_EXPERT};
+        out->groups[1] =
+            (mpl_packed_group){MXFP4, MPL_JSON_ABSENT, MPL_TENSOR_EXPERT};
         out->groups[1].packing.scale_bytes = packing->scale_bytes;
     }
     if (mpl_json_type_of(block) == MPL_JSON_NONE) {
@@ -256,12 +256,10 @@ static void read_modelopt(mpl_quantization *out, mpl_json_value from)
 
 static mpl_json_value skip_list(mpl_json_value from)
 {
-    static const char *const KEYS[] = {"modules_to_not_convert",
-                                       "ignore",
-                                       "ignored_layers",
-                                       "exclude_modules",
-                                       "llm_int8_skip_modules",
-                                       "skip_modules"};
+    static const char *const KEYS[] = {
+        "modules_to_not_convert", "ignore",
+        "ignored_layers",         "exclude_modules",
+        "llm_int8_skip_modules",  "skip_modules"};
     for (size_t at = 0; at < sizeof KEYS / sizeof *KEYS; at++) {
         const mpl_json_value list = mpl_json_get(from, KEYS[at]);
         if (mpl_json_type_of(list) == MPL_JSON_ARRAY)

@@ -39,8 +39,7 @@ static bool has_end(const char *text, const char *end)
 {
     const size_t length = strlen(text);
     const size_t end_length = strlen(end);
-    return length >= end_length &&
-           strcmp(text + length - end_length, end) == 0;
+    return length >= end_length && strcmp(text + length - end_length, end) == 0;
 }
 
 static bool is_expert(const mpl_tensor *tensor)
@@ -85,9 +84,8 @@ static const char *sibling(mpl_arena *arena, const char *module,
                            const char *last)
 {
     const char *const dot = strrchr(module, '.');
-    return mpl_arena_format(arena, "%.*s%s",
-                            dot != NULL ? (int)(dot - module) : 0, module,
-                            last);
+    return mpl_arena_format(
+        arena, "%.*s%s", dot != NULL ? (int)(dot - module) : 0, module, last);
 }
 
 static bool name_candidate(const work *job, uint32_t index)
@@ -97,10 +95,10 @@ static bool name_candidate(const work *job, uint32_t index)
     const size_t length = strlen(tensor->name);
     mpl_arena *const arena = job->scratch;
     if (!is_expert(tensor)) {
-        out->names[0] = mpl_arena_copy(
-            arena, tensor->name,
-            has_end(tensor->name, ".weight") ? length - strlen(".weight")
-                                             : length);
+        out->names[0] = mpl_arena_copy(arena, tensor->name,
+                                       has_end(tensor->name, ".weight")
+                                           ? length - strlen(".weight")
+                                           : length);
         return out->names[0] != NULL;
     }
     const char *const last = strrchr(tensor->name, '.');
@@ -108,11 +106,10 @@ static bool name_candidate(const work *job, uint32_t index)
     if (job->from->quantizer->patterns == MPL_PATTERN_HF)
         return out->names[0] != NULL;
     out->names[1] = tensor->name;
-    out->names[2] =
-        parts_of(tensor) == 2
-            ? sibling(arena, tensor->name, ".0.gate_proj")
-            : mpl_arena_format(arena, "%s.0%s", out->names[0],
-                               last != NULL ? last : "");
+    out->names[2] = parts_of(tensor) == 2
+                        ? sibling(arena, tensor->name, ".0.gate_proj")
+                        : mpl_arena_format(arena, "%s.0%s", out->names[0],
+                                           last != NULL ? last : "");
     return out->names[0] != NULL && out->names[2] != NULL;
 }
 
@@ -199,8 +196,8 @@ static void assign_class(const work *job, uint32_t group, uint32_t wanted_flag)
 {
     for (uint32_t at = 0; at < job->model->tensor_count; at++) {
         candidate *const one = &job->candidates[at];
-        const bool is_wanted = (job->model->tensors[at].flags & wanted_flag) !=
-                               0;
+        const bool is_wanted =
+            (job->model->tensors[at].flags & wanted_flag) != 0;
         if (one->names[0] == NULL || one->rank > 0 || !is_wanted)
             continue;
         one->group = group;
@@ -228,8 +225,8 @@ static memplan_status assign_targets(const work *job, uint32_t group)
         if (strcmp(text, "Linear") == 0)
             assign_class(job, group, flags);
         else
-            status = assign(job, text, group,
-                            strncmp(text, "re:", 3) == 0 ? 2 : 3);
+            status =
+                assign(job, text, group, strncmp(text, "re:", 3) == 0 ? 2 : 3);
         if (status != MEMPLAN_OK)
             return status;
     }
@@ -379,7 +376,7 @@ static memplan_status pack(const work *job, uint32_t index)
     tensor->dense_bytes = dense_bytes;
     tensor->dense_dtype = tensor->dtype;
     tensor->bytes = bytes;
-    tensor->dtype = !has_scheme ? packing->dtype
+    tensor->dtype = !has_scheme                             ? packing->dtype
                     : mpl_scheme_at(from->scheme)->bits < 8 ? MPL_DTYPE_U8
                                                             : MPL_DTYPE_I8;
     tensor->flags |= MPL_TENSOR_PACKED;

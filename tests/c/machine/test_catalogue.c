@@ -66,3 +66,20 @@ Test(catalogue, links_are_of_cards)
     cr_expect_eq(keys, linked, "%u keys for %u rows", keys, linked);
     cr_expect_geq(linked, 150);
 }
+
+/* All of NVIDIA's have one, between Maxwell's and the latest. */
+Test(catalogue, capabilities)
+{
+    const mpl_gpu_model *model;
+    for (uint32_t at = 0; (model = mpl_gpu_at(at)) != NULL; at++) {
+        const uint32_t found = mpl_gpu_compute_capability(model);
+        if (strcmp(model->vendor, "nvidia") == 0)
+            cr_expect(found >= 50 && found <= 121, "%s: %u", model->key, found);
+        else
+            cr_expect_eq(found, 0, "%s", model->key);
+        if (strcmp(model->key, "rtx-4090") == 0)
+            cr_expect_eq(found, 89);
+        if (strcmp(model->key, "t4") == 0)
+            cr_expect_eq(found, 75);
+    }
+}

@@ -30,9 +30,8 @@ static void check_case(const vector_case *one)
         model, mpl_json_string(mpl_json_get(one->given, "tensor"), NULL));
     const bool is_packed = (tensor->flags & MPL_TENSOR_PACKED) != 0;
     const uint64_t dense = is_packed ? tensor->dense_bytes : tensor->bytes;
-    cr_expect_eq(tensor->bytes,
-                 vectors_u64(mpl_json_get(one->expect, "bytes")), "%s: %llu",
-                 one->name, (unsigned long long)tensor->bytes);
+    cr_expect_eq(tensor->bytes, vectors_u64(mpl_json_get(one->expect, "bytes")),
+                 "%s: %llu", one->name, (unsigned long long)tensor->bytes);
     cr_expect_eq(dense, vectors_u64(mpl_json_get(one->expect, "dense_bytes")),
                  "%s: %llu dense", one->name, (unsigned long long)dense);
     memplan_model_free(model);

@@ -148,6 +148,29 @@ static memplan_status read_map(mpl_job *job, mpl_json_value root,
     return settle(job, claims, pool_of_unit, error);
 }
 
+/* Some quantizers load only what executes, or rests, in certain places. */
+static memplan_status check_loader(const mpl_job *job,
+                                   const mpl_placement *placement,
+                                   memplan_error *error)
+{
+    const uint32_t main = mpl_transformers_main(job, placement);
+    for (uint32_t at = 0; main != MPL_NO_INDEX && at < job->model->unit_count;
+         at++) {
+        const uint32_t pool = placement->pool_of_unit[at];
+        if (mpl_transformers_may_rest(job, pool, main))
+            continue;
+        return mpl_fail(
+            error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+            "device_map: \"%.60s\" is on %s: %s %s", job->model->units[at].name,
+            job->machine->pools[pool].key, job->loading->name,
+            main == job->host_pool ? "has no kernels there"
+            : (job->loading->away & MPL_AWAY_HOST) != 0
+                ? "offloads to the host only"
+                : "takes no units on cpu or disk beside a device's");
+    }
+    return MEMPLAN_OK;
+}
+
 memplan_status mpl_transformers_read(mpl_job *job, const char *text,
                                      mpl_placement *out, memplan_error *error)
 {
@@ -167,5 +190,5 @@ memplan_status mpl_transformers_read(mpl_job *job, const char *text,
         return status;
     status = read_map(job, mpl_json_root(json), out->pool_of_unit, error);
     mpl_json_free(json);
-    return status;
+    return status == MEMPLAN_OK ? check_loader(job, out, error) : status;
 }

@@ -3,6 +3,7 @@
  * A job of the transformers engine: what each unit of the model takes where,
  * worked out once from model, machine and request, then only added up.
  *
+ *     packed.c       what becomes of weights that a checkpoint has packed
  *     weights.c      bytes of a unit by scheme, on a device and offloaded
  *     state.c        the cache at the requested context
  *     activations.c  an upper bound for what a forward pass allocates
@@ -17,6 +18,7 @@
 
 #include "engine/engine.h"
 #include "model/quantization.h"
+#include "model/quantization_config.h"
 
 /* How keys and values are kept. */
 typedef struct mpl_kv_loading {
@@ -50,6 +52,16 @@ typedef struct mpl_activations {
     const char *rule;
 } mpl_activations;
 
+/* What becomes of weights that the checkpoint has packed. */
+typedef struct mpl_packed {
+    mpl_loading loading;
+    uint32_t capability; /* of the first device; 0: none, or not known */
+    bool is_guess;       /* nobody knows what that device can do */
+    bool is_on_host;
+    uint64_t packed_bytes; /* of the whole model */
+    uint64_t dense_bytes;
+} mpl_packed;
+
 struct mpl_job {
     mpl_arena *arena;
     const memplan_model *model;
@@ -69,6 +81,7 @@ struct mpl_job {
     uint32_t *unit_of_row; /* the first of them */
     uint32_t row_count;
     mpl_activations activations;
+    mpl_packed packed;
     uint32_t host_pool; /* MPL_NO_INDEX: none */
     uint32_t disk_pool;
     uint32_t device_pool_count;
@@ -81,6 +94,24 @@ bool mpl_transformers_resident(uint64_t *out, const mpl_unit_cost *cost);
  * `pool`: a leaf of a file that is cast is there in both dtypes. */
 uint64_t mpl_transformers_staging(const mpl_job *job, uint32_t unit,
                                   uint32_t pool);
+
+/* Decides what becomes of packed weights. MEMPLAN_OK, _UNSUPPORTED (no loader
+ * takes them there), _TOO_LARGE. */
+memplan_status mpl_transformers_packed(mpl_job *job, memplan_error *error);
+
+/* Whether the first device is known to have no tensor cores that torchao's 4
+ * bit tiles are made for. */
+bool mpl_transformers_lacks_tiles(const mpl_job *job);
+
+/* mpl_quantized_bytes(), packed or not as decided. */
+bool mpl_transformers_tensor_bytes(uint64_t *out, const mpl_job *job,
+                                   uint32_t tensor, mpl_scheme scheme);
+
+/* For the ledger of a model that has packed weights. */
+mpl_certainty mpl_transformers_packed_certainty(const mpl_job *job);
+const char *mpl_transformers_packed_rule(const mpl_job *job, mpl_arena *arena);
+memplan_status mpl_transformers_packed_note(const mpl_job *job,
+                                            mpl_ledger *ledger);
 
 /* Each fills its part of the job's units. */
 memplan_status mpl_transformers_weights(mpl_job *job, memplan_error *error);

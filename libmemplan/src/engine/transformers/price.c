@@ -93,15 +93,17 @@ static memplan_status weight_rows(const mpl_job *job, mpl_ledger *ledger,
                                   uint32_t pool, const sums *sum)
 {
     const bool is_disk = job->machine->pools[pool].kind == MPL_POOL_DISK;
-    const mpl_certainty certainty = (job->loading->away & MPL_UNMEASURED) != 0
-                                        ? MPL_ESTIMATE
-                                    : is_disk ? MPL_BOUND
-                                              : MPL_EXACT;
+    const bool is_packed = job->model->quantizer != NULL;
+    const mpl_certainty certainty = is_disk ? MPL_BOUND
+                                    : is_packed
+                                        ? mpl_transformers_packed_certainty(job)
+                                        : MPL_EXACT;
     const memplan_status status = mpl_ledger_add(
         ledger, pool, MPL_ROW_WEIGHTS, certainty, sum->weights,
-        is_disk ? "read from the checkpoint, or written to the offload "
-                  "folder where loading changes them"
-                : job->loading->rule);
+        is_disk     ? "read from the checkpoint, or written to the offload "
+                      "folder where loading changes them"
+        : is_packed ? mpl_transformers_packed_rule(job, ledger->arena)
+                    : job->loading->rule);
     if (status != MEMPLAN_OK)
         return status;
     return mpl_ledger_add(ledger, pool, MPL_ROW_WEIGHTS, MPL_EXACT,
@@ -188,22 +190,18 @@ static memplan_status add_notes(const mpl_job *job,
                                 const mpl_placement *placement, uint32_t main,
                                 mpl_ledger *ledger)
 {
-    const char *const name = job->loading->name;
+    const memplan_status status = mpl_transformers_packed_note(job, ledger);
+    if (status != MEMPLAN_OK)
+        return status;
     bool is_offloaded = false;
-    bool is_refused = false;
     for (uint32_t unit = 0; unit < job->model->unit_count; unit++) {
         const uint32_t pool = placement->pool_of_unit[unit];
         is_offloaded |= mpl_transformers_home(job, pool, main) != pool;
-        is_refused |= !mpl_transformers_may_rest(job, pool, main);
     }
-    if (is_refused)
+    if ((job->loading->away & MPL_AWAY_LATER) != 0)
         return mpl_ledger_note(
-            ledger,
-            mpl_arena_format(ledger->arena,
-                             "%s cannot load this placement: it %s", name,
-                             (job->loading->away & MPL_AWAY_HOST) != 0
-                                 ? "offloads to the host only"
-                                 : "takes no units on cpu or disk"));
+            ledger, "Transformers 5.23 has no loader for HQQ yet, and says so: "
+                    "load on the host, and let hqq quantize onto the device");
     if (!is_offloaded || job->loading->bits == 0)
         return MEMPLAN_OK;
     return mpl_ledger_note(

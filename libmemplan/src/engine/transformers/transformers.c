@@ -77,6 +77,12 @@ static memplan_status find_dtypes(mpl_job *job, memplan_error *error)
                         "dtype \"%.40s\": its kernels need a device, and "
                         "there is none",
                         request->dtype);
+    if (job->scheme == MPL_SCHEME_TORCHAO_INT4 &&
+        mpl_transformers_lacks_tiles(job))
+        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                        "dtype \"%.40s\": its kernels need compute capability "
+                        "8.0, and the device has less",
+                        request->dtype);
     job->compute_dtype = job->loading->dtype != MPL_DTYPE_COUNT
                              ? job->loading->dtype
                              : main_float(job->model);
@@ -159,6 +165,8 @@ static memplan_status open_job(mpl_job **out, mpl_arena *arena,
     if (status == MEMPLAN_OK)
         status = find_settings(job, error);
     if (status == MEMPLAN_OK)
+        status = mpl_transformers_packed(job, error);
+    if (status == MEMPLAN_OK)
         status = mpl_transformers_weights(job, error);
     if (status == MEMPLAN_OK)
         status = mpl_transformers_state(job, error);
@@ -169,14 +177,19 @@ static memplan_status open_job(mpl_job **out, mpl_arena *arena,
     return status;
 }
 
-/* The dtype of most parameter bytes as the model has them. */
-static const char *stored_dtype(const memplan_model *model)
+/* The dtype of most parameter bytes as they are loaded. */
+static const char *loaded_dtype(const mpl_job *job)
 {
+    const memplan_model *const model = job->model;
     uint64_t bytes[MPL_DTYPE_COUNT] = {0};
     uint32_t best = 0;
     for (uint32_t at = 0; at < model->tensor_count; at++) {
-        const uint32_t dtype = model->tensors[at].dtype;
-        bytes[dtype] += model->tensors[at].bytes;
+        const mpl_tensor *const tensor = &model->tensors[at];
+        const bool is_unpacked = job->packed.loading == MPL_LOADING_DENSE &&
+                                 (tensor->flags & MPL_TENSOR_PACKED) != 0;
+        const uint32_t dtype =
+            is_unpacked ? tensor->dense_dtype : tensor->dtype;
+        bytes[dtype] += is_unpacked ? tensor->dense_bytes : tensor->bytes;
         if (bytes[dtype] > bytes[best])
             best = dtype;
     }
@@ -202,7 +215,7 @@ static void terms(const mpl_job *job, mpl_terms *out)
         first = SMALLER_KV_COUNT;
     *out = (mpl_terms){
         .dtype = job->scheme != MPL_SCHEME_AUTO ? job->loading->name
-                                                : stored_dtype(job->model),
+                                                : loaded_dtype(job),
         .kv_dtype = !has_cache ? "none"
                     : job->kv_loading != NULL
                         ? job->kv_loading->name

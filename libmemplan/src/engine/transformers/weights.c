@@ -75,9 +75,9 @@ static bool add_tensor(mpl_job *job, mpl_unit_cost *cost, leaf *current,
     uint64_t device;
     uint64_t away;
     uint64_t read;
-    if (!mpl_quantized_bytes(&device, model, owner, job->scheme) ||
-        !mpl_quantized_bytes(&away, model, owner,
-                             is_plain_away ? MPL_SCHEME_AUTO : job->scheme))
+    if (!mpl_transformers_tensor_bytes(&device, job, owner, job->scheme) ||
+        !mpl_transformers_tensor_bytes(
+            &away, job, owner, is_plain_away ? MPL_SCHEME_AUTO : job->scheme))
         return false;
     if ((tensor->flags & MPL_TENSOR_BUFFER) != 0)
         return is_tied ||
@@ -160,8 +160,9 @@ bool mpl_transformers_has_quantized(const memplan_model *model)
         for (uint32_t at = 0; at < unit->tensor_count; at++) {
             const mpl_tensor *const tensor =
                 &model->tensors[unit->first_tensor + at];
-            if ((tensor->flags & MPL_TENSOR_LINEAR) != 0 &&
-                !mpl_dtype_is_float(tensor->dtype))
+            if ((tensor->flags & MPL_TENSOR_PACKED) != 0 ||
+                ((tensor->flags & MPL_TENSOR_LINEAR) != 0 &&
+                 !mpl_dtype_is_float(tensor->dtype)))
                 return true;
         }
     }
@@ -171,16 +172,19 @@ bool mpl_transformers_has_quantized(const memplan_model *model)
 const char *const *mpl_transformers_smaller(const mpl_job *job,
                                             uint32_t *out_count)
 {
-    static const char *const NAMES[] = {"bf16", "int8", "int4", "nf4"};
-    enum { NAME_COUNT = sizeof NAMES / sizeof *NAMES };
+    static const char *const ALL[] = {"bf16", "int8", "int4", "nf4"};
+    static const char *const OLDER[] = {"bf16", "int8", "nf4"};
+    const bool is_old = mpl_transformers_lacks_tiles(job);
+    const char *const *const names = is_old ? OLDER : ALL;
+    const uint32_t count = is_old ? 3 : 4;
     uint32_t first = 1;
     if (mpl_transformers_has_quantized(job->model) ||
         (job->loading->bits != 0 && job->loading->bits < 8))
-        first = NAME_COUNT;
+        first = count;
     else if (job->loading->bits == 8)
         first = 2;
     else if (job->compute_dtype == MPL_DTYPE_FP32)
         first = 0;
-    *out_count = NAME_COUNT - first;
-    return NAMES + first;
+    *out_count = count - first;
+    return names + first;
 }
