@@ -7,12 +7,17 @@
 Builds each config.json below DIR, and the default configuration of each
 family that memplan has: written out in full, and as a file that says nothing
 but its model_type. With --long it is the default of each model_type that
-Transformers ships. All are built on the meta device; it compares parameters and buffers by name, shape, dtype and bytes; which
-tensors share their bytes; the totals; and the units: no module that
-Transformers keeps whole is split, and a device_map made of units covers every
-tensor. One line a model, and a last line of totals: a family that memplan does
-not know is unsupported, and so is a configuration that Transformers cannot
-build; the line says which. The exit code is 1 when a model differs.
+Transformers ships. A causal language model that its family is not run as by
+default is built as one too. All are built on the meta device; it compares
+parameters and buffers by name, shape, dtype and bytes; which tensors share
+their bytes; the totals; and the units: no module that Transformers keeps whole
+is split, and a device_map made of units covers every tensor.
+
+One line a model; then how many of the families that are promised and of the
+other causal language models that Transformers ships are exact by default; and
+a last line of totals: a family that memplan does not know is unsupported, and
+so is a configuration that Transformers cannot build; the line says which. The
+exit code is 1 when a model differs.
 """
 import argparse
 import contextlib
@@ -29,17 +34,31 @@ warnings.filterwarnings("ignore")
 
 import torch  # noqa: E402
 import transformers  # noqa: E402
-from transformers import AutoConfig, CONFIG_MAPPING  # noqa: E402
+from transformers import CONFIG_MAPPING  # noqa: E402
 from transformers.modeling_utils import local_torch_dtype  # noqa: E402
 from transformers.models.auto import modeling_auto as auto  # noqa: E402
 from transformers.quantizers import AutoHfQuantizer  # noqa: E402
 
 from memplan_library import Library, Refused  # noqa: E402
+from needed_keys import NEEDED, nest  # noqa: E402
 
 # Types that only code beside the weights builds, and the native class that
 # has the same modules.
 TWINS = {"kimi_k2": "deepseek_v3", "RefinedWeb": "falcon",
          "RefinedWebModel": "falcon"}
+# Families that memplan promises to describe exactly.
+PROMISED = """
+    albert bert bloom codegen cohere cohere2 deepseek_v2 deepseek_v3
+    deepseek_v32 ernie4_5 ernie4_5_moe exaone4 falcon falcon_h1 gemma gemma2
+    gemma3 gemma3_text gemma3n gemma4 glm glm4 glm4_moe glm_moe_dsa gpt2
+    gpt_bigcode gpt_neo gpt_neox gpt_oss gptj granite granitemoe
+    granitemoehybrid hunyuan_v1_dense hunyuan_v1_moe jamba kimi_k2 lfm2
+    lfm2_moe llama llama4 llava mamba mamba2 minimax minimax_m2 ministral
+    mistral mixtral mllama modernbert mpt nemotron nemotron_h olmo olmo2 olmo3
+    olmoe opt paligemma phi phi3 phimoe qwen2 qwen2_5_vl qwen2_moe qwen2_vl
+    qwen3 qwen3_5 qwen3_5_moe qwen3_moe qwen3_next qwen3_vl qwen3_vl_moe
+    recurrent_gemma roberta rwkv smollm3 stablelm starcoder2 t5 whisper
+    """.split()
 FAMILIES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..",
                         "libmemplan", "src", "data", "families")
 OLD_FALCON_KEYS = {"n_layer": "num_hidden_layers",
@@ -55,10 +74,18 @@ ROLES = ["MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING",
          "MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING", "MODEL_FOR_CAUSAL_LM_MAPPING",
          "MODEL_FOR_MASKED_LM_MAPPING", "MODEL_MAPPING"]
 ENCODERS = {"bert", "roberta", "albert", "electra", "camembert", "xlm-roberta",
-            "bert-generation", "big_bird", "data2vec-text", "ernie",
+            "big_bird", "data2vec-text", "ernie",
             "megatron-bert", "mobilebert", "nystromformer", "rembert",
             "roberta-prelayernorm", "roc_bert", "roformer", "xlm",
             "xlm-roberta-xl", "xmod", "modernbert", "convbert"}
+
+
+# What fills weights that are never looked at costs half of the time.
+for module in (torch.nn.Linear, torch.nn.Embedding, torch.nn.Conv1d,
+               torch.nn.Conv2d, torch.nn.LayerNorm):
+    module.reset_parameters = lambda self: None
+
+LAST = {}  # the model that was built last, and of what
 
 
 class Unbuildable(Exception):
@@ -90,6 +117,18 @@ def refined_web(values):
     return {"new_decoder_architecture": "num_kv_heads" in values, **values}
 
 
+def build_plain(model_class, config, dtype):
+    """A model without its weights; the last one again for the same request,
+    as a default written out in full asks for what its bare type does."""
+    key = model_class, str(dtype), json.dumps(config.to_dict(), default=str)
+    if LAST.get("key") != key:
+        LAST.clear()
+        with torch.device("meta"), contextlib.redirect_stdout(None):
+            LAST["model"] = model_class._from_config(config, dtype=dtype)
+        LAST["key"] = key
+    return LAST["model"]
+
+
 def build(values):
     """The model of a config.json on the meta device, in its own dtype."""
     values = dict(values)
@@ -110,11 +149,12 @@ def build(values):
         if quantization and quantization.get("quant_method") == "mxfp4" and \
                 "dtype" not in values and "torch_dtype" not in values:
             dtype = torch.bfloat16
-        with torch.device("meta"), contextlib.redirect_stdout(None):
-            model = model_class._from_config(config, dtype=dtype)
-            if quantization:
-                with local_torch_dtype(dtype):  # as loading does
-                    quantize(model, quantization, dtype)
+        model = build_plain(model_class, config, dtype)
+        if quantization:
+            LAST.clear()
+            with torch.device("meta"), contextlib.redirect_stdout(None), \
+                    local_torch_dtype(dtype):  # as loading does
+                quantize(model, quantization, dtype)
     except Unbuildable:
         raise
     except Exception as error:
@@ -279,24 +319,60 @@ def configurations(options):
     if wanted is None and not options.long:
         wanted = [os.path.splitext(name)[0] for name in os.listdir(FAMILIES)]
     with tempfile.TemporaryDirectory() as folder:
-        for model_type in sorted(CONFIG_MAPPING):
-            if wanted is not None and model_type not in wanted:
-                continue
-            try:
-                values = CONFIG_MAPPING[model_type]().to_dict()
-                path = os.path.join(folder, "config.json")
-                with open(path, "w") as out:
-                    json.dump(values, out, default=str)
-                with open(path) as text:
-                    values = json.load(text)
-            except Exception as error:
-                print(f"default {model_type}: unsupported: {error!r:.120}")
-                continue
-            yield f"default {model_type}", path, values
-            values = {"model_type": model_type}
-            with open(path, "w") as out:
-                json.dump(values, out)
-            yield f"bare {model_type}", path, values
+        for model_type in sorted({*CONFIG_MAPPING, *TWINS}):
+            if wanted is None or model_type in wanted or \
+                    TWINS.get(model_type) in wanted:
+                yield from defaults(model_type,
+                                    os.path.join(folder, "config.json"))
+
+
+def written(path, values):
+    """As a file has them, which is what is built."""
+    with open(path, "w") as out:
+        json.dump(values, out, default=str)
+    with open(path) as text:
+        return json.load(text)
+
+
+def defaults(model_type, path):
+    """What a type is without a word: written out, bare, and as a causal
+    language model where it is run as something else."""
+    needed = nest(NEEDED.get(model_type, {}))
+    bare = {"model_type": model_type, **needed}
+    if model_type in CONFIG_MAPPING:
+        try:
+            config = CONFIG_MAPPING[model_type](**needed)
+            values = written(path, config.to_dict())
+        except Exception as error:
+            print(f"default {model_type}: unsupported: {error!r:.120}")
+            return
+        yield f"default {model_type}", path, values
+    yield f"bare {model_type}", path, written(path, bare)
+    causal = auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(model_type)
+    try:
+        is_causal = class_for(config, None).__name__ == causal
+    except (Unbuildable, UnboundLocalError):
+        return
+    if causal is not None and not is_causal:
+        yield f"causal {model_type}", path, written(
+            path, {**bare, "architectures": [causal]})
+
+
+def summarize(verdicts):
+    """How many families are exact, by default and as causal models."""
+    causal = set(auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
+    for title, names, kinds in (
+            ("families promised", PROMISED, ("default", "bare")),
+            ("other causal language models",
+             sorted(causal - set(PROMISED)), ("default", "bare", "causal"))):
+        exact = []
+        for name in names:
+            found = [verdicts[f"{kind} {name}"] for kind in kinds
+                     if f"{kind} {name}" in verdicts]
+            if found and set(found) == {"exact"}:
+                exact.append(name)
+        print(f"{title}: {len(exact)} of {len(names)} exact; the others: "
+              + (", ".join(sorted(set(names) - set(exact))) or "none"))
 
 
 def main():
@@ -310,8 +386,12 @@ def main():
     options = parser.parse_args()
     library = Library(options.library)
     counts = {"exact": 0, "different": 0, "unsupported": 0}
+    verdicts = {}
     for label, path, values in configurations(options):
-        counts[judge(library, label, path, values, options)] += 1
+        verdicts[label] = judge(library, label, path, values, options)
+        counts[verdicts[label]] += 1
+    if not options.families:
+        summarize(verdicts)
     print(f"{counts['exact']} exact, {counts['different']} different, "
           f"{counts['unsupported']} unsupported")
     return 1 if counts["different"] or not counts["exact"] else 0

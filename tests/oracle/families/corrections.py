@@ -12,6 +12,12 @@ DEFAULTS = {
         '"linear_attention" if hybrid_override_pattern[i] == "M" else '
         '"moe" if hybrid_override_pattern[i] == "E" else '
         '"full_attention" if hybrid_override_pattern[i] == "*" else "mlp"'),
+    ("olmo_hybrid", "layer_types"): (
+        "num_hidden_layers",
+        '"full_attention" if i % 4 == 3 or num_hidden_layers < 4 and '
+        'i == num_hidden_layers - 1 else "linear_attention"'),
+    ("olmo_hybrid", "linear_key_head_dim"): (
+        None, "int(0.75 * hidden_size / linear_num_key_heads)"),
     ("qwen2_moe", "layer_types"): (
         "num_hidden_layers",
         '"sliding_attention" if use_sliding_window and (i + 1) % 2 '
@@ -37,6 +43,15 @@ _DELTA_NET = [
      "(linear_num_value_heads * linear_value_head_dim)] fp32"),
 ]
 LINES = {
+    "bailing_hybrid": [
+        (r"cache \[", "cache [kv_lora_rank, qk_rope_head_dim] "
+         'if layer_types[i] == "full_attention"'),
+        (r"fixed \[.*\](?! fp32)", "fixed [short_conv_kernel_size * 3 * "
+         "head_dim * num_attention_heads]"),
+        (r"fixed \[.*\] fp32", "fixed [num_attention_heads * head_dim * "
+         "head_dim] fp32")],
+    "doge": [(r"param mlp\.router_gate\.weight", "param mlp.router_gate.weight "
+              "[2 * isqrt(num_experts), hidden_size] linear")],
     "deepseek_v32": [(r"cache \[kv_lora_rank, 64",
                       "cache [kv_lora_rank, qk_rope_head_dim]")],
     "minimax_m2": [

@@ -78,7 +78,7 @@ def default_role(model_type, roles):
 
 
 ENCODERS = {"bert", "roberta", "albert", "electra", "camembert", "xlm-roberta",
-            "bert-generation", "big_bird", "data2vec-text", "ernie",
+            "big_bird", "data2vec-text", "ernie",
             "megatron-bert", "mobilebert", "nystromformer", "rembert",
             "roberta-prelayernorm", "roc_bert", "roformer", "xlm",
             "xlm-roberta-xl", "xmod", "modernbert", "convbert"}
@@ -140,12 +140,32 @@ class KeyWriter:
                 first, *others = names.split(" | ")
                 names = " | ".join([f"{first}[{count}]", *others])
             return f"key {names} ?= {rule}"
+        if key.startswith("derived.") and key[8:] in self.family.nulls:
+            return self.replaced_null(key, key[8:])
         if key in self.family.fallback:
             self.family.use_names(self.family.fallback[key])
             return f"key {names} ?= {self.family.fallback[key]}"
         if default is not None and default != []:
             return f"key {names} = {literal(default)}"
         return self.derived(key, names)
+
+    def replaced_null(self, key, given):
+        """A key that has a default, and another value where it is null."""
+        rows = [(env, env[key]) for env in map(self.family.env,
+                                               self.family.samples
+                                               + self.family.config_samples)
+                if env.get(given, 0) is None and key in env]
+        plain = [{k: v for k, v in env.items() if k not in (key, given)}
+                 for env, _ in rows]
+        try:
+            rule = self.solve(plain, [value for _, value in rows])
+        except Unsolved:
+            self.family.problems.append(f"key {given}: no rule where null")
+            rule = "UNSOLVED"
+        else:
+            self.family.use_names(rule)
+        self.family.use_names(given)
+        return f"key {key} = {given} if {given} is not None else {rule}"
 
     def derived(self, key, names):
         """The rule of a key that the class works out of others. Some are set
@@ -274,22 +294,25 @@ def derive(model_type, count=32):
     aliases.update(older_spellings(sampler.config_class))
     family = Family(model_type, sampler.fields, aliases)
     family.samples = samples
+    family.learn_nulls(samples)
+    # Before any forward pass: some move their buffers.
+    classes = collect_rows(samples, model_type)
     add_state(samples, family)
     if all(sample.cache is None for sample in samples):
         family.problems.append(f"no state: {family.stateless}")
     family.config_samples = sampler.config_samples(30)
-    classes = collect_rows(samples, model_type)
     for role in ("base", "causal"):  # seldom inside what it is run as
         if role in roles and roles[role].__name__ not in classes:
             try:
                 other = Sampler(model_type, roles[role])
                 other.menus = sampler.menus
                 extra = other.samples(count // 2)
+                rows = collect_rows(extra, model_type)
                 add_state(extra, family)
             except Exception:  # a class that wants a nested configuration
                 continue
             family.samples += extra
-            for name, tree in collect_rows(extra, model_type).items():
+            for name, tree in rows.items():
                 classes.setdefault(name, tree)
     body = []
     for name, tree in classes.items():

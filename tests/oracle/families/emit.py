@@ -259,7 +259,8 @@ class TreeWriter:
 
     def write_state(self, path, indent):
         """Lines of what the layers of this list keep, if it is the one."""
-        if "encoder" in path or self.family.has_state:
+        if "encoder" in path or self.tree.class_name.endswith("Encoder") or \
+                self.family.has_state:
             return []
         rows = {}
         for (at, index), length in self.lengths[path].items():
@@ -289,6 +290,13 @@ class TreeWriter:
                 sizes.pop()
             out.append((indent, self.state_condition(item, kept, rows),
                         f"cache [{', '.join(sizes)}]"))
+        crossing = {p for p, row in rows.items() if row.get("cross_key")}
+        if crossing:
+            sizes = [self.state_size(item, {p: rows[p][name] for p in crossing},
+                                     name)
+                     for name in ("cross_key", "cross_value")]
+            out.append((indent, self.state_condition(item, crossing, rows),
+                        f"cross [{', '.join(sizes)}]"))
         for name in names:
             if "." not in name:
                 continue

@@ -11,7 +11,7 @@ from solving import simple
 
 NAME = re.compile(r'"[^"]*"|[A-Za-z_][\w.]*(?:\[[ijk]\])?')
 WORDS = {"if", "else", "and", "or", "not", "in", "is", "None", "True", "False",
-         "int", "ceil", "min", "max", "len", "i", "j", "k"}
+         "int", "ceil", "min", "max", "len", "isqrt", "i", "j", "k"}
 INDICES = "ijkl"
 
 
@@ -32,7 +32,7 @@ def evaluate(text, env):
 
     return eval(NAME.sub(swap, text),
                 {"env": env, "ceil": math.ceil, "int": int, "min": min,
-                 "max": max, "len": len})
+                 "max": max, "len": len, "isqrt": math.isqrt})
 
 
 class Family:
@@ -49,6 +49,16 @@ class Family:
         self.has_state = False
         self.stateless = ""
         self.fallback = {}  # rules of keys that only models work out
+        self.nulls = set()  # keys whose null means another thing than absence
+
+    def learn_nulls(self, samples):
+        """Keys with a default that a class replaces where they are null."""
+        for sample in samples:
+            resolved = flatten(sample.config.to_dict())
+            self.nulls |= {
+                key for key, value in sample.given.items()
+                if value is None and simple(resolved.get(key))
+                and self.fields.get(key, (None, ""))[0] is not None}
 
     def env(self, sample):
         """The values that rules may speak of, as config.json gives them."""
@@ -75,6 +85,8 @@ class Family:
             if key.rsplit(".", 1)[-1] in ("layer_types", "layers_block_type") \
                     and isinstance(value, (list, tuple)):
                 env[key] = remap_legacy_layer_types(value)
+        for key in self.nulls:
+            env["derived." + key] = resolved[key]
         self.add_head_width(env)
         sample.env = env
         return env
@@ -103,7 +115,7 @@ class Family:
                     env.get(key) is None:
                 self.fallback[key] = rule
                 env[key] = width // count
-            elif key not in env:
+            elif key not in env and "derived." + key not in env:
                 key = "derived." + key
                 self.fallback[key] = rule
                 env[key] = width // count

@@ -313,15 +313,20 @@ class Sampler:
                 self.singles.append(sample)
 
     def samples(self, count):
-        """The plain one, each key alone as learnt, then mixtures."""
+        """The plain one, each key alone as learnt, then mixtures; a key that
+        may be null is so in some, lest a rule be fitted to one size."""
         singles = self.singles
         out = [self.attempt({})] + singles
         share = 0.5
         failures = 0
+        nulls = [key for key, menu in self.menus.items() if None in menu] * 4
+        count += len(nulls)
         while len(out) < count + len(singles) and failures < 120:
             picks = {key: self.random.choice(menu)
                      for key, menu in self.menus.items()
                      if self.random.random() < share}
+            if nulls:
+                picks[nulls.pop()] = None
             if self.joint and self.random.random() < 0.6:
                 picks.update(self.random.choice(self.joint))
             sample = self.attempt(self._fill(picks))

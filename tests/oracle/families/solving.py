@@ -364,10 +364,12 @@ class ConditionSolver:
                                     f"{index} % {name} == {other}",
                                     [a % v == o for a, v, o in
                                      zip(at, column, offs)])
-            if all(isinstance(v, (list, tuple)) for v in column) and \
-                    all(simple(x) for v in column for x in v):
+            if all(isinstance(v, (list, tuple)) or v is None
+                   for v in column) and \
+                    all(simple(x) for v in column if v for x in v):
                 self._add(f"{index} in {name}",
-                          [a in v for a, v in zip(at, column)])
+                          [v is not None and a in v
+                           for a, v in zip(at, column)])
 
     def solve(self, flags):
         mask = sum(1 << at for at, flag in enumerate(flags) if flag)
