@@ -69,10 +69,11 @@ typedef struct mpl_lstopo_frame {
     bool is_backend;    /* an OSDev of a programming interface */
 } mpl_lstopo_frame;
 
+/* What is said of reading wins over what is said of reading and writing. */
 typedef enum mpl_lstopo_attribute {
     MPL_LSTOPO_NO_ATTRIBUTE,
-    MPL_LSTOPO_READ_BANDWIDTH,
-    MPL_LSTOPO_READ_LATENCY
+    MPL_LSTOPO_BANDWIDTH,
+    MPL_LSTOPO_LATENCY
 } mpl_lstopo_attribute;
 
 typedef struct mpl_lstopo {
@@ -93,6 +94,9 @@ typedef struct mpl_lstopo {
     uint64_t
         kind_speeds[MPL_LSTOPO_MAX_KINDS]; /* comparable with each other only */
     mpl_lstopo_attribute attribute;
+    bool is_of_reading;     /* the attribute */
+    mpl_bitmap read_rates;  /* nodes, by position, of which such a one is */
+    mpl_bitmap read_delays; /* known already */
     mpl_lstopo_end *ends;
     uint64_t end_capacity;
     uint32_t end_count;

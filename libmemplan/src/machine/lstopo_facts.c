@@ -107,46 +107,65 @@ void mpl_lstopo_attribute_name(mpl_lstopo *from)
     static const struct {
         const char *name;
         mpl_lstopo_attribute attribute;
-    } ATTRIBUTES[] = {{"ReadBandwidth", MPL_LSTOPO_READ_BANDWIDTH},
-                      {"Bandwidth", MPL_LSTOPO_READ_BANDWIDTH},
-                      {"ReadLatency", MPL_LSTOPO_READ_LATENCY},
-                      {"Latency", MPL_LSTOPO_READ_LATENCY}};
+        bool is_of_reading;
+    } ATTRIBUTES[] = {{"ReadBandwidth", MPL_LSTOPO_BANDWIDTH, true},
+                      {"Bandwidth", MPL_LSTOPO_BANDWIDTH, false},
+                      {"ReadLatency", MPL_LSTOPO_LATENCY, true},
+                      {"Latency", MPL_LSTOPO_LATENCY, false}};
     char name[64];
     from->attribute = MPL_LSTOPO_NO_ATTRIBUTE;
-    if (mpl_xml_attribute(&from->xml, "name", name, sizeof name))
-        for (size_t at = 0; at < sizeof ATTRIBUTES / sizeof *ATTRIBUTES; at++)
-            if (strcmp(ATTRIBUTES[at].name, name) == 0)
-                from->attribute = ATTRIBUTES[at].attribute;
+    if (!mpl_xml_attribute(&from->xml, "name", name, sizeof name))
+        return;
+    for (size_t at = 0; at < sizeof ATTRIBUTES / sizeof *ATTRIBUTES; at++)
+        if (strcmp(ATTRIBUTES[at].name, name) == 0) {
+            from->attribute = ATTRIBUTES[at].attribute;
+            from->is_of_reading = ATTRIBUTES[at].is_of_reading;
+        }
+}
+
+/* Whether a value is worth more than what is known: the first one is, one of
+ * reading, and else the better. `of_reading` are nodes of which one is. */
+static bool is_wanted(const mpl_lstopo *from, mpl_bitmap *of_reading,
+                      uint32_t node, bool is_first, bool is_better)
+{
+    const bool has_read = mpl_bitmap_has(of_reading, node);
+    if (!from->is_of_reading)
+        return !has_read && (is_first || is_better);
+    of_reading->words[node / 32] |= UINT32_C(1) << (node % 32);
+    return !has_read || is_better;
 }
 
 /* Bandwidths are in MiB/s and latencies in ns. Where several initiators are
  * named, the nearest one counts: the highest rate, the lowest delay. */
-void mpl_lstopo_attribute_value(mpl_lstopo *from)
+static void take_attribute(mpl_lstopo *from, uint32_t at, uint64_t value)
 {
     static const char SOURCE[] = "hwloc memory attribute";
+    mpl_numa_node *const node = &from->topology->nodes[at];
+    mpl_figure *const rate = &node->read_bytes_per_second;
+    mpl_figure *const delay = &node->latency_ns;
+    uint64_t bytes;
+    if (from->attribute == MPL_LSTOPO_LATENCY) {
+        if (is_wanted(from, &from->read_delays, at, false,
+                      value < delay->value)) /* unknown is the largest */
+            *delay = (mpl_figure){value, SOURCE};
+    } else if (mpl_mul(&bytes, value, UINT64_C(1) << 20) &&
+               is_wanted(from, &from->read_rates, at,
+                         rate->value == MEMPLAN_UNKNOWN, bytes > rate->value)) {
+        *rate = (mpl_figure){bytes, SOURCE};
+    }
+}
+
+void mpl_lstopo_attribute_value(mpl_lstopo *from)
+{
     uint64_t gp;
     uint64_t value;
     if (from->attribute == MPL_LSTOPO_NO_ATTRIBUTE ||
         !mpl_xml_number(&from->xml, "target_obj_gp_index", &gp) ||
         !mpl_xml_number(&from->xml, "value", &value) || value == 0)
         return;
-    for (uint32_t at = 0; at < from->topology->node_count; at++) {
-        mpl_numa_node *const node = &from->topology->nodes[at];
-        if (from->gp_indexes[at] != gp)
-            continue;
-        uint64_t rate;
-        mpl_figure *const known = from->attribute == MPL_LSTOPO_READ_BANDWIDTH
-                                      ? &node->read_bytes_per_second
-                                      : &node->latency_ns;
-        const bool is_first = known->value == MEMPLAN_UNKNOWN;
-        if (from->attribute == MPL_LSTOPO_READ_LATENCY) {
-            if (is_first || value < known->value)
-                *known = (mpl_figure){value, SOURCE};
-        } else if (mpl_mul(&rate, value, UINT64_C(1) << 20) &&
-                   (is_first || rate > known->value)) {
-            *known = (mpl_figure){rate, SOURCE};
-        }
-    }
+    for (uint32_t at = 0; at < from->topology->node_count; at++)
+        if (from->gp_indexes[at] == gp)
+            take_attribute(from, at, value);
 }
 
 /* Kinds of cores matter where there are several; the slowest is number 0. */

@@ -3,9 +3,11 @@
  * This machine's topology by hwloc. Its components that open device drivers
  * (CUDA, OpenCL, ...) are switched off: they would make contexts, wake
  * devices and cost seconds; the probes of this folder ask the drivers
- * themselves. So is the one that reads PCI by libpciaccess, which leaks a
- * little each time: hwloc then reads the kernel's files. Recorded machines
- * are not read with hwloc: see xml.h.
+ * themselves. (hwloc loads the plugins that hold them all the same; what is
+ * switched off is not called.) So is the one that reads PCI by libpciaccess,
+ * which leaks a little each time: hwloc then reads the kernel's files. And it
+ * may not move the calling thread from processor to processor, which it would
+ * to run cpuid on each. Recorded machines are not read with hwloc: see xml.h.
  */
 #include "machine/topology.h"
 
@@ -202,7 +204,9 @@ memplan_status mpl_topology_detect(mpl_topology *to, memplan_error *error)
         return mpl_fail_memory(error);
     switch_off_drivers(from);
     memplan_status status = MEMPLAN_OK;
-    if (hwloc_topology_set_io_types_filter(
+    if (hwloc_topology_set_flags(
+            from, HWLOC_TOPOLOGY_FLAG_DONT_CHANGE_BINDING) != 0 ||
+        hwloc_topology_set_io_types_filter(
             from, HWLOC_TYPE_FILTER_KEEP_IMPORTANT) != 0 ||
         hwloc_topology_load(from) != 0)
         status = mpl_fail(error, MEMPLAN_E_IO, MPL_NOWHERE,

@@ -7,8 +7,15 @@
  * refused rather than understood: declarations inside a DOCTYPE, entities
  * other than XML's own five and characters by number.
  *
- * hwloc's own importer is not used on files: with hwloc 2.9 one flipped bit
- * in a recorded topology can end the process or write to its error stream.
+ * Why hwloc's own importer is not used on files: one bit flipped in a
+ * recorded topology can end the process that imports it. Of 720 copies of 18
+ * recorded machines, each with one bit flipped, hwloc 2.9.0 ended 12 by signal
+ * 11 and wrote to the error stream in 5; a file is somebody else's, and a
+ * library may do neither to its caller. It also refuses format 3, and takes a
+ * root or a file through the environment of the process alone. What hwloc makes
+ * of a sound file this reader makes too: processors and their kinds, nodes,
+ * which of them are allowed, attributes of memories, PCI devices, links between
+ * GPUs; tests/c/machine/test_hwloc.c holds the two against each other.
  */
 #ifndef MPL_MACHINE_XML_H
 #define MPL_MACHINE_XML_H
