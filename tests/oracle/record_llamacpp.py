@@ -3,21 +3,26 @@
 """
 Records new truth from a real llama.cpp, in the form that llamacpp_truth.py reads.
 
-    record_llamacpp.py OUT --source LLAMA_CPP --build LLAMA_CPP/build
+    record_llamacpp.py OUT --source LLAMA_CPP --build LIBRARIES
                        --model FILE.gguf... [--settings FILE] [--rpc HOST:PORT,...]
+    record_llamacpp.py OUT --source ... --build ... --again RECORDS [--arch NAME,...]
 
-LLAMA_CPP is a source tree of the version to record (a release, or
-vendor/llama.cpp of llama-cpp-python's source archive), built with
+LLAMA_CPP is a source tree of the version to record: a release, or
+vendor/llama.cpp of llama-cpp-python's source archive. LIBRARIES is a folder with
+libllama.so of the same version: what `pip install --no-binary llama-cpp-python
+llama-cpp-python` puts into site-packages/llama_cpp/lib, or the folder of
 
-    cmake -S LLAMA_CPP -B LLAMA_CPP/build -DBUILD_SHARED_LIBS=ON -DGGML_RPC=ON \\
+    cmake -S LLAMA_CPP -B BUILD -DBUILD_SHARED_LIBS=ON -DGGML_RPC=ON \\
           -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF
-    cmake --build LLAMA_CPP/build --target llama ggml-rpc-server
+    cmake --build BUILD --target llama ggml-rpc-server
 
 Each model is recorded with each line of --settings (JSON objects of the names
 that a record's `params` have; a few common ones without it), as a dry run and
-as a real load. Several devices on one machine: start ggml-rpc-server with
-`-d CPU,CPU` and name it with --rpc. Headers are stored, tensor data is not, so
-a sparse file of the right size will do for the dry run.
+as a real load. --again records the models and parameters of another folder's
+records once more, as far as they need no device that is not there: what changed
+between two versions is then a difference of two folders. Several devices on one
+machine: start ggml-rpc-server with `-d CPU,CPU` and name it with --rpc. Headers
+are stored, tensor data is not: a sparse file of the right size will do.
 """
 
 import argparse
@@ -27,6 +32,8 @@ import platform
 import subprocess
 import sys
 import tempfile
+
+import llamacpp_records
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TIMEOUT_S = 600
@@ -41,14 +48,13 @@ DEFAULTS = {
 COMMON = [{}, {"n_parallel": 4}, {"n_parallel": 4, "n_outputs_max": 4},
           {"flash_attn": "off"}, {"type_k": "q8_0", "type_v": "q8_0", "flash_attn": "on"},
           {"repack": False}, {"n_ctx": 1000, "n_ubatch": 64}, {"n_gpu_layers": 1}]
-FEATURES = ("avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512_vnni",
-            "avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16")
-
-
 def build_recorder(source, build, into):
     """Compiles recorder.cc against one llama.cpp."""
     program = os.path.join(into, "recorder")
-    libraries = os.path.join(build, "bin")
+    libraries = next((folder for folder in (build, os.path.join(build, "bin"))
+                      if os.path.exists(os.path.join(folder, "libllama.so"))), None)
+    if libraries is None:
+        sys.exit(f"{build}: no libllama.so in it or in its bin")
     subprocess.run(
         [os.environ.get("CXX", "c++"), "-std=c++17", "-O1",
          os.path.join(HERE, "recorder.cc"), "-o", program,
@@ -113,16 +119,34 @@ def store_header(path, out):
             "tensor_bytes": int(sum(tensor.n_bytes for tensor in reader.tensors))}
 
 
-def environment(source):
+def environment(source, program):
     """What decides packing, and what was recorded."""
-    flags = ""
-    if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            flags = next((line for line in file if line.startswith("flags")), "")
+    built = subprocess.run([program], capture_output=True, text=True, check=True).stdout
     return {"llama_cpp": os.path.basename(os.path.abspath(source)),
             "os": platform.platform(), "cores": os.cpu_count(),
             "physical_memory": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-            "processor_features": [f for f in FEATURES if f in flags.split()]}
+            "processor_features": [name.lower() for name in json.loads(built)]}
+
+
+def asked_of(options):
+    """(model file, params, whether a real load was made) to record."""
+    settings = COMMON
+    if options.settings:
+        with open(options.settings, encoding="utf-8") as file:
+            settings = [json.loads(line) for line in file if line.strip()]
+    for path in options.model or []:
+        for one in settings:
+            yield path, {**DEFAULTS, **one}, True
+    if not options.again:
+        return
+    headers = llamacpp_records.Headers(options.again, options.scratch)
+    wanted = options.arch.split(",") if options.arch else None
+    for record in llamacpp_records.load(options.again, options.part.split(",")):
+        if wanted and record["arch"] not in wanted:
+            continue
+        if len(record["devices"]) > options.devices:
+            continue
+        yield headers.path(record["model"]), record["params"], "real" in record
 
 
 def arguments():
@@ -130,48 +154,53 @@ def arguments():
     parser.add_argument("out")
     parser.add_argument("--source", required=True)
     parser.add_argument("--build", required=True)
-    parser.add_argument("--model", required=True, nargs="+")
+    parser.add_argument("--model", nargs="+")
     parser.add_argument("--settings", help="JSON objects, one a line")
+    parser.add_argument("--again", help="a folder of records")
+    parser.add_argument("--arch", help="of --again, between commas")
+    parser.add_argument("--part", default="a,b", help="of --again")
     parser.add_argument("--rpc", default="")
-    parser.add_argument("--device", action="append", default=[], metavar="NAME:TOTAL:FREE",
-                        help="a device as llama.cpp sees it, in order")
+    parser.add_argument("--devices", type=int, default=0,
+                        help="how many devices --rpc offers, for --again")
     parser.add_argument("--no-real", action="store_true", help="dry runs only")
     return parser.parse_args()
+
+
+def record_all(options, program):
+    """Writes the records; returns the models by name, and how many there are."""
+    models, count = {}, 0
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    path_out = os.path.join(options.out, "part-a.jsonl")
+    with open(path_out, "w", encoding="utf-8") as part:
+        for path, params, is_real in asked_of(options):
+            name = os.path.splitext(os.path.basename(path))[0]
+            if name not in models:
+                models[name] = store_header(path, options.out)
+            count += 1
+            record = {"id": f"R-{count:04}", "part": "R", "arch": models[name]["arch"],
+                      "model": name, "params": params,
+                      "host": {"free": memory, "total": memory},
+                      "dry": run(program, path, params, "fit", options.rpc)}
+            if is_real and not options.no_real:
+                record["real"] = run(program, path, params, "load", options.rpc)
+            record["devices"] = next((record[mode].pop("devices") for mode in ("real", "dry")
+                                      if record.get(mode, {}).get("ok")), [])
+            part.write(json.dumps(record) + "\n")
+            if count % 50 == 0:
+                print(f"{count} configurations of {len(models)} models", flush=True)
+    return models, count
 
 
 def main():
     options = arguments()
     os.makedirs(options.out, exist_ok=True)
-    asked = COMMON
-    if options.settings:
-        with open(options.settings, encoding="utf-8") as file:
-            asked = [json.loads(line) for line in file if line.strip()]
-    devices = []
-    for text in options.device:
-        name, total, free = text.split(":")
-        devices.append({"name": name, "total": int(total), "free": int(free)})
-    seen = environment(options.source)
-    host = {"free": seen["physical_memory"], "total": seen["physical_memory"]}
-    models, count = [], 0
-    with tempfile.TemporaryDirectory() as into, \
-            open(os.path.join(options.out, "part-a.jsonl"), "w", encoding="utf-8") as part:
+    with tempfile.TemporaryDirectory() as into:
+        options.scratch = into
         program = build_recorder(options.source, options.build, into)
-        for path in options.model:
-            entry = store_header(path, options.out)
-            models.append(entry)
-            for one in asked:
-                params = {**DEFAULTS, **one}
-                count += 1
-                record = {"id": f"R-{count:04}", "part": "R", "arch": entry["arch"],
-                          "model": entry["model"], "params": params, "devices": devices,
-                          "host": host,
-                          "dry": run(program, path, params, "fit", options.rpc)}
-                if not options.no_real:
-                    record["real"] = run(program, path, params, "load", options.rpc)
-                part.write(json.dumps(record) + "\n")
-                print(record["id"], entry["model"], record["dry"]["ok"], flush=True)
+        seen = environment(options.source, program)
+        models, count = record_all(options, program)
     with open(os.path.join(options.out, "headers.json"), "w", encoding="utf-8") as file:
-        json.dump({"models": models}, file, indent=1)
+        json.dump({"models": list(models.values())}, file, indent=1)
     with open(os.path.join(options.out, "environment.json"), "w", encoding="utf-8") as file:
         json.dump(seen, file, indent=1)
     print(f"{count} configurations of {len(models)} models in {options.out}")

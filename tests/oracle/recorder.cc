@@ -4,7 +4,8 @@
  *
  *     recorder MODEL.gguf NAME=VALUE...
  *
- * Names are memplan's settings; measure=fit allocates nothing. Built and run by
+ * Names are memplan's settings; measure=fit allocates nothing. Without a model
+ * it says what the processor's backend was built to use. Built and run by
  * record_llamacpp.py against llama.cpp's own headers and libraries.
  */
 #include <cstdio>
@@ -84,9 +85,57 @@ llama_load_mode load_mode()
                             : LLAMA_LOAD_MODE_AUTO;
 }
 
+/* What decides how weights are packed: as built, not as the processor has it. */
+int print_features()
+{
+    ggml_backend_reg_t cpu = ggml_backend_reg_by_name("CPU");
+    const auto list = reinterpret_cast<ggml_backend_get_features_t>(
+        cpu != nullptr ? ggml_backend_reg_get_proc_address(
+                             cpu, "ggml_backend_get_features")
+                       : nullptr);
+    const char *comma = "";
+    std::printf("[");
+    for (const ggml_backend_feature *at = list != nullptr ? list(cpu) : nullptr;
+         at != nullptr && at->name != nullptr; at++) {
+        if (std::strcmp(at->value, "0") == 0)
+            continue;
+        std::printf("%s\"%s\"", comma, at->name);
+        comma = ",";
+    }
+    std::printf("]\n");
+    return 0;
+}
+
+/* In llama.cpp's order: servers, then other GPUs. */
+void print_devices()
+{
+    const char *comma = "";
+    std::printf("\"devices\":[");
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
+            const auto device = ggml_backend_dev_get(i);
+            const auto type = ggml_backend_dev_type(device);
+            const bool is_server =
+                std::strncmp(ggml_backend_dev_name(device), "RPC", 3) == 0;
+            size_t free = 0;
+            size_t total = 0;
+            if ((type != GGML_BACKEND_DEVICE_TYPE_GPU &&
+                 type != GGML_BACKEND_DEVICE_TYPE_IGPU) ||
+                is_server != (pass == 0))
+                continue;
+            ggml_backend_dev_memory(device, &free, &total);
+            std::printf("%s{\"name\":\"%s\",\"free\":%zu,\"total\":%zu}",
+                        comma, ggml_backend_dev_name(device), free, total);
+            comma = ",";
+        }
+    std::printf("],");
+}
+
 void print(const llama_context *context)
 {
-    std::printf("{\"ok\":true,\"n_ctx\":%u,\"n_ctx_seq\":%u,\"n_batch\":%u,"
+    std::printf("{\"ok\":true,");
+    print_devices();
+    std::printf("\"n_ctx\":%u,\"n_ctx_seq\":%u,\"n_batch\":%u,"
                 "\"n_ubatch\":%u,\"buffers\":[",
                 llama_n_ctx(context), llama_n_ctx_seq(context),
                 llama_n_batch(context), llama_n_ubatch(context));
@@ -170,7 +219,7 @@ llama_context_params context_params()
 int main(int count, char **words)
 {
     if (count < 2)
-        return 2;
+        return print_features();
     for (int i = 2; i < count; i++) {
         const char *equals = std::strchr(words[i], '=');
         const std::string name(words[i],
