@@ -129,14 +129,14 @@ def environment(source, program):
 
 
 def asked_of(options):
-    """(model file, params, whether a real load was made) to record."""
+    """(model file, params, servers, whether to load for real) to record."""
     settings = COMMON
     if options.settings:
         with open(options.settings, encoding="utf-8") as file:
             settings = [json.loads(line) for line in file if line.strip()]
     for path in options.model or []:
         for one in settings:
-            yield path, {**DEFAULTS, **one}, True
+            yield path, {**DEFAULTS, **one}, options.rpc, True
     if not options.again:
         return
     headers = llamacpp_records.Headers(options.again, options.scratch)
@@ -144,9 +144,10 @@ def asked_of(options):
     for record in llamacpp_records.load(options.again, options.part.split(",")):
         if wanted and record["arch"] not in wanted:
             continue
-        if len(record["devices"]) > options.devices:
-            continue
-        yield headers.path(record["model"]), record["params"], "real" in record
+        count = len(record["devices"])
+        if count in (0, options.devices):
+            yield (headers.path(record["model"]), record["params"],
+                   options.rpc if count else "", "real" in record)
 
 
 def arguments():
@@ -172,7 +173,7 @@ def record_all(options, program):
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     path_out = os.path.join(options.out, "part-a.jsonl")
     with open(path_out, "w", encoding="utf-8") as part:
-        for path, params, is_real in asked_of(options):
+        for path, params, servers, is_real in asked_of(options):
             name = os.path.splitext(os.path.basename(path))[0]
             if name not in models:
                 models[name] = store_header(path, options.out)
@@ -180,9 +181,9 @@ def record_all(options, program):
             record = {"id": f"R-{count:04}", "part": "R", "arch": models[name]["arch"],
                       "model": name, "params": params,
                       "host": {"free": memory, "total": memory},
-                      "dry": run(program, path, params, "fit", options.rpc)}
+                      "dry": run(program, path, params, "fit", servers)}
             if is_real and not options.no_real:
-                record["real"] = run(program, path, params, "load", options.rpc)
+                record["real"] = run(program, path, params, "load", servers)
             record["devices"] = next((record[mode].pop("devices") for mode in ("real", "dry")
                                       if record.get(mode, {}).get("ok")), [])
             part.write(json.dumps(record) + "\n")

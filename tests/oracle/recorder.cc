@@ -65,12 +65,23 @@ void add_servers(const std::string &servers)
     }
 }
 
+/* A server's buffer type is called as its device here: "RPC0", whose own name
+ * has the server's address in it. */
+std::string name_of(ggml_backend_buffer_type_t type)
+{
+    const std::string name = ggml_backend_buft_name(type);
+    const auto device = ggml_backend_buft_get_device(type);
+    return name.compare(0, 3, "RPC") == 0 && device != nullptr
+               ? ggml_backend_dev_name(device)
+               : name;
+}
+
 ggml_backend_buffer_type_t buffer_type(const std::string &name)
 {
     for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
         const auto type =
             ggml_backend_dev_buffer_type(ggml_backend_dev_get(i));
-        if (type != nullptr && name == ggml_backend_buft_name(type))
+        if (type != nullptr && name == name_of(type))
             return type;
     }
     std::fprintf(stderr, "no buffer type %s\n", name.c_str());
@@ -147,7 +158,7 @@ void print(const llama_context *context)
         std::printf("%s{\"buffer_type\":\"%s\",\"device\":\"%s\","
                     "\"is_host\":%s,\"alignment\":%zu,\"model\":%zu,"
                     "\"context\":%zu,\"compute\":%zu}",
-                    comma, ggml_backend_buft_name(entry.first),
+                    comma, name_of(entry.first).c_str(),
                     device != nullptr ? ggml_backend_dev_name(device) : "CPU",
                     ggml_backend_buft_is_host(entry.first) ? "true" : "false",
                     ggml_backend_buft_get_alignment(entry.first),
