@@ -525,6 +525,10 @@ typedef struct memplan_request {
  *   cache      ctk ctv fa (on, off, auto) nkvo swa-full
  *   loading    lm (auto, none, mmap, mlock, mmap+mlock, dio) no-mmap mlock
  *   server     cram ctxcp mtp no-op-offload rpc (HOST:PORT/..., printed only)
+ *   draft      md (FILE) ngld devd ctkd ctvd spec-draft-n-max: a model that
+ *              drafts, priced with its own graphs; mtp: the model's own layers
+ *   others     mm (FILE): a projector's weights; what it computes in is not
+ *              known
  *   fit        fitt (MiB to keep free, 1024/512) fitc
  *
  * and memplan's own:

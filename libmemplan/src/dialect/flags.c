@@ -59,6 +59,12 @@ static const flag_row ROWS[] = {
     {"mmap", "-lm mmap", SWITCH},
     {"mlock", "-lm mlock", SWITCH},
     {"rpc", "--rpc", LIST},
+    {"md", "-md", VALUE},
+    {"devd", "-devd", LIST},
+    {"device-draft", "--device-draft", LIST},
+    {"ngld", "-ngld", VALUE},
+    {"ctkd", "-ctkd", VALUE},
+    {"ctvd", "-ctvd", VALUE},
     {"nr", "-nr", SWITCH},
     {"no-repack", "--no-repack", SWITCH},
     {"repack", "--repack", SWITCH},
@@ -86,6 +92,7 @@ static const char *const ALIASES[][2] = {
     {"ts", "tensor-split"},  {"ctk", "cache-type-k"},   {"ctv", "cache-type-v"},
     {"kvu", "kv-unified"},   {"ot", "override-tensor"}, {"cmoe", "cpu-moe"},
     {"ncmoe", "n-cpu-moe"},  {"mg", "main-gpu"},        {"fa", "flash-attn"},
+    {"md", "model-draft"},
 };
 enum { ALIAS_COUNT = sizeof ALIASES / sizeof *ALIASES };
 
@@ -261,6 +268,8 @@ void mpl_text_flags(mpl_text *text, const memplan_plan *plan, const char *model,
         mpl_text_add(text, " ");
         add_word(text, at.value, at.value_length, row.kind == LIST);
     }
+    if (mpl_setting_find(&found, plan, "md")) /* a model alone drafts nothing */
+        mpl_text_format(text, "%s--spec-type draft-simple", between);
 }
 
 MPL_PLAN_WRITER(mpl_plan_write_llamacpp)

@@ -14,9 +14,10 @@ enum {
 };
 
 const mpl_llama_backend MPL_LLAMA_BACKENDS[MPL_LLAMA_BACKEND_COUNT] = {
-#define BACKEND(id, name, host, align, row, max, flags)                        \
+#define BACKEND(id, name, host, align, row, max, flags, uncounted)             \
     [MPL_LLAMA_##id] = {name,                                                  \
                         host,                                                  \
+                        uncounted,                                             \
                         align,                                                 \
                         row,                                                   \
                         (max) != 0 ? (max) : UINT64_MAX,                       \

@@ -22,6 +22,7 @@ typedef enum mpl_llama_backend_kind {
 typedef struct mpl_llama_backend {
     const char *name;          /* "CUDA": device names start so */
     const char *host_name;     /* of pinned host memory, or "" */
+    const char *uncounted;     /* what is in none of llama.cpp's buffers */
     uint32_t alignment_bytes;  /* of tensors in a buffer */
     uint32_t row_elements;     /* a quantized row is padded to so many on
                                   allocation; 0: not */

@@ -326,12 +326,35 @@ static spill find_spill(const mpl_llama_fitting *fit, uint64_t limit)
                 const uint64_t bytes = fit->sizes[device][i].part_bytes[k];
                 const bool is_free =
                     (fit->masks[i] >> k & 1) != 0 && fit->spills[i] == 0;
-                if (is_free && bytes <= left && bytes < limit &&
-                    bytes > best.bytes)
+                if (is_free && bytes > 0 && bytes <= left && bytes < limit &&
+                    bytes >= best.bytes)
                     best = (spill){bytes, i, k, at};
             }
     }
     return best;
+}
+
+static uint32_t owner_of(const mpl_llama_fitting *fit, uint32_t layer)
+{
+    uint32_t at = 0;
+    for (uint32_t end = fit->first + fit->counts[0];
+         at + 1 < fit->active_count && layer >= end; end += fit->counts[at])
+        at++;
+    return at;
+}
+
+/* To its own device a tensor goes without a word. */
+static void take_spill(mpl_llama_fitting *fit, const spill *one, bool is_back)
+{
+    const uint8_t bit = (uint8_t)(1U << one->part);
+    if (owner_of(fit, one->layer) == one->device) {
+        fit->masks[one->layer] = is_back
+                                     ? fit->masks[one->layer] | bit
+                                     : fit->masks[one->layer] & (uint8_t)~bit;
+        return;
+    }
+    fit->spills[one->layer] = is_back ? 0 : bit;
+    fit->spill_devices[one->layer] = (uint8_t)fit->active[one->device];
 }
 
 memplan_status mpl_fit_spill(mpl_llama_fitting *fit, memplan_error *error)
@@ -344,11 +367,10 @@ memplan_status mpl_fit_spill(mpl_llama_fitting *fit, memplan_error *error)
         const spill one = find_spill(fit, limit);
         if (one.bytes == 0)
             return MEMPLAN_OK;
-        fit->spills[one.layer] = (uint8_t)(1U << one.part);
-        fit->spill_devices[one.layer] = (uint8_t)fit->active[one.device];
+        take_spill(fit, &one, false);
         memplan_status status = mpl_fit_price(fit, error);
         if (status == MEMPLAN_OK && !fit->fits) {
-            fit->spills[one.layer] = 0;
+            take_spill(fit, &one, true);
             limit = one.bytes;
             status = mpl_fit_price(fit, error);
         }

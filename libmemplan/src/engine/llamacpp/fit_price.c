@@ -51,6 +51,11 @@ static memplan_status apply_devices(mpl_llama_fitting *fit,
 {
     if (fit->active_count == fit->devices->count)
         return MEMPLAN_OK;
+    if (fit->active_count == 1) {
+        fit->now.split = MPL_SPLIT_NONE;
+        fit->now.main_gpu = fit->active[0];
+        return MEMPLAN_OK;
+    }
     fit->now.device_names = mpl_fit_device_names(fit);
     return fit->now.device_names != NULL ? MEMPLAN_OK : mpl_fail_memory(error);
 }
@@ -78,6 +83,8 @@ static memplan_status price_stored(mpl_llama_fitting *fit,
     fit->now.overrides = fit->asked.overrides;
     fit->now.override_count = fit->asked.override_count;
     fit->now.device_names = fit->asked.device_names;
+    fit->now.split = fit->asked.split;
+    fit->now.main_gpu = fit->asked.main_gpu;
     if (!fit->asked.has_split)
         fit->now.split_count = 0;
     return status;
@@ -133,6 +140,40 @@ static void set_beside(mpl_llama_fitting *fit, const mpl_llama_setup *setup)
         fit->beside[fit->active[i]] = mpl_sub_floor(fit->used[i], sums[i]);
 }
 
+/* Bytes beside the model's own, on the device of a pool that it uses or on the
+ * host. */
+static bool add_beside(mpl_llama_fitting *fit, const mpl_llama_price *price,
+                       uint32_t pool, uint64_t bytes)
+{
+    if (pool == fit->job->host_pool)
+        return mpl_add(&fit->host_used, fit->host_used, bytes);
+    for (uint32_t i = 0; i < price->setup.device_count; i++)
+        if (price->setup.devices[i].pool == pool)
+            return mpl_add(&fit->used[i], fit->used[i], bytes);
+    return true;
+}
+
+/* A drafting model's buffers, and a projector's weights. */
+static bool add_others(mpl_llama_fitting *fit, const mpl_llama_price *price)
+{
+    const mpl_llama_price *draft = price->draft;
+    bool is_summed = add_beside(fit, price, mpl_llama_projector_pool(price),
+                                fit->job->projector_bytes);
+    for (uint32_t i = 0; draft != NULL && i < draft->setup.buffer_count; i++) {
+        const uint32_t device = draft->setup.buffers[i].device;
+        const uint32_t pool = device == MPL_LLAMA_HOST
+                                  ? fit->job->host_pool
+                                  : draft->setup.devices[device].pool;
+        const uint64_t parts[] = {
+            draft->weights.bytes[i], draft->weights.touched[i],
+            draft->context.cache[i], draft->context.state[i],
+            draft->compute.bytes[i]};
+        for (uint32_t k = 0; k < sizeof parts / sizeof *parts; k++)
+            is_summed = is_summed && add_beside(fit, price, pool, parts[k]);
+    }
+    return is_summed;
+}
+
 static memplan_status sum_up(mpl_llama_fitting *fit,
                              const mpl_llama_price *price)
 {
@@ -142,6 +183,7 @@ static memplan_status sum_up(mpl_llama_fitting *fit,
     fit->host_used = 0;
     for (uint32_t i = 0; i < price->setup.buffer_count; i++)
         is_summed = is_summed && add_buffer(fit, price, i);
+    is_summed = is_summed && add_others(fit, price);
     fit->fits = is_summed;
     for (uint32_t i = 0; i < fit->active_count; i++)
         fit->fits = fit->fits && fit->used[i] <= fit->room[fit->active[i]];

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A packing as settings, as short as they can be: -cmoe or -ncmoe where they
- * say it, else one pattern for all layers that leave the same tensors with the
- * host.
+ * say it, and one pattern for the rest.
  *
  *     ncmoe=20
- *     ot=blk\.(20|33)\.ffn_(up|gate)_exps=CPU
+ *     ot=blk\.((20|33)\.ffn_(up|gate)|21\.ffn_down)_exps=CPU
  */
 #include <string.h>
 
@@ -98,8 +97,7 @@ static bool has_name(const mpl_llama_fitting *fit, const char *stem,
     return false;
 }
 
-/* "ffn_(up|gate)_exps": the names that the model has, for the parts of a
- * mask. */
+/* "ffn_(up|gate)": the names that the model has, for the parts of a mask. */
 static const char *name_parts(const mpl_llama_fitting *fit, uint32_t mask)
 {
     static const struct {
@@ -109,8 +107,6 @@ static const char *name_parts(const mpl_llama_fitting *fit, uint32_t mask)
                  {"gate", MPL_FIT_GATE},
                  {"gate_up", MPL_FIT_GATE},
                  {"down", MPL_FIT_DOWN}};
-    const bool has_chunks =
-        has_name(fit, "up", "chexps") || has_name(fit, "down", "chexps");
     const char *names = "";
     uint32_t count = 0;
     for (uint32_t i = 0; i < sizeof stems / sizeof *stems; i++) {
@@ -122,10 +118,16 @@ static const char *name_parts(const mpl_llama_fitting *fit, uint32_t mask)
                                  count++ > 0 ? "|" : "", stems[i].stem);
     }
     return names == NULL ? NULL
-                         : mpl_arena_format(fit->arena, "ffn_%s%s%s_%sexps",
+                         : mpl_arena_format(fit->arena, "ffn_%s%s%s",
                                             count > 1 ? "(" : "", names,
-                                            count > 1 ? ")" : "",
-                                            has_chunks ? "(ch|)" : "");
+                                            count > 1 ? ")" : "");
+}
+
+static const char *suffix_of(const mpl_llama_fitting *fit)
+{
+    return has_name(fit, "up", "chexps") || has_name(fit, "down", "chexps")
+               ? "_(ch|)exps"
+               : "_exps";
 }
 
 static uint32_t host_mask(const mpl_llama_fitting *fit, uint32_t layer)
@@ -142,24 +144,47 @@ static uint32_t count_mask(const mpl_llama_fitting *fit, uint32_t from,
     return count;
 }
 
-/* One pattern for the layers from `from` on with one mask. */
+/* "(20|33)\.ffn_(up|gate)": the layers from `from` on with one mask. */
 static const char *add_mask(const mpl_llama_fitting *fit, const char *text,
                             uint32_t from, uint32_t mask)
 {
     const uint32_t count = count_mask(fit, from, mask);
     uint32_t written = 0;
-    if (count == 0 || text == NULL)
-        return text;
-    text = mpl_arena_format(fit->arena, "%sot=blk\\.%s", text,
-                            count > 1 ? "(" : "");
+    if (count > 1 && text != NULL)
+        text = mpl_arena_format(fit->arena, "%s(", text);
     for (uint32_t i = from; i + 1 < fit->places && text != NULL; i++)
         if (host_mask(fit, i) == mask && has_experts(fit, i))
             text = mpl_arena_format(fit->arena, "%s%s%u", text,
                                     written++ > 0 ? "|" : "", i);
     const char *parts = name_parts(fit, mask);
     return text != NULL && parts != NULL
-               ? mpl_arena_format(fit->arena, "%s%s\\.%s=CPU\n", text,
+               ? mpl_arena_format(fit->arena, "%s%s\\.%s", text,
                                   count > 1 ? ")" : "", parts)
+               : NULL;
+}
+
+/* One pattern for all layers from `from` on. */
+static const char *add_masks(const mpl_llama_fitting *fit, const char *text,
+                             uint32_t from)
+{
+    uint32_t groups = 0;
+    uint32_t written = 0;
+    for (uint32_t mask = MPL_FIT_ALL; mask > 0; mask--)
+        groups += count_mask(fit, from, mask) > 0;
+    if (groups == 0 || text == NULL)
+        return text;
+    text = mpl_arena_format(fit->arena, "%sot=blk\\.%s", text,
+                            groups > 1 ? "(" : "");
+    for (uint32_t mask = MPL_FIT_ALL; mask > 0; mask--) {
+        if (count_mask(fit, from, mask) == 0 || text == NULL)
+            continue;
+        if (written++ > 0)
+            text = mpl_arena_format(fit->arena, "%s|", text);
+        text = add_mask(fit, text, from, mask);
+    }
+    return text != NULL
+               ? mpl_arena_format(fit->arena, "%s%s%s=CPU\n", text,
+                                  groups > 1 ? ")" : "", suffix_of(fit))
                : NULL;
 }
 
@@ -173,7 +198,8 @@ static const char *add_spills(const mpl_llama_fitting *fit, const char *text)
         text = parts == NULL
                    ? NULL
                    : mpl_arena_format(
-                         fit->arena, "%sot=blk\\.%u\\.%s=%s\n", text, i, parts,
+                         fit->arena, "%sot=blk\\.%u\\.%s%s=%s\n", text, i,
+                         parts, suffix_of(fit),
                          fit->devices->items[fit->spill_devices[i]].name);
     }
     return text;
@@ -191,17 +217,14 @@ static const char *add_experts(const mpl_llama_fitting *fit, const char *text)
         return mpl_arena_format(fit->arena, "%scmoe\n", text);
     if (leading > 0)
         text = mpl_arena_format(fit->arena, "%sncmoe=%u\n", text, leading);
-    for (uint32_t mask = MPL_FIT_ALL; mask > 0; mask--)
-        text = add_mask(fit, text, leading, mask);
-    return text;
+    return add_masks(fit, text, leading);
 }
 
 /* ---- All of it --------------------------------------------------------- */
 
 const char *mpl_fit_text(const mpl_llama_fitting *fit)
 {
-    const char *text =
-        mpl_llama_settings_asked(fit->job);
+    const char *text = mpl_llama_settings_asked(fit->job);
     if (text != NULL && fit->now.n_ctx != fit->asked.n_ctx)
         text = mpl_arena_format(fit->arena, "%sc=%u\n", text, fit->now.n_ctx);
     text = add_devices(fit, text);

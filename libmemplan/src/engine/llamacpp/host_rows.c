@@ -2,8 +2,8 @@
 /*
  * What the host holds beside the buffers of the breakdown.
  *
- *     output       4 * n_vocab * rows, where a row is a sequence at first and
- *                  an output of the largest batch later
+ *     output       4 * n_vocab * rows, where a row is a sequence or a drafted
+ *                  token; of a tool, an output of its largest batch later
  *     prompts      the server keeps states of old prompts, up to --cache-ram
  *     checkpoints  the server keeps up to --ctx-checkpoints of what a window
  *                  or a state forgets, at least 8192 tokens apart, a slot
@@ -23,11 +23,16 @@ enum {
     NODE_BYTES = 3 * (368 + 2 * 8)
 };
 
-static uint64_t output_bytes(const mpl_llama_setup *setup)
+/* The server asks for as many rows as it set: one a sequence, and one for each
+ * token drafted. */
+static uint64_t output_bytes(const mpl_llama_price *price)
 {
-    const mpl_llama_hparams *hparams = setup->hparams;
+    const mpl_llama_setup *setup = &price->setup;
+    const uint64_t rows = price->params.frontend == MPL_FRONTEND_TOOL
+                              ? setup->n_seq
+                              : mpl_max(setup->n_seq, setup->n_outputs_max);
     uint64_t bytes = 0;
-    return mpl_mul(&bytes, (uint64_t)hparams->vocab_count * 4, setup->n_seq)
+    return mpl_mul(&bytes, (uint64_t)setup->hparams->vocab_count * 4, rows)
                ? bytes
                : 0;
 }
@@ -103,9 +108,9 @@ memplan_status mpl_llama_host_rows_add(mpl_ledger *ledger, const mpl_job *job,
     const uint64_t text = (tokens != NULL ? tokens->text_bytes : 0) +
                           (merges != NULL ? merges->text_bytes : 0);
     memplan_status status = mpl_ledger_add(
-        ledger, pool, MPL_ROW_OUTPUT, MPL_BOUND, output_bytes(&price->setup),
-        "output buffer: the logits of one row a sequence; it grows with a "
-        "batch that asks for more rows");
+        ledger, pool, MPL_ROW_OUTPUT, MPL_BOUND, output_bytes(price),
+        "output buffer: the logits of one row a sequence, and a drafted token; "
+        "it grows with a batch that asks for more rows");
     if (status == MEMPLAN_OK)
         status = add_server(ledger, job, price);
     if (status == MEMPLAN_OK)

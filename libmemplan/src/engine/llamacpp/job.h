@@ -15,6 +15,8 @@ struct mpl_job {
     const mpl_request *request;
     mpl_llama_hparams hparams;
     mpl_llama_weights weights;
+    struct mpl_job *draft;    /* of the model that drafts, or NULL */
+    uint64_t projector_bytes; /* weights of the mmproj file */
     uint32_t host_pool;
     uint32_t context_tokens; /* of a sequence, as priced last */
     uint32_t type_k;
@@ -30,6 +32,8 @@ typedef struct mpl_llama_price {
     mpl_llama_weight_bytes weights;
     mpl_llama_context_bytes context;
     mpl_llama_compute_result compute;
+    const mpl_job *job;
+    struct mpl_llama_price *draft; /* of the model that drafts, or NULL */
 } mpl_llama_price;
 
 /* Prices settings: everything but rows. */
@@ -51,6 +55,16 @@ memplan_status mpl_llama_price_stored(mpl_llama_price *out, mpl_arena *arena,
                                       memplan_error *error);
 memplan_status mpl_llama_price_compute(mpl_llama_price *out,
                                        memplan_error *error);
+
+/* draft.c: the models beside the main one that the request's settings name. */
+memplan_status mpl_llama_beside_open(mpl_job *job, memplan_error *error);
+
+/* Prices the drafting model for a price that is made. */
+memplan_status mpl_llama_draft_price(mpl_llama_price *out,
+                                     memplan_error *error);
+
+/* Where a projector goes: the first device of all, else the host. */
+uint32_t mpl_llama_projector_pool(const mpl_llama_price *price);
 
 /* speed.c: bytes of a weight that one token reads, and its time: it reads the
  * active weights and its sequence's cache, pool by pool. */

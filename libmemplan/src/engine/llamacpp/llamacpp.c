@@ -74,7 +74,9 @@ static memplan_status open_job(mpl_job **out, mpl_arena *arena,
                         "no pool \"cpu\": say how much, as cpu=16GB or 64GiB "
                         "ram",
                         machine->name);
-    const memplan_status status = read_model(job, error);
+    memplan_status status = read_model(job, error);
+    if (status == MEMPLAN_OK)
+        status = mpl_llama_beside_open(job, error);
     if (status == MEMPLAN_OK)
         *out = job;
     return status;
@@ -191,11 +193,49 @@ static void place_units(const mpl_job *job, const mpl_llama_setup *setup,
 
 /* ---- Price ------------------------------------------------------------- */
 
+/* Mapped weights that memory cannot hold do not keep llama.cpp from starting.
+ */
+static memplan_status note_mapped(mpl_ledger *ledger, const mpl_job *job,
+                                  const mpl_llama_price *price)
+{
+    const uint64_t capacity =
+        job->machine->pools[job->host_pool].capacity_bytes;
+    uint64_t used = 0;
+    uint64_t mapped = 0;
+    for (uint32_t i = 0; i < price->setup.buffer_count; i++)
+        if (price->setup.buffers[i].device == MPL_LLAMA_HOST)
+            mapped += price->weights.touched[i];
+    if (!mpl_ledger_used(ledger, job->host_pool, &used) || used <= capacity ||
+        used - mpl_min(used, mapped) > capacity)
+        return MEMPLAN_OK;
+    return mpl_ledger_note(
+        ledger, "llama.cpp would start all the same: the host's weights are "
+                "mapped, and what memory cannot hold of them is read from the "
+                "disk again when a token needs it, which is slow");
+}
+
+static memplan_status note_layers(mpl_ledger *ledger, const mpl_job *job,
+                                  const mpl_llama_price *price)
+{
+    const mpl_llama_hparams *hparams = &job->hparams;
+    if (price->params.mtp || hparams->has_router_layer ||
+        hparams->layer_count == hparams->layer_count_all)
+        return MEMPLAN_OK;
+    const char *note = mpl_arena_format(
+        ledger->arena,
+        "blk.%u and after, which predict tokens ahead, are not loaded and take "
+        "nothing: --set mtp loads them",
+        hparams->layer_count);
+    return note != NULL ? mpl_ledger_note(ledger, note) : MEMPLAN_E_NO_MEMORY;
+}
+
 static memplan_status add_notes(mpl_ledger *ledger, const mpl_job *job,
                                 const mpl_llama_price *price)
 {
-    memplan_status status = MEMPLAN_OK;
-    if (!job->model->gguf->is_complete)
+    memplan_status status = note_mapped(ledger, job, price);
+    if (status == MEMPLAN_OK)
+        status = note_layers(ledger, job, price);
+    if (status == MEMPLAN_OK && !job->model->gguf->is_complete)
         status = mpl_ledger_note(
             ledger, "the file ends before its tensors do: llama.cpp would "
                     "refuse to load it");
@@ -205,8 +245,9 @@ static memplan_status add_notes(mpl_ledger *ledger, const mpl_job *job,
                     "compute is that of the first reservation");
     if (status == MEMPLAN_OK && price->params.mmproj != NULL)
         status = mpl_ledger_note(
-            ledger, "the projector's own compute buffer (mmproj) is not "
-                    "priced");
+            ledger, "unknown: what the projector (mmproj) computes in, which "
+                    "is not in the sum; a large image takes some hundred "
+                    "MiB to a few GiB beside its weights");
     return status;
 }
 

@@ -15,6 +15,10 @@ static const mpl_llama_params DEFAULTS = {.n_batch = 2048,
                                           .cache_ram_mib = 8192,
                                           .checkpoint_count = 32,
                                           .fit_ctx = 4096,
+                                          .draft_ngl = MPL_LLAMA_NGL_AUTO,
+                                          .draft_type_k = MPL_DTYPE_FP16,
+                                          .draft_type_v = MPL_DTYPE_FP16,
+                                          .draft_max = 3,
                                           .type_k = MPL_DTYPE_FP16,
                                           .type_v = MPL_DTYPE_FP16};
 
@@ -251,8 +255,8 @@ static memplan_status set_row(const setting_entry *entry)
     case KIND_TEXT:
         return set_text(entry, (const char **)(void *)field);
     case KIND_LAYERS:
-        out->has_ngl = true;
-        return set_layers(entry, &out->ngl);
+        out->has_ngl |= field == (char *)&out->ngl;
+        return set_layers(entry, (int32_t *)(void *)field);
     case KIND_TYPE:
         return set_type(entry, number);
     case KIND_WORD:

@@ -108,6 +108,12 @@ typedef struct mpl_llama_params {
     const char *backend; /* of the machine's devices; NULL: by vendor */
     const char *cpu_features; /* "avx2/avx512f/…"; NULL: the machine's */
     const char *mmproj;       /* a file, or NULL */
+    const char *draft;        /* a model that drafts tokens, or NULL */
+    const char *draft_devices; /* NULL: the model's */
+    int32_t draft_ngl;        /* as ngl */
+    uint32_t draft_type_k;    /* mpl_dtype */
+    uint32_t draft_type_v;
+    uint32_t draft_max;       /* tokens drafted at once, by it or by MTP */
     const char *rpc;          /* "HOST:PORT/…", or NULL: says nothing of bytes */
     const char *margins;      /* "1024/512": MiB that fit keeps free */
     uint32_t fit_ctx;         /* fit does not go below this context */

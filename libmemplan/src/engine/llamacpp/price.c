@@ -54,6 +54,8 @@ memplan_status mpl_llama_price_stored(mpl_llama_price *out, mpl_arena *arena,
 {
     if (params != &out->params)
         out->params = *params;
+    out->job = job;
+    out->draft = NULL;
     memplan_status status = mpl_llama_devices_read(
         &out->devices, arena, job->machine, &out->params, error);
     if (status == MEMPLAN_OK)
@@ -82,8 +84,9 @@ memplan_status mpl_llama_price_compute(mpl_llama_price *out,
         status =
             mpl_llama_compute(&out->compute, &out->setup,
                               is_load ? MPL_LLAMA_REAL : MPL_LLAMA_DRY, error);
-    return status == MEMPLAN_OK && out->params.mtp ? add_mtp(out, error)
-                                                   : status;
+    if (status == MEMPLAN_OK && out->params.mtp)
+        status = add_mtp(out, error);
+    return status == MEMPLAN_OK ? mpl_llama_draft_price(out, error) : status;
 }
 
 memplan_status mpl_llama_price_params(mpl_llama_price *out, mpl_arena *arena,

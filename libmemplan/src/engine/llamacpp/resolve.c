@@ -38,9 +38,28 @@ static uint32_t outputs_max(const mpl_llama_setup *out,
         return out->n_batch;
     if (params->n_outputs_max != 0)
         return params->n_outputs_max;
+    const uint64_t drafted =
+        params->draft != NULL || params->mtp ? params->draft_max : 0;
     return params->frontend == MPL_FRONTEND_TOOL
                ? out->n_batch
-               : (uint32_t)mpl_min(out->n_batch, out->n_seq);
+               : (uint32_t)mpl_min(out->n_batch, out->n_seq * (1 + drafted));
+}
+
+/* States that a draft by MTP may have to be taken back to. */
+static uint32_t snapshots(const mpl_llama_setup *out,
+                          const mpl_llama_params *params)
+{
+    static const mpl_llama_arch KEEPERS[] = {
+        MPL_LLAMA_ARCH_KIMI_K3,    MPL_LLAMA_ARCH_QWEN35,
+        MPL_LLAMA_ARCH_QWEN35MOE,  MPL_LLAMA_ARCH_QWEN4EXP,
+        MPL_LLAMA_ARCH_DEEPSEEK4,  MPL_LLAMA_ARCH_GLM5_NEXT,
+        MPL_LLAMA_ARCH_NEMOTRON_H, MPL_LLAMA_ARCH_NEMOTRON_H_MOE,
+        MPL_LLAMA_ARCH_LFM2,       MPL_LLAMA_ARCH_LFM2MOE,
+        MPL_LLAMA_ARCH_BAILINGMOE3};
+    for (size_t i = 0; i < sizeof KEEPERS / sizeof *KEEPERS; i++)
+        if (params->mtp && out->hparams->arch == KEEPERS[i])
+            return params->draft_max;
+    return 0;
 }
 
 static memplan_status set_sizes(mpl_llama_setup *out,
@@ -66,6 +85,7 @@ static memplan_status set_sizes(mpl_llama_setup *out,
                                                         ? params->n_batch
                                                         : params->n_ubatch);
     out->n_outputs_max = outputs_max(out, params);
+    out->n_rs_seq = snapshots(out, params);
     n_ctx = pad(n_ctx, 256);
     uint64_t per_sequence = n_ctx;
     if (!params->kv_unified) {

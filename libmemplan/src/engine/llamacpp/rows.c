@@ -26,6 +26,14 @@ static mpl_certainty certainty_of(const mpl_llama_setup *setup, uint32_t buffer)
                : MPL_ESTIMATE;
 }
 
+/* Why a sum of known bytes is an estimate. */
+static const char *unproven(mpl_certainty certainty)
+{
+    return certainty == MPL_EXACT
+               ? ""
+               : ", by the backend's rules: no load on one was compared";
+}
+
 static memplan_status add_weights(mpl_ledger *ledger, const mpl_job *job,
                                   const mpl_llama_price *price, uint32_t buffer)
 {
@@ -36,8 +44,9 @@ static memplan_status add_weights(mpl_ledger *ledger, const mpl_job *job,
         ledger, pool, MPL_ROW_WEIGHTS, certainty, price->weights.bytes[buffer],
         mpl_arena_format(ledger->arena,
                          "%s model buffer: the sum of its weights, each "
-                         "padded to %u bytes",
-                         type->name, type->alignment_bytes));
+                         "padded to %u bytes%s",
+                         type->name, type->alignment_bytes,
+                         unproven(certainty)));
     if (status != MEMPLAN_OK || price->weights.mapped[buffer] == 0)
         return status;
     status = mpl_ledger_add(
@@ -68,10 +77,10 @@ static memplan_status add_context(mpl_ledger *ledger, const mpl_job *job,
         ledger, pool, MPL_ROW_KV_CACHE, certainty, price->context.cache[buffer],
         mpl_arena_format(ledger->arena,
                          "%s context buffer: K in %s and V in %s for %u cells "
-                         "in each of %u streams",
+                         "in each of %u streams%s",
                          type->name, mpl_dtype_name(setup->type_k),
                          mpl_dtype_name(setup->type_v), setup->n_ctx_seq,
-                         setup->n_stream));
+                         setup->n_stream, unproven(certainty)));
     if (status != MEMPLAN_OK)
         return status;
     return mpl_ledger_add(
@@ -109,40 +118,30 @@ static memplan_status add_margins(mpl_ledger *ledger, const mpl_job *job,
         status = mpl_ledger_add(
             ledger, price->setup.devices[i].pool, MPL_ROW_RESERVE, MPL_BOUND,
             margins[i],
-            "kept free for the driver and for growth: llama.cpp's fit keeps "
-            "1 GiB unless told otherwise");
+            mpl_arena_format(ledger->arena,
+                             "kept free for growth and for what is in no "
+                             "buffer of llama.cpp's: %s; its fit keeps 1 GiB "
+                             "unless told otherwise (fitt)",
+                             price->setup.devices[i].backend->uncounted));
         if (status != MEMPLAN_OK)
             return mpl_fail_memory(error);
     }
     return MEMPLAN_OK;
 }
 
-/* A projector (mmproj) goes to the first device, else to the host. */
-static memplan_status add_projector(mpl_ledger *ledger, const mpl_job *job,
-                                    const mpl_llama_price *price,
-                                    memplan_error *error)
+static memplan_status add_projector(mpl_ledger *ledger,
+                                    const mpl_llama_price *price)
 {
-    memplan_model *projector = NULL;
     if (price->params.mmproj == NULL)
         return MEMPLAN_OK;
-    memplan_status status =
-        memplan_model_open(&projector, price->params.mmproj, NULL, error);
-    if (status != MEMPLAN_OK)
-        return status;
-    const uint64_t bytes = projector->weight_bytes;
-    memplan_model_free(projector);
-    status = mpl_ledger_add(
-        ledger,
-        price->setup.device_count > 0 ? price->setup.devices[0].pool
-                                      : job->host_pool,
-        MPL_ROW_WEIGHTS, MPL_ESTIMATE, bytes,
-        "mmproj: the projector's weights, without its own compute buffer");
-    return status == MEMPLAN_OK ? status : mpl_fail_memory(error);
+    return mpl_ledger_add(
+        ledger, mpl_llama_projector_pool(price), MPL_ROW_WEIGHTS, MPL_ESTIMATE,
+        price->job->projector_bytes,
+        "mmproj: the projector's weights; what it computes in is unknown");
 }
 
-memplan_status mpl_llama_rows_add(mpl_ledger *ledger, const mpl_job *job,
-                                  const mpl_llama_price *price,
-                                  memplan_error *error)
+static memplan_status add_buffers(mpl_ledger *ledger, const mpl_job *job,
+                                  const mpl_llama_price *price)
 {
     for (uint32_t i = 0; i < price->setup.buffer_count; i++) {
         memplan_status status = add_weights(ledger, job, price, i);
@@ -151,11 +150,46 @@ memplan_status mpl_llama_rows_add(mpl_ledger *ledger, const mpl_job *job,
         if (status == MEMPLAN_OK)
             status = add_compute(ledger, job, price, i);
         if (status != MEMPLAN_OK)
-            return mpl_fail_memory(error);
+            return status;
     }
-    memplan_status status = add_margins(ledger, job, price, error);
+    return MEMPLAN_OK;
+}
+
+/* The buffers of a drafting model: "draft: CUDA0 ...". */
+static memplan_status add_draft(mpl_ledger *ledger, const mpl_job *job,
+                                const mpl_llama_price *price)
+{
+    mpl_llama_price draft = *price;
+    mpl_llama_buffer_type *types = mpl_arena_alloc(
+        ledger->arena, price->setup.buffer_count, sizeof *types);
+    if (types == NULL)
+        return MEMPLAN_E_NO_MEMORY;
+    for (uint32_t i = 0; i < price->setup.buffer_count; i++) {
+        types[i] = price->setup.buffers[i];
+        types[i].name =
+            mpl_arena_format(ledger->arena, "draft: %s", types[i].name);
+        if (types[i].name == NULL)
+            return MEMPLAN_E_NO_MEMORY;
+    }
+    draft.setup.buffers = types;
+    return add_buffers(ledger, job, &draft);
+}
+
+memplan_status mpl_llama_rows_add(mpl_ledger *ledger, const mpl_job *job,
+                                  const mpl_llama_price *price,
+                                  memplan_error *error)
+{
+    memplan_status status = add_buffers(ledger, job, price);
+    if (status == MEMPLAN_OK && price->draft != NULL)
+        status = add_draft(ledger, job, price->draft);
     if (status == MEMPLAN_OK)
-        status = add_projector(ledger, job, price, error);
+        status = add_projector(ledger, price);
+    if (status != MEMPLAN_OK)
+        return mpl_fail_memory(error);
+    status = add_margins(ledger, job, price, error);
+    if (status == MEMPLAN_OK && price->draft != NULL)
+        status =
+            mpl_llama_host_rows_add(ledger, job->draft, price->draft, error);
     return status != MEMPLAN_OK
                ? status
                : mpl_llama_host_rows_add(ledger, job, price, error);

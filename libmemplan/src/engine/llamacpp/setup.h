@@ -137,7 +137,7 @@ typedef struct mpl_llama_setup {
     uint32_t n_ubatch;
     uint32_t n_seq;
     uint32_t n_stream;
-    uint32_t n_rs_seq;      /* rollback snapshots of recurrent states: 0 */
+    uint32_t n_rs_seq;      /* rollback snapshots of recurrent states */
     uint32_t n_outputs_max;
     uint32_t type_k; /* mpl_dtype */
     uint32_t type_v;
