@@ -66,7 +66,9 @@ step_llamacpp() {
 step_examples() { bash tests/examples.sh build; }
 
 step_bench() {
-  cmake --build build --target bench && $python tests/bench/bench_offload.py
+  cmake --build build --target bench &&
+    $python tests/bench/bench_device_map.py &&
+    $python tests/bench/bench_offload.py
 }
 
 all_steps=(packages build unit sanitizers venv python transformers llamacpp examples bench)
