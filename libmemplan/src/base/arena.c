@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A chain of blocks, each twice the last up to 1 MiB. The newest block is
- * filled from its start; what does not fit opens the next one.
+ * A chain of blocks, each twice the last up to 32 KiB, then from 256 KiB to 1
+ * MiB. The newest block is filled from its start; what does not fit opens the
+ * next one. What malloc() gives out in one piece of this size it maps, and once
+ * that was freed it gives memory back to the host less readily: a host that
+ * opens one model after the other then keeps its pages.
  */
 #define _GNU_SOURCE /* MADV_HUGEPAGE */
 #include "base/arena.h"
@@ -15,14 +18,19 @@
 
 #include "base/checked.h"
 
-enum { FIRST_BLOCK_BYTES = 4096, LAST_BLOCK_BYTES = 1 << 20 };
+enum {
+    FIRST_BLOCK_BYTES = 4096,
+    SMALL_BLOCK_BYTES = 32 << 10,
+    LARGE_BLOCK_BYTES = 256 << 10,
+    LAST_BLOCK_BYTES = 1 << 20
+};
 
 /* From here on a block is worth huge pages: one page fault for 2 MiB. */
 enum { HUGE_BLOCK_BYTES = 4 << 20, PAGE_BYTES = 4096 };
 
 /* From here on the host has zeroed pages at hand, of which those that are not
  * used cost nothing. */
-enum { ZEROED_BLOCK_BYTES = 256 << 10 };
+enum { ZEROED_BLOCK_BYTES = 1 << 20 };
 
 typedef struct block {
     struct block *older;
@@ -133,7 +141,9 @@ static block *open_block(mpl_arena *arena, uint64_t need_bytes)
     made->capacity_bytes = capacity;
     made->older = arena->newest;
     arena->newest = made;
-    if (arena->next_block_bytes < LAST_BLOCK_BYTES)
+    if (arena->next_block_bytes == SMALL_BLOCK_BYTES)
+        arena->next_block_bytes = LARGE_BLOCK_BYTES;
+    else if (arena->next_block_bytes < LAST_BLOCK_BYTES)
         arena->next_block_bytes *= 2;
     return made;
 }

@@ -1,124 +1,132 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names are sorted by their steps ("a.b.c" has three), so that the units below
- * any one module are neighbours. A module may stand for all of them when no
- * unit of another pool is below it; of those the nearest on each side tell:
- *
- *     steps(u) = 1 + most steps that u shares with the nearest unit of another
- *                pool, to its left or right; at most all steps of u
+ * A module may stand for all units below it when these share a pool; the
+ * shortest such module of each unit is in the map, once. "a.b.c" is below "a.b",
+ * "a" and the root, whose name is empty.
  */
 #include "dialect/device_map.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/failure.h"
 #include "dialect/dialect.h"
 
-typedef struct leaf {
+/* A module that units are below, or a unit itself. */
+typedef struct module {
+    const char *name; /* NULL: a free place */
+    uint32_t length;
+    uint32_t pool; /* of its units */
+    bool is_mixed; /* they are on several */
+    bool is_taken; /* it is in the map */
+} module;
+
+/* Open addressing, a power of two of places. */
+typedef struct modules {
+    module *places;
+    uint64_t mask;
+} modules;
+
+/* A walk over the modules of a name, from the root to itself. */
+typedef struct steps {
     const char *name;
-    uint32_t unit;
-    uint32_t pool;
-    uint64_t length; /* of the module that stands for it */
-} leaf;
+    uint64_t length; /* of the module at hand */
+    uint64_t hash;   /* FNV-1a of its name */
+    bool is_last;
+} steps;
 
-/* A dot sorts before all other letters: a module's units stay together. */
-static int letter_rank(char letter)
+static steps first_step(const char *name)
 {
-    return letter == '\0' ? 0 : letter == '.' ? 1 : (unsigned char)letter + 1;
+    return (steps){name, 0, UINT64_C(14695981039346656037), false};
 }
 
-static int compare_leaves(const void *left, const void *right)
+/* To the next dot or the end; false behind the whole name. */
+static bool next_step(steps *at)
 {
-    const leaf *const a = left;
-    const leaf *const b = right;
-    size_t at = 0;
-    while (a->name[at] != '\0' && a->name[at] == b->name[at])
-        at++;
-    const int order = letter_rank(a->name[at]) - letter_rank(b->name[at]);
-    return order != 0 ? order : (a->unit > b->unit) - (a->unit < b->unit);
+    if (at->is_last)
+        return false;
+    do
+        at->hash = (at->hash ^ (unsigned char)at->name[at->length++]) *
+                   UINT64_C(1099511628211);
+    while (at->name[at->length] != '.' && at->name[at->length] != '\0');
+    at->is_last = at->name[at->length] == '\0';
+    return true;
 }
 
-/* The length of the shortest module of `name` that `other` is not below. */
-static uint64_t separate(const char *name, const char *other)
+static module *find_module(const modules *table, const steps *at)
 {
-    uint64_t at = 0;
-    uint64_t step_end = 0; /* of the last step that both have */
-    for (; name[at] != '\0' && name[at] == other[at]; at++)
-        if (name[at] == '.')
-            step_end = at + 1;
-    const bool is_step = name[at] == '.' && other[at] == '\0';
-    if (is_step)
-        step_end = at + 1;
-    return step_end + strcspn(name + step_end, ".");
-}
-
-static void settle(leaf *leaves, uint32_t count)
-{
-    uint32_t other = MPL_NO_INDEX; /* the nearest of another pool, leftwards */
-    for (uint32_t at = 0; at < count; at++) {
-        if (at > 0 && leaves[at - 1].pool != leaves[at].pool)
-            other = at - 1;
-        if (other != MPL_NO_INDEX)
-            leaves[at].length = separate(leaves[at].name, leaves[other].name);
-    }
-    other = MPL_NO_INDEX;
-    for (uint32_t at = count; at-- > 0;) {
-        if (at + 1 < count && leaves[at + 1].pool != leaves[at].pool)
-            other = at + 1;
-        if (other != MPL_NO_INDEX)
-            leaves[at].length =
-                mpl_max(leaves[at].length,
-                        separate(leaves[at].name, leaves[other].name));
+    uint64_t place = (at->hash ^ at->hash >> 29) & table->mask;
+    for (;; place = (place + 1) & table->mask) {
+        module *const here = &table->places[place];
+        if (here->name == NULL ||
+            (here->length == at->length &&
+             memcmp(here->name, at->name, (size_t)at->length) == 0))
+            return here;
     }
 }
 
-static bool same_module(const leaf *a, const leaf *b)
+static bool make_table(modules *out, mpl_arena *arena, const memplan_plan *plan)
 {
-    return a->length == b->length && a->pool == b->pool &&
-           memcmp(a->name, b->name, (size_t)a->length) == 0;
-}
-
-/* Of all leaves of a module, the one that is executed first. */
-static void keep_first(leaf *leaves, uint32_t *count)
-{
-    uint32_t kept = 0;
-    for (uint32_t at = 0; at < *count; at++) {
-        if (kept > 0 && same_module(&leaves[kept - 1], &leaves[at])) {
-            if (leaves[at].unit < leaves[kept - 1].unit)
-                leaves[kept - 1].unit = leaves[at].unit;
-        } else {
-            leaves[kept++] = leaves[at];
-        }
+    uint64_t count = 0;
+    for (uint32_t at = 0; at < plan->unit_count; at++) {
+        count += 2;
+        for (const char *dot = strchr(plan->units[at].name, '.'); dot != NULL;
+             dot = strchr(dot + 1, '.'))
+            count++;
     }
-    *count = kept;
+    uint64_t places = 16;
+    while (places < count + count / 2)
+        places *= 2;
+    out->mask = places - 1;
+    out->places = mpl_arena_alloc(arena, places, sizeof *out->places);
+    return out->places != NULL;
 }
 
-static int compare_units(const void *left, const void *right)
+static void add_modules(const modules *table, const mpl_plan_unit *unit)
 {
-    const leaf *const a = left;
-    const leaf *const b = right;
-    return (a->unit > b->unit) - (a->unit < b->unit);
+    steps at = first_step(unit->name);
+    at.is_last = unit->name[0] == '\0';
+    do {
+        module *const here = find_module(table, &at);
+        if (here->name == NULL)
+            *here = (module){.name = unit->name,
+                             .length = (uint32_t)at.length,
+                             .pool = unit->pool};
+        here->is_mixed = here->is_mixed || here->pool != unit->pool;
+    } while (next_step(&at));
+}
+
+/* The shortest module that no other pool has units of, else the unit. */
+static module *standing_for(const modules *table, const mpl_plan_unit *unit)
+{
+    steps at = first_step(unit->name);
+    at.is_last = unit->name[0] == '\0';
+    module *found;
+    do
+        found = find_module(table, &at);
+    while (found->is_mixed && next_step(&at));
+    return found;
 }
 
 const mpl_map_entry *mpl_device_map(mpl_arena *arena, const memplan_plan *plan,
                                     uint32_t *out_count)
 {
-    uint32_t count = plan->unit_count;
-    leaf *const leaves = mpl_arena_alloc(arena, count, sizeof *leaves);
-    mpl_map_entry *const map = mpl_arena_alloc(arena, count, sizeof *map);
-    if (leaves == NULL || map == NULL)
+    modules table;
+    uint32_t count = 0;
+    mpl_map_entry *const map =
+        mpl_arena_alloc(arena, plan->unit_count, sizeof *map);
+    if (map == NULL || !make_table(&table, arena, plan))
         return NULL;
-    for (uint32_t at = 0; at < count; at++)
-        leaves[at] = (leaf){plan->units[at].name, at, plan->units[at].pool, 0};
-    qsort(leaves, count, sizeof *leaves, compare_leaves);
-    settle(leaves, count);
-    keep_first(leaves, &count);
-    qsort(leaves, count, sizeof *leaves, compare_units);
-    for (uint32_t at = 0; at < count; at++)
-        map[at] = (mpl_map_entry){leaves[at].name, leaves[at].length,
-                                  leaves[at].pool};
+    for (uint32_t at = 0; at < plan->unit_count; at++)
+        add_modules(&table, &plan->units[at]);
+    for (uint32_t at = 0; at < plan->unit_count; at++) {
+        const mpl_plan_unit *const unit = &plan->units[at];
+        module *const found = standing_for(&table, unit);
+        if (!found->is_taken)
+            map[count++] =
+                (mpl_map_entry){found->name, found->length, unit->pool};
+        found->is_taken = true;
+    }
     *out_count = count;
     return map;
 }
