@@ -84,8 +84,10 @@ static const char *sibling(mpl_arena *arena, const char *module,
                            const char *last)
 {
     const char *const dot = strrchr(module, '.');
-    return mpl_arena_format(
-        arena, "%.*s%s", dot != NULL ? (int)(dot - module) : 0, module, last);
+    const int length = dot != NULL ? (int)(dot - module) : 0;
+    return last[0] == '\0'
+               ? mpl_arena_copy(arena, module, (uint64_t)length)
+               : mpl_arena_format(arena, "%.*s%s", length, module, last);
 }
 
 static bool name_candidate(const work *job, uint32_t index)
