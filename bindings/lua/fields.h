@@ -107,6 +107,8 @@ static const field REQUEST_FIELDS[] = {
     FIELD(memplan_request, kv_dtype, TEXT),
     FIELD(memplan_request, settings, TEXT),
     FIELD(memplan_request, pins, TEXT),
+    FIELD(memplan_request, cache, TEXT),
+    FIELD(memplan_request, encoder_tokens, WHOLE),
     NAMED(memplan_request, reserve_bytes, "reserve", BYTES)};
 
 static const field PLAN_INFO_FIELDS[] = {
@@ -120,7 +122,8 @@ static const field PLAN_INFO_FIELDS[] = {
     FIELD(memplan_plan_info, context_tokens, WHOLE),
     FIELD(memplan_plan_info, sequences, WHOLE),
     FIELD(memplan_plan_info, decode_ns_per_token, WHOLE),
-    FIELD(memplan_plan_info, claim, TEXT)};
+    FIELD(memplan_plan_info, claim, TEXT),
+    FIELD(memplan_plan_info, cache, TEXT)};
 
 static const field POOL_INFO_FIELDS[] = {
     FIELD(memplan_pool_info, name, TEXT), FIELD(memplan_pool_info, key, TEXT),

@@ -59,6 +59,8 @@ function memplan.model(source, options) end
 ---@field prompt? integer tokens read in one step; the engine's default unless given
 ---@field dtype? string of weights: "fp32", "fp16", "bf16", "int8", "int4", "nf4"; the file's unless given
 ---@field kv_dtype? string of the cache; the engine's default unless given
+---@field cache? string how transformers keeps it: "dynamic", "static", "offloaded", "offloaded_static", "quantized"
+---@field encoder_tokens? integer what an encoder reads, for cross attention; the model's own, else the prompt's, unless given
 ---@field engine? "transformers"|"llama.cpp" llama.cpp for a GGUF, else transformers
 ---@field settings? string the engine's own parameters: "ngl=20,ub=512"
 ---@field pins? string units fixed to pools: "model.layers.0..9=0,lm_head=cpu"
@@ -205,6 +207,7 @@ function machine:close() end
 ---@field sequences integer
 ---@field decode_ns_per_token integer? at least; nil: a speed is not known
 ---@field claim string what is proven about the placement, or ""
+---@field cache string how transformers keeps it: "dynamic", "static", ...; else ""
 
 ---@class memplan.row
 ---@field category string "weights", "kv_cache", "staging", ...

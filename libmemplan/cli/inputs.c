@@ -135,6 +135,8 @@ memplan_request inputs_request(const options *asked)
     request.prompt_tokens = asked->prompt_tokens;
     request.dtype = asked->dtype;
     request.kv_dtype = asked->kv_dtype;
+    request.cache = asked->cache;
+    request.encoder_tokens = asked->encoder_tokens;
     request.settings = asked->settings;
     request.pins = asked->pins;
     request.reserve_bytes = asked->reserve_bytes;

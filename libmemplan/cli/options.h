@@ -30,6 +30,7 @@ typedef struct options {
     const char *engine;
     const char *dtype;
     const char *kv_dtype;
+    const char *cache;
     const char *emit;
     const char *placement;
     char *settings; /* all --set, joined; freed by options_free() */
@@ -37,6 +38,7 @@ typedef struct options {
     uint64_t context_tokens;
     uint64_t sequences;
     uint64_t prompt_tokens;
+    uint64_t encoder_tokens;
     uint64_t reserve_bytes;
     uint64_t width;
     uint64_t color; /* a when */

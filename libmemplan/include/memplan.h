@@ -502,8 +502,27 @@ typedef struct memplan_request {
                                   fixed to pools. NULL: none. */
     uint64_t reserve_bytes;  /**< Kept free on each device, in place of the
                                   engine's own reserve. 0: the engine's. */
+    const char *cache;       /**< transformers: generate()'s
+                                  cache_implementation: "dynamic", "static",
+                                  "offloaded", "offloaded_static" or
+                                  "quantized". NULL: "dynamic", or as kv_dtype
+                                  asks. */
+    uint64_t encoder_tokens; /**< transformers: what the encoder reads, for
+                                  cross attention. 0: the model's own number,
+                                  else a whole prompt. */
 } memplan_request;
 #define MEMPLAN_REQUEST_INIT MEMPLAN_SIZED(memplan_request)
+
+/*
+ * Caches of transformers
+ *
+ * kv_dtype names what quantizes: "int4" and "int2" quanto, "int8" and
+ * "hqq-int8" to "hqq-int1" HQQ, "fp8" one scale a tensor. Settings:
+ * "q_group_size=64,residual_length=128", as in generate()'s cache_config, and
+ * "attn=sdpa" or "attn=eager". An offloaded cache is counted in host memory,
+ * and two of its layers on each device. context_tokens are those that the
+ * cache holds: a static cache of generate(max_length=N) has room for N - 1.
+ */
 
 /*
  * Settings of llama.cpp
@@ -575,6 +594,8 @@ typedef struct memplan_plan_info {
                                        placement that executes on a GPU is
                                        faster by bytes over bandwidth
                                        (proven)". Or "". */
+    const char *cache;            /**< transformers: how it is kept: "dynamic",
+                                       "static", "offloaded", ...; else "". */
 } memplan_plan_info;
 
 /** One pool of a plan. used = the sum of its rows but those that are only

@@ -99,7 +99,7 @@ FIELD(memplan_device_info, numa_index, 64);
 FIELD(memplan_device_info, bandwidth_bytes_per_second, 72);
 FIELD(memplan_device_info, link_bytes_per_second, 80);
 
-SIZE(memplan_request, 80);
+SIZE(memplan_request, 96);
 FIELD(memplan_request, size, 0);
 FIELD(memplan_request, engine, 8);
 FIELD(memplan_request, context_tokens, 16);
@@ -110,8 +110,10 @@ FIELD(memplan_request, kv_dtype, 48);
 FIELD(memplan_request, settings, 56);
 FIELD(memplan_request, pins, 64);
 FIELD(memplan_request, reserve_bytes, 72);
+FIELD(memplan_request, cache, 80);
+FIELD(memplan_request, encoder_tokens, 88);
 
-SIZE(memplan_plan_info, 128);
+SIZE(memplan_plan_info, 136);
 FIELD(memplan_plan_info, size, 0);
 FIELD(memplan_plan_info, fits, 8);
 FIELD(memplan_plan_info, is_optimal, 16);
@@ -128,6 +130,7 @@ FIELD(memplan_plan_info, unit_count, 96);
 FIELD(memplan_plan_info, fix_count, 104);
 FIELD(memplan_plan_info, note_count, 112);
 FIELD(memplan_plan_info, claim, 120);
+FIELD(memplan_plan_info, cache, 128);
 
 SIZE(memplan_pool_info, 64);
 FIELD(memplan_pool_info, size, 0);

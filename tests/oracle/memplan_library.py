@@ -35,8 +35,27 @@ class UnitInfo(ctypes.Structure):
                 ("tensor_count", U64)]
 
 
+class Request(ctypes.Structure):
+    _fields_ = [("size", U64), ("engine", TEXT), ("context_tokens", U64),
+                ("sequences", U64), ("prompt_tokens", U64), ("dtype", TEXT),
+                ("kv_dtype", TEXT), ("settings", TEXT), ("pins", TEXT),
+                ("reserve_bytes", U64), ("cache", TEXT),
+                ("encoder_tokens", U64)]
+
+
+class PoolInfo(ctypes.Structure):
+    _fields_ = [("size", U64), ("name", TEXT), ("key", TEXT),
+                ("capacity_bytes", U64), ("used_bytes", U64),
+                ("short_bytes", U64), ("row_count", U64)]
+
+
+class RowInfo(ctypes.Structure):
+    _fields_ = [("size", U64), ("category", TEXT), ("certainty", TEXT),
+                ("rule", TEXT), ("bytes", U64)]
+
+
 class Refused(Exception):
-    """memplan could not open the model; the message says why."""
+    """memplan refuses the model or the request; the message says why."""
 
 
 def default_path():
@@ -48,18 +67,58 @@ def default_path():
 class Library:
     def __init__(self, path=None):
         self.lib = ctypes.CDLL(path or default_path())
-        self.lib.memplan_model_free.restype = None
+        for noun in ("model", "machine", "plan"):
+            getattr(self.lib, f"memplan_{noun}_free").restype = None
         self.lib.memplan_model_describe.restype = None
         self.lib.memplan_text_free.restype = None
 
-    def read(self, path):
-        """(info, tensors, units) of a model, as plain Python."""
-        model = ctypes.c_void_p()
-        error = Error()
-        status = self.lib.memplan_model_open(
-            ctypes.byref(model), os.fsencode(path), None, ctypes.byref(error))
+    def _call(self, function, *arguments):
+        """What a constructor gives through its first argument."""
+        out, error = ctypes.c_void_p(), Error()
+        status = getattr(self.lib, function)(
+            ctypes.byref(out), *arguments, ctypes.byref(error))
         if status != 0:
             raise Refused(error.message.decode(errors="replace"))
+        return out
+
+    def price(self, path, budgets, placement, **request):
+        """Ledger rows (pool, category, certainty, rule, bytes) of one
+        placement; `request` by the names of memplan_request."""
+        asked = Request(size=ctypes.sizeof(Request), **{
+            key: value.encode() if isinstance(value, str) else value
+            for key, value in request.items()})
+        made = []
+        try:
+            made.append((self._call("memplan_model_open", os.fsencode(path),
+                                    None), "model"))
+            made.append((self._call("memplan_machine_declare", None,
+                                    budgets.encode()), "machine"))
+            made.append((self._call(
+                "memplan_plan_price", made[0][0], made[1][0],
+                ctypes.byref(asked), placement.encode()), "plan"))
+            return list(self._rows(made[2][0]))
+        finally:
+            for handle, noun in made:
+                getattr(self.lib, f"memplan_{noun}_free")(handle)
+
+    def _rows(self, plan):
+        pool, row = PoolInfo(), RowInfo()
+        pool.size, row.size = ctypes.sizeof(pool), ctypes.sizeof(row)
+        at = 0
+        while self.lib.memplan_plan_pool(plan, U64(at),
+                                         ctypes.byref(pool)) == 0:
+            for index in range(pool.row_count):
+                row.size = ctypes.sizeof(row)
+                self.lib.memplan_plan_row(plan, U64(at), U64(index),
+                                          ctypes.byref(row))
+                yield (pool.key.decode(), row.category.decode(),
+                       row.certainty.decode(), row.rule.decode(), row.bytes)
+            pool.size = ctypes.sizeof(pool)
+            at += 1
+
+    def read(self, path):
+        """(info, tensors, units) of a model, as plain Python."""
+        model = self._call("memplan_model_open", os.fsencode(path), None)
         try:
             info = ModelInfo(size=ctypes.sizeof(ModelInfo))
             self.lib.memplan_model_describe(model, ctypes.byref(info))

@@ -72,6 +72,11 @@ class Plan(Shown):
         return str(self._handle.describe()["kv_dtype"])
 
     @property
+    def cache(self) -> str:
+        """How transformers keeps the cache: "dynamic", "static", ...; or ""."""
+        return str(self._handle.describe()["cache"])
+
+    @property
     def context_tokens(self) -> int:
         """Tokens that one sequence may hold."""
         return int(self._handle.describe()["context_tokens"])
@@ -203,6 +208,8 @@ def plan(
     prompt: int = 0,
     dtype: Optional[str] = None,
     kv_dtype: Optional[str] = None,
+    cache: Optional[str] = None,
+    encoder_tokens: int = 0,
     engine: Optional[str] = None,
     max_memory: Optional[Budgets] = None,
     pins: Optional[Pins] = None,
@@ -227,6 +234,11 @@ def plan(
     :param dtype: of weights: "fp32", "fp16", "bf16", "int8", "int4", "nf4".
         None: the file's.
     :param kv_dtype: of the cache. None: the engine's default.
+    :param cache: generate()'s cache_implementation: "dynamic", "static",
+        "offloaded", "offloaded_static", "quantized". None: "dynamic", or as
+        ``kv_dtype`` asks.
+    :param encoder_tokens: what an encoder reads, for cross attention. 0: the
+        model's own number, else a whole prompt.
     :param engine: "transformers" or "llama.cpp". None: by the model's format.
     :param max_memory: budgets, alone or laid over ``machine``.
     :param pins: units fixed to pools: "model.layers.0..9=0,lm_head=cpu".
@@ -244,6 +256,8 @@ def plan(
                 "prompt_tokens": prompt,
                 "dtype": dtype,
                 "kv_dtype": kv_dtype,
+                "cache": cache,
+                "encoder_tokens": encoder_tokens,
                 "settings": settings,
                 "pins": pins_text(pins),
                 "reserve_bytes": reserve_bytes,
@@ -262,6 +276,8 @@ def price(
     prompt: int = 0,
     dtype: Optional[str] = None,
     kv_dtype: Optional[str] = None,
+    cache: Optional[str] = None,
+    encoder_tokens: int = 0,
     engine: Optional[str] = None,
     max_memory: Optional[Budgets] = None,
     settings: Optional[str] = None,
@@ -287,6 +303,8 @@ def price(
                 "prompt_tokens": prompt,
                 "dtype": dtype,
                 "kv_dtype": kv_dtype,
+                "cache": cache,
+                "encoder_tokens": encoder_tokens,
                 "settings": settings,
                 "reserve_bytes": reserve_bytes,
             },

@@ -31,6 +31,7 @@ static void write_terms(mpl_json_writer *out, const memplan_plan *plan)
     mpl_json_number(out, "sequences", plan->sequences);
     mpl_json_text(out, "dtype", plan->dtype);
     mpl_json_text(out, "kv_dtype", plan->kv_dtype);
+    mpl_json_text(out, "cache", plan->cache);
     mpl_json_close(out);
 }
 

@@ -24,8 +24,12 @@ static void paint_title(mpl_paint *paint, const memplan_plan *plan)
                      plan->profile, mpl_count_text(count, plan->context_tokens),
                      (unsigned long long)plan->sequences,
                      plan->sequences == 1 ? "" : "s");
+    const bool is_named =
+        plan->cache[0] != '\0' && strcmp(plan->cache, "dynamic") != 0;
     if (strcmp(plan->kv_dtype, "none") != 0)
-        mpl_paint_format(paint, MPL_INK_FAINT, ", cache in %s", plan->kv_dtype);
+        mpl_paint_format(paint, MPL_INK_FAINT, ", %s%scache in %s",
+                         is_named ? plan->cache : "", is_named ? " " : "",
+                         plan->kv_dtype);
     mpl_paint_end(paint);
     mpl_paint_end(paint);
 }

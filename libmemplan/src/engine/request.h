@@ -20,6 +20,8 @@ typedef struct mpl_request {
     const char *settings;    /* NULL: none */
     const char *pins;        /* NULL: none */
     uint64_t reserve_bytes;  /* MEMPLAN_UNKNOWN: the engine's own */
+    const char *cache;       /* NULL: the engine's default */
+    uint64_t encoder_tokens; /* 0: the model's own */
 } mpl_request;
 
 #endif

@@ -41,6 +41,7 @@ memplan_status mpl_layer_state_add(mpl_state *state, const mpl_node *node,
         state->key_elements += values[0];
         state->value_elements += values[1];
         state->window_tokens = values[2];
+        state->cache_count += values[0] != 0 || values[1] != 0;
     } else if (node->kind == MPL_NODE_INDEXER) {
         state->index_elements += values[0];
     } else if (node->kind == MPL_NODE_CROSS) {

@@ -71,6 +71,7 @@ typedef struct mpl_state {
     uint64_t key_elements;         /* a token */
     uint64_t value_elements;       /* a token */
     uint64_t window_tokens;        /* 0: no window */
+    uint64_t cache_count; /* objects that hold them: one an attention */
     uint64_t index_elements;       /* a token */
     uint64_t cross_key_elements;   /* a token of the encoder */
     uint64_t cross_value_elements; /* a token of the encoder */

@@ -26,6 +26,7 @@ void memplan_plan_describe(const memplan_plan *plan,
         .fix_count = plan->fix_count,
         .note_count = plan->note_count,
         .claim = plan->claim,
+        .cache = plan->cache,
     };
     mpl_copy_row(out_info, &row, sizeof row);
 }

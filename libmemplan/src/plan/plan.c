@@ -49,6 +49,7 @@ static bool copy_facts(memplan_plan *plan, const memplan_model *model,
            copy_text(plan, &plan->settings, found->placement.settings) &&
            copy_text(plan, &plan->dtype, found->terms.dtype) &&
            copy_text(plan, &plan->kv_dtype, found->terms.kv_dtype) &&
+           copy_text(plan, &plan->cache, found->terms.cache) &&
            copy_text(plan, &plan->value_dtype,
                      found->terms.value_dtype != NULL ? found->terms.value_dtype
                                                       : found->terms.kv_dtype);

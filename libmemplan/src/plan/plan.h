@@ -68,6 +68,7 @@ struct memplan_plan {
     const char *dtype;
     const char *kv_dtype;
     const char *value_dtype; /* of the cache's values: most often kv_dtype */
+    const char *cache; /* how it is kept: "dynamic", "static", ..., or "" */
     uint64_t context_tokens;
     uint64_t prompt_tokens; /* read in one step where fewer could be, else 0 */
     uint64_t sequences;

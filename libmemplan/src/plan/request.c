@@ -59,11 +59,14 @@ memplan_status mpl_request_resolve(mpl_request *out, const memplan_model *model,
         mpl_copy_options(&given, sizeof given, request, error);
     if (status != MEMPLAN_OK)
         return status;
-    if (given.context_tokens > TOKENS_MAX || given.prompt_tokens > TOKENS_MAX)
-        return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
-                        "a context of %llu tokens: at most 2^40",
-                        (unsigned long long)mpl_max(given.context_tokens,
-                                                    given.prompt_tokens));
+    if (given.context_tokens > TOKENS_MAX || given.prompt_tokens > TOKENS_MAX ||
+        given.encoder_tokens > TOKENS_MAX)
+        return mpl_fail(
+            error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
+            "a context of %llu tokens: at most 2^40",
+            (unsigned long long)mpl_max(
+                given.context_tokens,
+                mpl_max(given.prompt_tokens, given.encoder_tokens)));
     if (given.sequences > SEQUENCES_MAX)
         return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
                         "%llu sequences: at most 2^24",
@@ -78,6 +81,8 @@ memplan_status mpl_request_resolve(mpl_request *out, const memplan_model *model,
         .pins = given.pins,
         .reserve_bytes =
             given.reserve_bytes != 0 ? given.reserve_bytes : MEMPLAN_UNKNOWN,
+        .cache = given.cache,
+        .encoder_tokens = given.encoder_tokens,
     };
     if (made.context_tokens == 0)
         made.context_tokens = mpl_max(

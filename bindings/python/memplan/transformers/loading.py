@@ -148,6 +148,7 @@ def max_memory(
     sequences: int = 1,
     dtype: Optional[str] = None,
     kv_dtype: Optional[str] = None,
+    cache: Optional[str] = None,
     budgets: Optional[Budgets] = None,
     pins: Optional[Pins] = None,
     reserve_bytes: int = 0,
@@ -158,7 +159,9 @@ def max_memory(
     ``sequences`` sequences is taken off already. ``budgets`` are laid over
     ``machine`` (None: this one). Raises DoesNotFitError.
     """
-    options = dict(dtype=dtype, kv_dtype=kv_dtype, max_memory=budgets, pins=pins)
+    options = dict(
+        dtype=dtype, kv_dtype=kv_dtype, cache=cache, max_memory=budgets, pins=pins
+    )
     found = _fitting(
         model, machine, context, sequences, {**options, "reserve_bytes": reserve_bytes}
     )
@@ -178,6 +181,7 @@ def device_map(
     sequences: int = 1,
     dtype: Optional[str] = None,
     kv_dtype: Optional[str] = None,
+    cache: Optional[str] = None,
     max_memory: Optional[Budgets] = None,
     pins: Optional[Pins] = None,
     reserve_bytes: int = 0,
@@ -187,7 +191,9 @@ def device_map(
     It holds while weights load and in ``generate()``, up to ``context`` tokens
     in ``sequences`` sequences. Raises DoesNotFitError.
     """
-    options = dict(dtype=dtype, kv_dtype=kv_dtype, max_memory=max_memory, pins=pins)
+    options = dict(
+        dtype=dtype, kv_dtype=kv_dtype, cache=cache, max_memory=max_memory, pins=pins
+    )
     return _fitting(
         model, machine, context, sequences, {**options, "reserve_bytes": reserve_bytes}
     ).device_map
@@ -218,6 +224,7 @@ def from_pretrained_kwargs(
     sequences: int = 1,
     dtype: Optional[str] = None,
     kv_dtype: Optional[str] = None,
+    cache: Optional[str] = None,
     max_memory: Optional[Budgets] = None,
     pins: Optional[Pins] = None,
     reserve_bytes: int = 0,
@@ -232,7 +239,9 @@ def from_pretrained_kwargs(
     go to disk; ``quantization_config`` for "int8", "int4", "nf4" and the other
     quantizers. Raises DoesNotFitError.
     """
-    options = dict(dtype=dtype, kv_dtype=kv_dtype, max_memory=max_memory, pins=pins)
+    options = dict(
+        dtype=dtype, kv_dtype=kv_dtype, cache=cache, max_memory=max_memory, pins=pins
+    )
     found = _fitting(
         model, machine, context, sequences, {**options, "reserve_bytes": reserve_bytes}
     )

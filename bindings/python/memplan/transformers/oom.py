@@ -136,6 +136,7 @@ def explain_oom(
     device_map: Optional[DeviceMap] = None,
     dtype: Optional[str] = None,
     kv_dtype: Optional[str] = None,
+    cache: Optional[str] = None,
 ) -> Explanation:
     """Why a map will fail: where, by how much, from which context on.
 
@@ -151,6 +152,7 @@ def explain_oom(
         "sequences": sequences,
         "dtype": dtype,
         "kv_dtype": kv_dtype,
+        "cache": cache,
         "engine": "transformers",
     }
     better = plan(opened, machine, context=context, **request)

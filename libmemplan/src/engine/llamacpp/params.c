@@ -348,6 +348,12 @@ memplan_status mpl_llama_params_read(mpl_llama_params *out, mpl_arena *arena,
                         "holds at most 2^31 - 1",
                         (unsigned long long)request->context_tokens,
                         (unsigned long long)request->sequences);
+    if (request->cache != NULL || request->encoder_tokens != 0)
+        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                        "%s is for transformers; llama.cpp's cache is set by "
+                        "ctk, ctv, nkvo and swa-full",
+                        request->cache != NULL ? "a cache's name"
+                                               : "a number of encoder tokens");
     out->n_seq = (uint32_t)sequences;
     out->n_ctx = (uint32_t)tokens;
     if (request->prompt_tokens > 0) {

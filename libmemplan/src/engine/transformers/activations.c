@@ -24,13 +24,15 @@
  *   head       sequences * V * (e + 32)  logits of the last token, in fp32,
  *                                       sorted and summed by samplers
  *   cache      one layer's keys and values: a step copies them to append
- *              (three times for a quantized cache: unpacked, joined, packed)
+ *              (three times and more for a quantized cache: unpacked, joined,
+ *              packed)
+ *   encoder    sequences * its tokens * h * e, which it leaves to the decoder
  *
  *   unpacked   copies * e * elements of the largest quantized weight, where a
  *              kernel multiplies with an unpacked one
  *
  *   bytes = max(norm, attention + scores, FFN + experts, head) + masks
- *         + rotary + cache + unpacked
+ *         + rotary + cache + unpacked + encoder
  *
  * It is a bound for the families it was measured on, by
  * tests/oracle/transformers_activations.py. Others, recurrent states and
@@ -124,9 +126,8 @@ static uint64_t widest_cache(const mpl_job *job)
     uint64_t widest = 0;
     for (uint32_t at = 0; at < job->model->unit_count; at++)
         widest = mpl_max(widest, job->units[at].widest_bytes);
-    const bool is_quantized =
-        job->kv_loading != NULL && job->kv_loading->dtype == MPL_DTYPE_COUNT;
-    return is_quantized ? mul(widest, 3) : widest;
+    return job->kv_loading != NULL ? mul(widest, job->kv_loading->step_copies)
+                                   : widest;
 }
 
 static uint64_t unpacked(const mpl_job *job, uint64_t e)
@@ -145,7 +146,9 @@ static uint64_t bound(const mpl_job *job, const widths *wide,
 {
     const uint64_t e = mpl_dtype_block_bytes(job->compute_dtype);
     const uint64_t sequences = job->request->sequences;
-    const uint64_t tokens = mul(job->prompt_tokens, sequences);
+    const uint64_t tokens = mul(
+        mpl_max(job->prompt_tokens, job->has_encoder ? job->encoder_tokens : 0),
+        sequences);
     /* A prompt read in steps still attends to all that was read before. */
     const uint64_t keys =
         mpl_max(job->prompt_tokens, job->request->context_tokens);
@@ -170,8 +173,9 @@ static uint64_t bound(const mpl_job *job, const widths *wide,
     const uint64_t rotary = mul(tokens, mul(4 * (8 + e), wide->head));
     const uint64_t peak =
         mpl_max(mpl_max(norm, add(attention, scores)), mpl_max(ffn, head));
+    const uint64_t encoder = mul(mul(job->encoder_tokens, sequences), h * e);
     return add(add(add(peak, masks), add(rotary, widest_cache(job))),
-               unpacked(job, e));
+               add(unpacked(job, e), encoder));
 }
 
 /* Families that the bound was measured to hold on. */

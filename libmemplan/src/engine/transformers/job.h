@@ -5,6 +5,9 @@
  *
  *     packed.c       what becomes of weights that a checkpoint has packed
  *     weights.c      bytes of a unit by scheme, on a device and offloaded
+ *     settings.c     what the request sets by name
+ *     cache_choice.c which cache generate() makes
+ *     cache.c        its classes, and what quantized ones pack
  *     state.c        the cache at the requested context
  *     activations.c  an upper bound for what a forward pass allocates
  *     speed.c        bytes over bandwidth
@@ -17,18 +20,9 @@
 #define MPL_ENGINE_TRANSFORMERS_JOB_H
 
 #include "engine/engine.h"
+#include "engine/transformers/cache.h"
 #include "model/quantization.h"
 #include "model/quantization_config.h"
-
-/* How keys and values are kept. */
-typedef struct mpl_kv_loading {
-    const char *name;
-    uint32_t dtype; /* MPL_DTYPE_COUNT: quantized */
-    uint32_t bits;
-    const char *rule;
-} mpl_kv_loading;
-
-const mpl_kv_loading *mpl_kv_loading_find(const char *name);
 
 /* All bytes of one unit, for all sequences. */
 typedef struct mpl_unit_cost {
@@ -39,6 +33,8 @@ typedef struct mpl_unit_cost {
     uint64_t stored_leaf_bytes; /* of the same, in the model's own dtypes */
     uint64_t read_bytes;        /* of parameters, to decode one token */
     uint64_t cache_bytes;       /* the KV cache at the context */
+    uint64_t cross_bytes;       /* keys and values of the encoder's tokens */
+    uint64_t away_bytes;        /* of an offloaded cache: in host memory */
     uint64_t state_bytes;       /* fixed states */
     uint64_t window_bytes;      /* a prompt beyond a sliding window */
     uint64_t widest_bytes;      /* keys and values of one sequence step, in the
@@ -69,12 +65,21 @@ struct mpl_job {
     const mpl_request *request;
     mpl_scheme scheme;
     const mpl_scheme_row *loading;    /* of that scheme */
+    const mpl_cache_kind *cache_kind;
     const mpl_kv_loading *kv_loading; /* NULL: as computed */
     uint32_t compute_dtype;
     uint64_t prompt_tokens;
-    uint64_t encoder_tokens; /* that cross attention sees */
+    uint64_t encoder_tokens;  /* that cross attention sees */
+    uint64_t group_elements;  /* of a quantized cache */
+    uint64_t residual_tokens; /* that it may leave as computed, and one */
+    uint64_t away_bytes;      /* of an offloaded cache, all layers */
+    uint64_t at_work_bytes;   /* of it, on each device that executes */
     bool is_eager; /* attention forms the whole score matrix */
     bool has_windows;
+    bool has_cross;          /* some layer has cross attention */
+    bool has_encoder;        /* beside attention of its own: a decoder's */
+    bool is_encoder_assumed; /* nobody said how many tokens it sees */
+    bool has_own_cache;      /* of a class that generate() does not choose */
     mpl_unit_cost *units;
     uint32_t *tied_to; /* by unit: an earlier unit, or MPL_NO_INDEX */
     uint32_t *row_of_unit; /* units of one row cost the same anywhere */
@@ -115,11 +120,16 @@ memplan_status mpl_transformers_packed_note(const mpl_job *job,
 
 /* Each fills its part of the job's units. */
 memplan_status mpl_transformers_weights(mpl_job *job, memplan_error *error);
+memplan_status mpl_transformers_settings(mpl_job *job, memplan_error *error);
+memplan_status mpl_transformers_cache(mpl_job *job, memplan_error *error);
 memplan_status mpl_transformers_state(mpl_job *job, memplan_error *error);
 memplan_status mpl_transformers_activations(mpl_job *job, memplan_error *error);
 
 /* Whether a checkpoint is quantized already: then it is not again. */
 bool mpl_transformers_has_quantized(const memplan_model *model);
+
+/* Whether generate() can keep this model's cache in a smaller dtype. */
+bool mpl_transformers_may_quantize(const mpl_job *job, const char *kv_dtype);
 
 /* The schemes that are smaller than the job's, the largest first. */
 const char *const *mpl_transformers_smaller(const mpl_job *job,

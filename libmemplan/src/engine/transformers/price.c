@@ -15,6 +15,7 @@ typedef struct sums {
     uint64_t weights;
     uint64_t guest_buffers;
     uint64_t cache;
+    uint64_t cross;
     uint64_t windows;
     uint64_t state;
     uint64_t staging;
@@ -51,6 +52,7 @@ static bool add_unit(const mpl_job *job, mpl_placement *placement, sums *pools,
     return mpl_add(&here->weights, here->weights,
                    placement->unit_bytes[unit]) &&
            mpl_add(&there->cache, there->cache, cost->cache_bytes) &&
+           mpl_add(&there->cross, there->cross, cost->cross_bytes) &&
            mpl_add(&there->windows, there->windows, cost->window_bytes) &&
            mpl_add(&there->state, there->state, cost->state_bytes);
 }
@@ -78,10 +80,12 @@ static memplan_status runtime_row(const mpl_job *job, mpl_ledger *ledger,
 static const char *write_cache_rule(const mpl_job *job, mpl_arena *arena)
 {
     const mpl_kv_loading *const kv = job->kv_loading;
+    const bool is_static = job->cache_kind->is_static;
     return mpl_arena_format(
         arena,
-        "%llu tokens in %llu sequences of the layers that execute "
+        "%s%llu tokens in %llu sequences of the layers that execute "
         "here, %s",
+        is_static ? "StaticCache: room for " : "",
         (unsigned long long)job->request->context_tokens,
         (unsigned long long)job->request->sequences,
         kv != NULL
@@ -112,20 +116,50 @@ static memplan_status weight_rows(const mpl_job *job, mpl_ledger *ledger,
                           "execute");
 }
 
+/* Of an offloaded cache: what rests in host memory, and what is on its way. */
+static memplan_status away_rows(const mpl_job *job, mpl_ledger *ledger,
+                                uint32_t pool, const sums *sum)
+{
+    if (job->away_bytes == 0)
+        return MEMPLAN_OK;
+    if (pool == job->host_pool)
+        return mpl_ledger_add(
+            ledger, pool, MPL_ROW_KV_CACHE, MPL_BOUND, job->away_bytes,
+            mpl_arena_format(ledger->arena,
+                             "offloaded %s: %llu tokens in %llu sequences, "
+                             "but for the layers at work on a GPU",
+                             job->cache_kind->class_name,
+                             (unsigned long long)job->request->context_tokens,
+                             (unsigned long long)job->request->sequences));
+    return mpl_ledger_add(ledger, pool, MPL_ROW_KV_CACHE, MPL_BOUND,
+                          sum->executes ? job->at_work_bytes : 0,
+                          "offloaded cache: the layer at work and the next "
+                          "one, fetched meanwhile");
+}
+
 static memplan_status state_rows(const mpl_job *job, mpl_ledger *ledger,
                                  uint32_t pool, const sums *sum,
                                  const char *cache_rule)
 {
-    const bool is_quantized =
-        job->kv_loading != NULL && job->kv_loading->dtype == MPL_DTYPE_COUNT;
-    memplan_status status = mpl_ledger_add(
-        ledger, pool, MPL_ROW_KV_CACHE, is_quantized ? MPL_BOUND : MPL_EXACT,
-        sum->cache, cache_rule);
+    memplan_status status =
+        mpl_ledger_add(ledger, pool, MPL_ROW_KV_CACHE,
+                       job->cache_kind->is_quantized ? MPL_BOUND : MPL_EXACT,
+                       sum->cache, cache_rule);
+    if (status == MEMPLAN_OK && sum->cross != 0)
+        status = mpl_ledger_add(
+            ledger, pool, MPL_ROW_KV_CACHE, MPL_EXACT, sum->cross,
+            mpl_arena_format(ledger->arena,
+                             "cross attention: keys and values of %llu tokens "
+                             "of the encoder in %llu sequences",
+                             (unsigned long long)job->encoder_tokens,
+                             (unsigned long long)job->request->sequences));
     if (status == MEMPLAN_OK)
         status = mpl_ledger_add(ledger, pool, MPL_ROW_KV_CACHE, MPL_BOUND,
                                 sum->windows,
                                 "sliding layers hold all keys and values that "
                                 "a step over the prompt saw, until the next");
+    if (status == MEMPLAN_OK)
+        status = away_rows(job, ledger, pool, sum);
     if (status == MEMPLAN_OK)
         status =
             mpl_ledger_add(ledger, pool, MPL_ROW_STATE, MPL_EXACT, sum->state,
@@ -160,6 +194,19 @@ static memplan_status pool_rows(const mpl_job *job, mpl_ledger *ledger,
     if (status == MEMPLAN_OK)
         status = runtime_row(job, ledger, pool, sum->executes);
     return status;
+}
+
+static memplan_status encoder_note(const mpl_job *job, mpl_ledger *ledger)
+{
+    if (!job->is_encoder_assumed || !job->has_cross)
+        return MEMPLAN_OK;
+    return mpl_ledger_note(
+        ledger,
+        mpl_arena_format(ledger->arena,
+                         "cross attention is counted as if the encoder had "
+                         "read %llu tokens, a whole prompt: --encoder-tokens "
+                         "says how many it reads",
+                         (unsigned long long)job->encoder_tokens));
 }
 
 static void find_timing(const mpl_job *job, const mpl_placement *placement,
@@ -221,6 +268,11 @@ memplan_status mpl_transformers_price(mpl_job *job, mpl_placement *placement,
         return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
                         "no device and no host memory to execute on: only "
                         "disk is given");
+    if (main == job->host_pool && job->cache_kind->is_offloaded)
+        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                        "cache \"%s\": it moves layers between a GPU and "
+                        "host memory, and no unit is on a GPU",
+                        job->cache_kind->name);
     sums *const pools =
         mpl_arena_alloc(job->arena, job->machine->pool_count, sizeof *pools);
     if (pools == NULL)
@@ -234,7 +286,8 @@ memplan_status mpl_transformers_price(mpl_job *job, mpl_placement *placement,
     for (uint32_t pool = 0; pool < job->machine->pool_count; pool++)
         if (pool_rows(job, ledger, pool, &pools[pool], rule) != MEMPLAN_OK)
             return mpl_fail_memory(error);
-    if (add_notes(job, placement, main, ledger) != MEMPLAN_OK)
+    if (add_notes(job, placement, main, ledger) != MEMPLAN_OK ||
+        encoder_note(job, ledger) != MEMPLAN_OK)
         return mpl_fail_memory(error);
     find_timing(job, placement, main, timing);
     return MEMPLAN_OK;

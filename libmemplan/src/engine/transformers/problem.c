@@ -15,6 +15,7 @@
 bool mpl_transformers_resident(uint64_t *out, const mpl_unit_cost *cost)
 {
     return mpl_add(out, cost->buffer_bytes, cost->cache_bytes) &&
+           mpl_add(out, *out, cost->cross_bytes) &&
            mpl_add(out, *out, cost->state_bytes) &&
            mpl_add(out, *out, cost->window_bytes);
 }
@@ -76,7 +77,8 @@ static uint32_t main_at(const mpl_job *job, uint32_t index, uint32_t *out_count)
         if (count++ == index)
             found = at;
     }
-    *out_count = count + (job->host_pool != MPL_NO_INDEX);
+    *out_count = count + (job->host_pool != MPL_NO_INDEX &&
+                          !job->cache_kind->is_offloaded);
     return found;
 }
 
@@ -164,7 +166,8 @@ static uint64_t crossing(const mpl_job *job, uint32_t from, uint32_t to,
                                               &is_known);
 }
 
-/* What the process takes on the host, whoever executes, is gone before. */
+/* What the process takes on the host, whoever executes, is gone before, and
+ * so is what an offloaded cache rests in. */
 static void fill_pools(const tables *made, mpl_job *job, uint32_t main)
 {
     const memplan_machine *const machine = job->machine;
@@ -184,8 +187,9 @@ static void fill_pools(const tables *made, mpl_job *job, uint32_t main)
                              ? job->activations.bytes[pool->kind]
                              : 0;
         if (pool->kind == MPL_POOL_DEVICE &&
-            !mpl_add(&made->open[at], made->open[at],
-                     mpl_transformers_device_runtime(job, at)))
+            (!mpl_add(&made->open[at], made->open[at],
+                      mpl_transformers_device_runtime(job, at)) ||
+             !mpl_add(&made->open[at], made->open[at], job->at_work_bytes)))
             made->open[at] = UINT64_MAX;
         for (uint32_t to = 0; to < machine->pool_count; to++)
             made->crossing[at * machine->pool_count + to] =
@@ -193,13 +197,15 @@ static void fill_pools(const tables *made, mpl_job *job, uint32_t main)
     }
     if (job->host_pool == MPL_NO_INDEX)
         return;
-    const uint64_t runtime = mpl_transformers_host_runtime(job);
+    uint64_t gone;
+    if (!mpl_add(&gone, mpl_transformers_host_runtime(job), job->away_bytes))
+        gone = UINT64_MAX;
     uint64_t *const capacity = &made->capacity[job->host_pool];
     uint64_t *const budget = &made->budget_bytes[made->budget[job->host_pool]];
     if (*capacity != MEMPLAN_UNKNOWN)
-        *capacity = mpl_sub_floor(*capacity, runtime);
+        *capacity = mpl_sub_floor(*capacity, gone);
     if (*budget != MEMPLAN_UNKNOWN)
-        *budget = mpl_sub_floor(*budget, runtime);
+        *budget = mpl_sub_floor(*budget, gone);
 }
 
 /* Whether a time on the host can be compared with one on a device. */

@@ -72,12 +72,18 @@ uint64_t mpl_transformers_unit_ps(const mpl_job *job, uint32_t unit,
     const uint32_t home = mpl_transformers_home(job, pool, main);
     uint64_t read;
     if (!mpl_add(&read, cost->read_bytes, cost->cache_bytes) ||
+        !mpl_add(&read, read, cost->cross_bytes) ||
+        !mpl_add(&read, read, cost->away_bytes) ||
         !mpl_add(&read, read, cost->state_bytes))
         read = UINT64_MAX;
     uint64_t ps = 0;
     if (read != 0)
         ps =
             transfer_ps(read, mpl_transformers_read_speed(job, home, is_known));
+    if (cost->away_bytes != 0 &&
+        job->machine->pools[home].kind == MPL_POOL_DEVICE)
+        ps += transfer_ps(cost->away_bytes,
+                          mpl_transformers_link_speed(job, home, is_known));
     const bool is_copied = home != pool && cost->offloaded_bytes != 0;
     if (is_copied && kind == MPL_POOL_DISK)
         ps += transfer_ps(cost->offloaded_bytes,

@@ -63,6 +63,8 @@ static bool is_all_on_fastest(const mpl_job *job,
             return false;
     if (job->device_pool_count == 1)
         return true;
+    if (job->away_bytes != 0) /* links are part of every layer's time */
+        return false;
     for (uint32_t at = 0; at < job->machine->pool_count; at++)
         if (job->machine->pools[at].kind == MPL_POOL_DEVICE)
             is_fastest = is_fastest &&

@@ -86,29 +86,6 @@ static memplan_status find_dtypes(mpl_job *job, memplan_error *error)
     job->compute_dtype = job->loading->dtype != MPL_DTYPE_COUNT
                              ? job->loading->dtype
                              : main_float(job->model);
-    if (request->kv_dtype == NULL)
-        return MEMPLAN_OK;
-    job->kv_loading = mpl_kv_loading_find(request->kv_dtype);
-    if (job->kv_loading == NULL)
-        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
-                        "kv_dtype \"%.40s\": transformers keeps fp32, fp16, "
-                        "bf16, int8, int4 or int2",
-                        request->kv_dtype);
-    return MEMPLAN_OK;
-}
-
-static memplan_status find_settings(mpl_job *job, memplan_error *error)
-{
-    const char *const settings = job->request->settings;
-    if (settings == NULL || settings[0] == '\0')
-        return MEMPLAN_OK;
-    if (strcmp(settings, "attn=eager") == 0)
-        job->is_eager = true;
-    else if (strcmp(settings, "attn=sdpa") != 0)
-        return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
-                        "settings \"%.60s\": transformers knows attn=sdpa and "
-                        "attn=eager",
-                        settings);
     return MEMPLAN_OK;
 }
 
@@ -163,7 +140,9 @@ static memplan_status open_job(mpl_job **out, mpl_arena *arena,
     find_pools(job);
     memplan_status status = find_dtypes(job, error);
     if (status == MEMPLAN_OK)
-        status = find_settings(job, error);
+        status = mpl_transformers_settings(job, error);
+    if (status == MEMPLAN_OK)
+        status = mpl_transformers_cache(job, error);
     if (status == MEMPLAN_OK)
         status = mpl_transformers_packed(job, error);
     if (status == MEMPLAN_OK)
@@ -201,17 +180,18 @@ static void terms(const mpl_job *job, mpl_terms *out)
     static const char *const SMALLER_KV[] = {"int8", "int4", "int2"};
     enum { SMALLER_KV_COUNT = sizeof SMALLER_KV / sizeof *SMALLER_KV };
     bool has_cache = false;
-    bool has_state = false;
     for (uint32_t at = 0; at < job->model->unit_count; at++) {
-        has_cache = has_cache || job->units[at].cache_bytes != 0;
-        has_state = has_state || job->units[at].state_bytes != 0;
+        const mpl_unit_cost *const cost = &job->units[at];
+        has_cache = has_cache || cost->cache_bytes != 0 ||
+                    cost->cross_bytes != 0 || cost->away_bytes != 0;
     }
     uint32_t first = 0;
     while (job->kv_loading != NULL && first < SMALLER_KV_COUNT &&
            mpl_kv_loading_find(SMALLER_KV[first])->bits >=
                job->kv_loading->bits)
         first++;
-    if (!has_cache || has_state) /* QuantizedCache has no recurrent states */
+    if (!has_cache || (first < SMALLER_KV_COUNT &&
+                       !mpl_transformers_may_quantize(job, SMALLER_KV[first])))
         first = SMALLER_KV_COUNT;
     *out = (mpl_terms){
         .dtype = job->scheme != MPL_SCHEME_AUTO ? job->loading->name
@@ -220,6 +200,8 @@ static void terms(const mpl_job *job, mpl_terms *out)
                     : job->kv_loading != NULL
                         ? job->kv_loading->name
                         : mpl_dtype_name(job->compute_dtype),
+        .cache =
+            has_cache && !job->has_own_cache ? job->cache_kind->name : NULL,
         .context_tokens = job->request->context_tokens,
         .prompt_tokens = has_cache ? job->prompt_tokens : 0,
         .smaller_kv_dtypes = SMALLER_KV + first,
