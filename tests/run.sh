@@ -59,6 +59,7 @@ step_transformers() {
 }
 step_llamacpp() {
   $python tests/oracle/llamacpp_truth.py "$MEMPLAN_SHARED/oracle/llamacpp-v0.5.0" $oracle_form &&
+    $python tests/oracle/llamacpp_truth.py tests/oracle/more &&
     $python tests/oracle/llamacpp_fit.py "$MEMPLAN_SHARED/oracle/llamacpp-v0.5.0"
 }
 

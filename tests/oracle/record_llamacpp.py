@@ -21,14 +21,16 @@ that a record's `params` have; a few common ones without it), as a dry run and
 as a real load. --again records the models and parameters of another folder's
 records once more, as far as they need no device that is not there: what changed
 between two versions is then a difference of two folders. Several devices on one
-machine: start ggml-rpc-server with `-d CPU,CPU` and name it with --rpc. Headers
-are stored, tensor data is not: a sparse file of the right size will do.
+machine: start ggml-rpc-server with `-d CPU,CPU` and name it with --rpc (several
+servers: one device each), and say with --device what they are. Headers are
+stored, tensor data is not: a sparse file of the right size will do.
 """
 
 import argparse
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -84,6 +86,17 @@ def words(params, measure, servers):
     return out + ([f"rpc={servers}"] if servers else [])
 
 
+def plain_names(buffers, servers):
+    """RPC0[host:port] as RPC0, or as the number of its server."""
+    places = servers.split(",") if servers else []
+    for buffer in buffers:
+        for field in ("buffer_type", "device"):
+            found = re.fullmatch(r"RPC(\d+)\[(.*)\]", buffer[field])
+            if found and found.group(2) in places:
+                number = int(found.group(1)) + places.index(found.group(2))
+                buffer[field] = f"RPC{number}"
+
+
 def run(program, model, params, measure, servers):
     """One run: what a record's `dry` or `real` holds."""
     try:
@@ -93,6 +106,7 @@ def run(program, model, params, measure, servers):
         return {"ok": False, "stage": "timeout", "reason": f"{TIMEOUT_S} s"}
     if done.returncode == 0:
         result = json.loads(done.stdout.strip().splitlines()[-1])
+        plain_names(result["buffers"], servers)
         result["total"] = sum(b["model"] + b["context"] + b["compute"]
                               for b in result["buffers"])
         return result
