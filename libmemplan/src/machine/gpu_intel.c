@@ -6,7 +6,10 @@
  *     tile0/physical_vram_size_bytes     (xe)
  *     drm/cardN/lmem_total_bytes, lmem_avail_bytes    (i915, data centre)
  *
- * Others are left to the catalogue.
+ * Others are left to the catalogue. What is free on a card of xe's, nobody but
+ * root is told: its query of memory regions answers 0 in use without
+ * CAP_PERFMON and wakes the card, debugfs is root's, and the fdinfo of DRM is
+ * there for one's own processes alone. It stays unknown, and a note says so.
  */
 #include <string.h>
 

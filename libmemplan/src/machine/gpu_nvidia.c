@@ -113,6 +113,19 @@ static bool read_names(const mpl_nvml *nvml, mpl_nvml_handle gpu,
     return report->name != NULL && report->uuid != NULL;
 }
 
+/* The numbers in the older names of slices: "MIG-GPU-<uuid>/1/0". */
+static void read_instances(const mpl_nvml *nvml, mpl_nvml_handle slice,
+                           mpl_report *report)
+{
+    unsigned instance = 0;
+    if (nvml->gpu_instance != NULL &&
+        nvml->gpu_instance(slice, &instance) == NVML_SUCCESS)
+        report->gpu_instance = instance;
+    if (nvml->compute_instance != NULL &&
+        nvml->compute_instance(slice, &instance) == NVML_SUCCESS)
+        report->compute_instance = instance;
+}
+
 /* The slices of a GPU that MIG divides: devices of their own, and the GPU
  * itself is none then. */
 static bool read_slices(const mpl_nvml *nvml, mpl_nvml_handle gpu,
@@ -136,6 +149,7 @@ static bool read_slices(const mpl_nvml *nvml, mpl_nvml_handle gpu,
             return false;
         const mpl_report *const whole = &to->reports[parent];
         (void)read_memory(nvml, slice, report);
+        read_instances(nvml, slice, report);
         report->parent_uuid = whole->uuid;
         report->pci = whole->pci;
         report->vendor_id = NVIDIA;

@@ -89,6 +89,8 @@ static void take_report(mpl_device *device, const mpl_report *report)
     device->is_gone |= report->is_gone;
     device->is_divided |= report->is_divided;
     device->slice = report->slice;
+    device->gpu_instance = report->gpu_instance;
+    device->compute_instance = report->compute_instance;
     /* Total and free go together: two sources count differently. */
     if (take_figure(&device->total_bytes, report->total_bytes, report->source))
         device->free_bytes = (mpl_figure){

@@ -58,6 +58,8 @@ mpl_device mpl_device_blank(uint32_t index)
                         .uuid = "",
                         .index = index,
                         .numa_index = UINT32_MAX,
+                        .gpu_instance = UINT32_MAX,
+                        .compute_instance = UINT32_MAX,
                         .total_bytes = MPL_FIGURE_UNKNOWN,
                         .free_bytes = MPL_FIGURE_UNKNOWN,
                         .reserved_bytes = MPL_FIGURE_UNKNOWN,

@@ -56,6 +56,8 @@ typedef struct mpl_device {
     bool is_gone;       /* the driver does not reach it */
     bool is_divided;    /* by MIG: its slices are devices, it is none */
     uint32_t slice;     /* a slice's number in its GPU */
+    uint32_t gpu_instance; /* a slice's, or UINT32_MAX */
+    uint32_t compute_instance;
     uint32_t order;     /* as its own driver numbers it, or UINT32_MAX */
     mpl_figure total_bytes;
     mpl_figure free_bytes;

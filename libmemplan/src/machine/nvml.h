@@ -104,6 +104,10 @@ typedef struct mpl_nvml_field {
          "nvmlDeviceGetMaxMigDeviceCount", NULL)                              \
     CALL(mig_handle, int (*)(mpl_nvml_handle, unsigned, mpl_nvml_handle *),   \
          "nvmlDeviceGetMigDeviceHandleByIndex", NULL)                         \
+    CALL(gpu_instance, int (*)(mpl_nvml_handle, unsigned *),                  \
+         "nvmlDeviceGetGpuInstanceId", NULL)                                  \
+    CALL(compute_instance, int (*)(mpl_nvml_handle, unsigned *),              \
+         "nvmlDeviceGetComputeInstanceId", NULL)                              \
     CALL(link_state, int (*)(mpl_nvml_handle, unsigned, unsigned *),          \
          "nvmlDeviceGetNvLinkState", NULL)                                    \
     CALL(link_version, int (*)(mpl_nvml_handle, unsigned, unsigned *),        \

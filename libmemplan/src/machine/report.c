@@ -18,6 +18,8 @@ mpl_report mpl_report_blank(const char *source)
                         .link = "",
                         .numa_index = UINT32_MAX,
                         .order = UINT32_MAX,
+                        .gpu_instance = UINT32_MAX,
+                        .compute_instance = UINT32_MAX,
                         .total_bytes = MEMPLAN_UNKNOWN,
                         .free_bytes = MEMPLAN_UNKNOWN,
                         .reserved_bytes = MEMPLAN_UNKNOWN,

@@ -28,6 +28,8 @@ typedef struct mpl_report {
     bool is_gone;       /* fell off the bus */
     bool is_divided;    /* by MIG: its slices are the devices */
     uint32_t slice;     /* of a divided GPU: its number */
+    uint32_t gpu_instance; /* of a slice, or UINT32_MAX */
+    uint32_t compute_instance;
     uint64_t total_bytes;
     uint64_t free_bytes;
     uint64_t reserved_bytes;

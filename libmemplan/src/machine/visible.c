@@ -133,19 +133,41 @@ static bool read_index(const char *entry, uint32_t *out)
     return entry[0] != '\0';
 }
 
-/* "MIG-GPU-<uuid>/1/0" names a slice by its GPU; the numbers after it are of
- * instances that NVML alone tells: the GPU's only slice, or none. */
+/* "/1/0": the instances of a slice as its older name has them. */
+static bool read_instances(const char *text, uint32_t *out_gpu,
+                           uint32_t *out_compute)
+{
+    char first[ENTRY_BYTES];
+    const char *const slash = strchr(text + 1, '/');
+    if (slash == NULL)
+        return false;
+    memcpy(first, text + 1, (size_t)(slash - text - 1));
+    first[slash - text - 1] = '\0';
+    return read_index(first, out_gpu) && read_index(slash + 1, out_compute);
+}
+
+/* "MIG-GPU-<uuid>/1/0" names a slice by its GPU and its instances; where the
+ * driver does not tell those, the GPU's only slice, or none. */
 static uint32_t find_old_slice(const memplan_machine *machine,
                                const char *entry)
 {
     const char *const slash = strchr(entry, '/');
     const size_t length = slash != NULL ? (size_t)(slash - entry - 4) : 0;
+    uint32_t gpu = 0;
+    uint32_t compute = 0;
     uint32_t found = UINT32_MAX;
-    for (uint32_t at = 0; slash != NULL && at < machine->device_count; at++) {
+    if (slash == NULL || slash < entry + 4 ||
+        !read_instances(slash, &gpu, &compute))
+        return UINT32_MAX;
+    for (uint32_t at = 0; at < machine->device_count; at++) {
         const mpl_device *const device = &machine->devices[at];
         if (!is_slice(device) ||
             strncmp(device->parent_uuid, entry + 4, length) != 0 ||
             device->parent_uuid[length] != '\0')
+            continue;
+        if (device->gpu_instance == gpu && device->compute_instance == compute)
+            return at;
+        if (device->gpu_instance != UINT32_MAX)
             continue;
         if (found != UINT32_MAX)
             return UINT32_MAX;

@@ -280,6 +280,18 @@ EXPORT int nvmlDeviceGetMigDeviceHandleByIndex(mpl_nvml_handle gpu,
     return NVML_SUCCESS;
 }
 
+EXPORT int nvmlDeviceGetGpuInstanceId(mpl_nvml_handle gpu, unsigned *out);
+EXPORT int nvmlDeviceGetGpuInstanceId(mpl_nvml_handle gpu, unsigned *out)
+{
+    return read_unsigned(gpu, "gi", out);
+}
+
+EXPORT int nvmlDeviceGetComputeInstanceId(mpl_nvml_handle gpu, unsigned *out);
+EXPORT int nvmlDeviceGetComputeInstanceId(mpl_nvml_handle gpu, unsigned *out)
+{
+    return read_unsigned(gpu, "ci", out);
+}
+
 /* The end of one of a GPU's links, as it is written. */
 static int read_link(mpl_nvml_handle gpu, unsigned link, char *out)
 {

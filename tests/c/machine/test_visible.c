@@ -21,6 +21,12 @@
     "free=1|mig=1|slice0_total=42949672960|slice0_free=10|"                 \
     "slice1_total=21474836480|slice1_free=20\n"
 
+#define NUMBERED                                                            \
+    "name=NVIDIA A100-SXM4-80GB|uuid=GPU-dd|pci=0:10:0|total=85899345920|"  \
+    "free=1|mig=1|slice0_total=42949672960|slice0_free=10|slice0_gi=1|"     \
+    "slice0_ci=0|slice1_total=21474836480|slice1_free=20|slice1_gi=5|"      \
+    "slice1_ci=0\n"
+
 /* The free bytes of the pools in their order, "|" before what is hidden. */
 static const struct {
     const char *why;
@@ -51,6 +57,14 @@ static const struct {
     {"one slice is seen", SLICED, NULL, NULL, "10", "MIG"},
     {"the slice that is named", SLICED, "MIG-GPU-dd-1", NULL, "20", "MIG"},
     {"a divided GPU is its first slice", SLICED, "0", NULL, "10", "MIG"},
+    {"the older name of a slice", NUMBERED, "MIG-GPU-dd/5/0", NULL, "20",
+     "MIG"},
+    {"an instance that is not there", NUMBERED, "MIG-GPU-dd/5/1", NULL, "",
+     "names no device"},
+    {"an older name that is cut", NUMBERED, "MIG-GPU-dd/5", NULL, "",
+     "names no device"},
+    {"an older name, and no driver that tells instances", SLICED,
+     "MIG-GPU-dd/1/0", NULL, "", "names no device"},
 };
 
 Test(visible, devices_as_cuda_numbers_them)
@@ -93,7 +107,7 @@ Test(visible, devices_as_cuda_numbers_them)
         memplan_machine_free(machine);
         folder_remove(&tree);
     }
-    cr_expect_eq(run, 14);
+    cr_expect_eq(run, 18);
 }
 
 /* ROCR first, and HIP counts in what it leaves. */
