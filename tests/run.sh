@@ -55,7 +55,7 @@ step_python() {
 
 # Real Transformers, and recorded llama.cpp, against the library.
 step_transformers() {
-  $python tests/oracle/transformers_truth.py "$MEMPLAN_SHARED/corpus/hf" $oracle_form
+  $python tests/oracle/transformers_truth.py "$MEMPLAN_SHARED/corpus/hf" --variants 2 $oracle_form
 }
 step_llamacpp() {
   $python tests/oracle/llamacpp_truth.py "$MEMPLAN_SHARED/oracle/llamacpp-v0.5.0" $oracle_form &&

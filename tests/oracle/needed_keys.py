@@ -6,6 +6,8 @@ NEEDED = {
     "dbrx": {"attn_config.rope_theta": 10000.0},
     "dots1": {"n_routed_experts": 128, "n_shared_experts": 2},
     "hunyuan_v1_dense": {"head_dim": 128},
+    "hunyuan_v1_moe": {"head_dim": 128},
+    "lfm2_moe": {"layer_types": ["conv", "conv", "full_attention", "conv"] * 8},
     "ministral": {"head_dim": 128},
     "nemotron": {"num_key_value_heads": 8},
 }

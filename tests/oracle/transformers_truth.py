@@ -2,13 +2,18 @@
 """Compares memplan with the installed Transformers, model by model.
 
     python transformers_truth.py [DIR] [--long] [--families A,B,...]
+                                 [--variants N] [--seed TEXT]
                                  [--library PATH] [--quiet]
 
 Builds each config.json below DIR, and the default configuration of each
 family that memplan has: written out in full, and as a file that says nothing
 but its model_type. With --long it is the default of each model_type that
 Transformers ships. A causal language model that its family is not run as by
-default is built as one too. All are built on the meta device; it compares
+default is built as one too. With --variants it is also N configurations of each
+family that nobody wrote (see transformers_variants.py), other ones for another
+seed; a value that memplan refuses by its key is unsupported then.
+
+All are built on the meta device; it compares
 parameters and buffers by name, shape, dtype and bytes; which tensors share
 their bytes; the totals; and the units: no module that Transformers keeps whole
 is split, and a device_map made of units covers every tensor.
@@ -41,6 +46,7 @@ from transformers.quantizers import AutoHfQuantizer  # noqa: E402
 
 from memplan_library import Library, Refused  # noqa: E402
 from needed_keys import NEEDED, nest  # noqa: E402
+from transformers_variants import Variants  # noqa: E402
 
 # Types that only code beside the weights builds, and the native class that
 # has the same modules.
@@ -297,7 +303,30 @@ def judge(library, label, path, values, options):
                        f"memplan: {error}")
     if not options.quiet or verdict[0] == "different":
         print(f"{label}: {verdict[0]}: {verdict[1]}"[:400], flush=True)
+        if verdict[0] == "different" and label.startswith("variant"):
+            print("   ", json.dumps(values), flush=True)
     return verdict[0]
+
+
+def described():
+    """Model types that memplan has a family of."""
+    out = []
+    for name in os.listdir(FAMILIES):
+        with open(os.path.join(FAMILIES, name)) as text:
+            out += re.findall(r"^family (\S+)", text.readline())
+    return out
+
+
+def variants(model_type, path, options):
+    """Configurations that nobody wrote."""
+    try:
+        drawn = Variants(model_type, build, NEEDED.get(model_type, {}),
+                         options.seed)
+    except Exception as error:
+        print(f"variants of {model_type}: unsupported: {error!r:.120}")
+        return
+    for at, values in drawn.mixed(options.variants):
+        yield f"variant {at} of {model_type}", path, written(path, values)
 
 
 def configurations(options):
@@ -317,13 +346,15 @@ def configurations(options):
         yield os.path.relpath(folder, options.dir), path, values
     wanted = options.families.split(",") if options.families else None
     if wanted is None and not options.long:
-        wanted = [os.path.splitext(name)[0] for name in os.listdir(FAMILIES)]
+        wanted = described()
     with tempfile.TemporaryDirectory() as folder:
         for model_type in sorted({*CONFIG_MAPPING, *TWINS}):
             if wanted is None or model_type in wanted or \
                     TWINS.get(model_type) in wanted:
-                yield from defaults(model_type,
-                                    os.path.join(folder, "config.json"))
+                path = os.path.join(folder, "config.json")
+                yield from defaults(model_type, path)
+                if options.variants > 0 and model_type in CONFIG_MAPPING:
+                    yield from variants(model_type, path, options)
 
 
 def written(path, values):
@@ -381,6 +412,8 @@ def main():
     parser.add_argument("dir", nargs="?")
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--families")
+    parser.add_argument("--variants", type=int, default=0)
+    parser.add_argument("--seed", default="0")
     parser.add_argument("--library")
     parser.add_argument("--quiet", action="store_true")
     options = parser.parse_args()

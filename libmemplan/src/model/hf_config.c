@@ -123,19 +123,45 @@ static memplan_status read_dtype(uint32_t *out, mpl_json_value root,
     return MEMPLAN_OK;
 }
 
+static bool ends_with(const char *name, const char *end)
+{
+    const size_t length = strlen(name);
+    const size_t end_length = strlen(end);
+    return length >= end_length &&
+           strcmp(name + length - end_length, end) == 0;
+}
+
+/* Whether a class of code beside the weights has the modules that the
+ * family's own has: both write text, or both fill masks. */
+static bool is_twin(const char *wanted, const char *own)
+{
+    static const char *const WRITERS[] = {
+        "ForCausalLM", "ForConditionalGeneration", "LMHeadModel"};
+    bool writes = false;
+    bool own_writes = false;
+    for (size_t at = 0; at < sizeof WRITERS / sizeof *WRITERS; at++) {
+        writes |= ends_with(wanted, WRITERS[at]);
+        own_writes |= ends_with(own, WRITERS[at]);
+    }
+    return (writes && own_writes) || (ends_with(wanted, "ForMaskedLM") &&
+                                      ends_with(own, "ForMaskedLM"));
+}
+
 /*
  * The class that the configuration asks for, if the family has it. A name
  * that the family never heard of belongs to code beside the weights, whose
- * native twin is the family's own class.
+ * native twin is the family's own class, or to a head that is not described.
  */
 static memplan_status choose_class(const char **out, const mpl_family *family,
                                    mpl_json_value root, memplan_error *error)
 {
     const char *const wanted = mpl_json_string(
         mpl_json_at(mpl_json_get(root, "architectures"), 0), NULL);
+    const char *const own = mpl_family_role(family, "default");
     const mpl_node *tree = NULL;
     *out = "default";
-    if (wanted == NULL || !mpl_family_has_class(family, wanted))
+    if (wanted == NULL || own == NULL ||
+        (!mpl_family_has_class(family, wanted) && is_twin(wanted, own)))
         return MEMPLAN_OK;
     const memplan_status status =
         mpl_family_tree(&tree, family, wanted, error);
