@@ -236,13 +236,14 @@ static void rename_kind(mpl_value *item)
         }
 }
 
-/* Spreads a list out, so that each item is found at once. */
+/* Spreads a list out, so that each item is found at once; lists in it too. */
 static mpl_value spread(mpl_scope *scope, const mpl_key *key,
-                        mpl_json_value json, mpl_evaluation *evaluation)
+                        mpl_json_value json, uint32_t depth,
+                        mpl_evaluation *evaluation)
 {
     mpl_value out = mpl_value_of_json(json);
     out.item_count = mpl_json_count(json);
-    if (mpl_json_type_of(json) != MPL_JSON_ARRAY)
+    if (mpl_json_type_of(json) != MPL_JSON_ARRAY || depth == MPL_MAX_NESTING)
         return out;
     mpl_value *const items =
         out.item_count <= MPL_MAX_ITEMS
@@ -255,7 +256,7 @@ static mpl_value spread(mpl_scope *scope, const mpl_key *key,
     }
     mpl_json_walk walk = mpl_json_begin(json);
     for (uint64_t at = 0; mpl_json_next(&walk); at++) {
-        items[at] = mpl_value_of_json(walk.value);
+        items[at] = spread(scope, key, walk.value, depth + 1, evaluation);
         if (lists_kinds(key))
             rename_kind(&items[at]);
     }
@@ -263,9 +264,10 @@ static mpl_value spread(mpl_scope *scope, const mpl_key *key,
     return out;
 }
 
-/* A list that the configuration leaves out, item by item. */
+/* A list that the configuration leaves out, item by item; or gives as one
+ * number for all. */
 static mpl_value make_list(mpl_scope *scope, const mpl_key *key,
-                           mpl_evaluation *evaluation)
+                           const mpl_value *one, mpl_evaluation *evaluation)
 {
     const int64_t outer = evaluation->indices[0];
     const uint64_t count =
@@ -279,7 +281,9 @@ static mpl_value make_list(mpl_scope *scope, const mpl_key *key,
     for (uint64_t at = 0; at < count && evaluation->status == MEMPLAN_OK;
          at++) {
         evaluation->indices[0] = (int64_t)at;
-        items[at] = mpl_expression_value(key->value, evaluation);
+        items[at] = one != NULL
+                        ? *one
+                        : mpl_expression_value(key->value, evaluation);
     }
     evaluation->indices[0] = outer;
     return (mpl_value){
@@ -294,14 +298,18 @@ static mpl_value resolve(mpl_scope *scope, const mpl_key *key,
     const char *const text = mpl_json_string(member, NULL);
     const bool is_left_open =
         type == MPL_JSON_NULL || (text != NULL && strcmp(text, "auto") == 0);
+    if (type == MPL_JSON_INTEGER && key->count != NULL && !key->replaces_null) {
+        const mpl_value one = mpl_value_of_json(member);
+        return make_list(scope, key, &one, evaluation);
+    }
     if (type != MPL_JSON_NONE && !(key->replaces_null && is_left_open))
-        return spread(scope, key, member, evaluation);
+        return spread(scope, key, member, 0, evaluation);
     if (!key->has_default) {
         fail_key(scope, key, "is missing, and there is no default for it",
                  evaluation);
         return (mpl_value){0};
     }
-    return key->count != NULL ? make_list(scope, key, evaluation)
+    return key->count != NULL ? make_list(scope, key, NULL, evaluation)
                               : mpl_expression_value(key->value, evaluation);
 }
 
