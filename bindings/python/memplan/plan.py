@@ -189,11 +189,12 @@ def _machine(
     machine: Optional[Union[Machine, str, "os.PathLike[str]", Mapping[Any, Any]]],
     max_memory: Optional[Budgets],
 ) -> Machine:
-    if machine is not None and not isinstance(machine, Machine):
-        is_budget = isinstance(machine, Mapping) or (
-            isinstance(machine, str) and "=" in machine
-        )
-        machine = Machine.declare(machine) if is_budget else Machine.open(machine)
+    if machine is None or isinstance(machine, Machine):
+        pass
+    elif isinstance(machine, Mapping) or (isinstance(machine, str) and "=" in machine):
+        machine = Machine.declare(machine)
+    else:
+        machine = Machine.open(machine)
     if max_memory is not None:
         return Machine.declare(max_memory, machine)
     return Machine.detect() if machine is None else machine
