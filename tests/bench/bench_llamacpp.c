@@ -32,6 +32,8 @@ static const bench_case CASES[] = {
     {"deepseek-v3-Q4_K_M", ONE, "ngl=62,ncmoe=50"},
     {"deepseek-v3-Q4_K_M", ONE, "ngl=20"},
     {"deepseek-v3-Q4_K_M", FOUR, "ngl=62,ncmoe=20"},
+    {"deepseek-v4-flash-Q4_K_M", ONE, "ngl=44,ncmoe=30"},
+    {"deepseek-v4-flash-Q4_K_M", FOUR, "ngl=44"},
 };
 
 static uint64_t now_ns(void)

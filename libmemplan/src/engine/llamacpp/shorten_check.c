@@ -10,28 +10,54 @@ typedef struct outline {
     uint64_t *first; /* by kept layer */
 } outline;
 
-/* False where layers mingle. Copies stand before the node that reads them and
- * bear the layer of what they copy: they count to the layer before. */
+static bool counts(const mpl_node *node)
+{
+    return node->op != MPL_OP_NONE && node->layer >= 0;
+}
+
+/* The last node of each layer; false where there is none. */
+static bool find_ends(uint64_t *ends, uint32_t layers,
+                      const mpl_schedule *schedule)
+{
+    for (uint64_t i = 0; i < schedule->node_count; i++) {
+        const mpl_node *const node = schedule->nodes[i];
+        if (counts(node) && (uint32_t)node->layer >= layers)
+            return false;
+        if (counts(node))
+            ends[node->layer] = i + 1;
+    }
+    for (uint32_t i = 0; i < layers; i++)
+        if (ends[i] == 0)
+            return false;
+    return true;
+}
+
+/* A layer begins where no node of those before it follows: some of its own may
+ * stand before, among them, and then do so in every period. Copies stand before
+ * the node that reads them and bear the layer of what they copy: they count to
+ * the layer before. */
 static bool draw_outline(outline *out, const mpl_llama_short *s,
                          const mpl_run *run)
 {
-    int highest = -1;
-    out->schedule = &run->schedule;
+    const mpl_schedule *const schedule = &run->schedule;
+    uint64_t *const ends =
+        mpl_arena_alloc(run->arena, (uint64_t)s->kept + 1, sizeof *ends);
+    uint64_t at = 0;
+    out->schedule = schedule;
     out->first = mpl_arena_alloc(run->arena, (uint64_t)s->kept + 1,
                                  sizeof *out->first);
-    if (out->first == NULL)
+    if (out->first == NULL || ends == NULL ||
+        !find_ends(ends, s->kept, schedule))
         return false;
-    for (uint64_t i = 0; i < run->schedule.node_count; i++) {
-        const mpl_node *const node = run->schedule.nodes[i];
-        if (node->op == MPL_OP_NONE || node->layer < 0 ||
-            node->layer == highest)
-            continue;
-        if (node->layer != highest + 1 || (uint32_t)node->layer >= s->kept)
+    for (uint32_t i = 0; i < s->kept; i++) {
+        while (at < schedule->node_count && !counts(schedule->nodes[at]))
+            at++;
+        if (at >= ends[i])
             return false;
-        highest = node->layer;
-        out->first[highest] = i;
+        out->first[i] = at;
+        at = ends[i];
     }
-    return highest + 1 == (int)s->kept;
+    return true;
 }
 
 static bool are_twins(const mpl_schedule *schedule, uint64_t a, uint64_t b)
