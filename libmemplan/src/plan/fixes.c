@@ -233,10 +233,11 @@ static uint64_t lacking_with(const finder *at, richer *trial, uint64_t gib)
 static uint64_t find_enough(const finder *at, richer *trial, uint64_t *low)
 {
     uint64_t lacked = at->lacked_bytes;
+    uint64_t step = 1; /* the least that it goes up by */
     bool is_possible = false;
-    for (uint64_t gib = 0; gib < GIB_MAX; *low = gib) {
+    for (uint64_t gib = 0; gib < GIB_MAX; *low = gib, step *= 2) {
         const uint64_t more = lacked / GIB + (lacked % GIB != 0);
-        gib = mpl_min(GIB_MAX, mpl_max(2 * gib, gib + more));
+        gib = mpl_min(GIB_MAX, gib + mpl_max(step, more));
         const uint64_t lacks = lacking_with(at, trial, gib);
         if (lacks == 0)
             return gib;
@@ -288,10 +289,12 @@ static memplan_status try_pool(const finder *at, mpl_arena *arena,
         key, gib * GIB);
 }
 
-/* Of all that may grow: the host, the first device, a disk. */
+/* Of all that may grow: the host, the first device, a disk where the engine
+ * places units. */
 static memplan_status try_memory(const finder *at, mpl_arena *arena)
 {
     const memplan_machine *const machine = at->machine;
+    const bool uses_disk = at->request->engine->problem != NULL;
     uint32_t first[MPL_POOL_DISK + 1];
     memplan_status status = MEMPLAN_OK;
     for (uint32_t kind = 0; kind <= MPL_POOL_DISK; kind++)
@@ -299,7 +302,8 @@ static memplan_status try_memory(const finder *at, mpl_arena *arena)
     for (uint32_t pool = machine->pool_count; pool-- > 0;)
         first[machine->pools[pool].kind] = pool;
     const uint32_t order[] = {first[MPL_POOL_HOST], first[MPL_POOL_DEVICE],
-                              first[MPL_POOL_DISK] != MPL_NO_INDEX
+                              !uses_disk ? MPL_NO_INDEX
+                              : first[MPL_POOL_DISK] != MPL_NO_INDEX
                                   ? first[MPL_POOL_DISK]
                                   : machine->pool_count};
     for (uint32_t index = 0; index < sizeof order / sizeof *order; index++)
@@ -322,6 +326,7 @@ static bool is_rest_enough(const finder *at)
             return true;
         for (uint64_t row = 0; row < pool->row_count; row++)
             if (pool->rows[row].category != MPL_ROW_WEIGHTS &&
+                pool->rows[row].category != MPL_ROW_MAPPED &&
                 !mpl_add(&most, most, pool->rows[row].bytes))
                 return true;
     }

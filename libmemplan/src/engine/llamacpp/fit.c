@@ -26,8 +26,9 @@
 #define DEFAULT_MARGIN_BYTES (UINT64_C(1) << 30)
 
 enum {
-    ROUNDS = 6,     /* of packing by what the last price took beside */
-    LOOKED_PAST = 2 /* layers, beyond the most that fit by halving */
+    BACKENDS_MAX = 16, /* that llama.cpp schedules; the CPU is one of them */
+    ROUNDS = 6,        /* of packing by what the last price took beside */
+    LOOKED_PAST = 2    /* layers, beyond the most that fit by halving */
 };
 
 memplan_status mpl_llama_margins_read(uint64_t margins[MPL_LLAMA_MAX_DEVICES],
@@ -225,6 +226,10 @@ static void keep(kept *out, const mpl_llama_fitting *fit)
 static memplan_status go_back(mpl_llama_fitting *fit, const kept *to,
                               memplan_error *error)
 {
+    if (fit->fits && fit->first == to->first &&
+        memcmp(to->masks, fit->masks, fit->places - 1) == 0 &&
+        memcmp(to->counts, fit->counts, sizeof fit->counts) == 0)
+        return MEMPLAN_OK; /* as priced last */
     fit->first = to->first;
     memcpy(fit->counts, to->counts, sizeof fit->counts);
     memcpy(fit->masks, to->masks, fit->places - 1);
@@ -386,8 +391,12 @@ static memplan_status read_rooms(mpl_llama_fitting *fit, memplan_error *error)
         mpl_llama_margins_read(fit->margin, fit->job, &fit->asked, error);
     for (uint32_t i = 0; i < fit->devices->count; i++) {
         const mpl_llama_device *device = &fit->devices->items[i];
-        const uint64_t free = mpl_min(
-            device->free_bytes, machine->pools[device->pool].capacity_bytes);
+        /* What a plan may spend is the pool's; described devices say less. */
+        const uint64_t capacity = machine->pools[device->pool].capacity_bytes;
+        const uint64_t free =
+            fit->asked.devices != NULL || capacity == MEMPLAN_UNKNOWN
+                ? mpl_min(device->free_bytes, capacity)
+                : capacity;
         fit->room[i] = mpl_sub_floor(free, fit->margin[i]);
     }
     return status;
@@ -413,10 +422,13 @@ static memplan_status start(mpl_llama_fitting *fit, mpl_job *job,
     status = mpl_llama_devices_read(devices, job->arena, job->machine,
                                     &fit->asked, error);
     fit->devices = devices;
+    fit->offered_count = devices->count;
     fit->now = fit->asked;
     fit->places = job->hparams.layer_count_all + 1;
     if (status == MEMPLAN_OK)
         status = read_rooms(fit, error);
+    if (devices->count == BACKENDS_MAX && may_choose_devices(fit))
+        devices->count--;
     use_all(fit);
     return status == MEMPLAN_OK ? mpl_fit_measure(fit, error) : status;
 }

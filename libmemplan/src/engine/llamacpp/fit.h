@@ -48,6 +48,7 @@ typedef struct mpl_llama_fitting {
     mpl_llama_params asked;
     mpl_llama_params now;
     const mpl_llama_devices *devices; /* all that may be used */
+    uint32_t offered_count;           /* of which there may be more */
     uint32_t places;                  /* layers and the output */
 
     /* The devices in use: positions in `devices`, in their order. */

@@ -49,7 +49,7 @@ static void apply_masks(mpl_llama_fitting *fit, mpl_llama_override *room)
 static memplan_status apply_devices(mpl_llama_fitting *fit,
                                     memplan_error *error)
 {
-    if (fit->active_count == fit->devices->count)
+    if (fit->active_count == fit->offered_count)
         return MEMPLAN_OK;
     if (fit->active_count == 1) {
         fit->now.split = MPL_SPLIT_NONE;

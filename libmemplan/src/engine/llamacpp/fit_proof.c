@@ -182,16 +182,17 @@ static void add_note(mpl_proof *out, const char *note)
 
 static void add_notes(mpl_proof *out, const mpl_llama_fitting *fit)
 {
-    const uint32_t spare = fit->devices->count - fit->active_count;
+    const uint32_t spare = fit->offered_count - fit->active_count;
+    const char *why = !is_all_on_devices(fit)  ? "llama.cpp takes no more"
+                      : fit->active_count == 1 ? "one holds everything, and "
+                                                 "layers on several take turns"
+                                               : "the others hold everything, "
+                                                 "and layers on several take "
+                                                 "turns";
     if (spare > 0)
         add_note(out,
-                 mpl_arena_format(
-                     fit->arena,
-                     "%u GPU%s left out: %s, and layers on different "
-                     "GPUs take turns",
-                     spare, spare == 1 ? " is" : "s are",
-                     fit->active_count == 1 ? "one holds everything"
-                                            : "the others hold everything"));
+                 mpl_arena_format(fit->arena, "%u GPU%s left out: %s", spare,
+                                  spare == 1 ? " is" : "s are", why));
     if (fit->has_no_copies)
         add_note(out, "-ot ^$=CPU matches no tensor: any -ot keeps llama.cpp "
                       "from making pipeline copies, for which there is no "

@@ -25,7 +25,7 @@ const char *mpl_fit_device_names(const mpl_llama_fitting *fit)
  * theirs. */
 static const char *add_devices(const mpl_llama_fitting *fit, const char *text)
 {
-    if (text == NULL || fit->active_count == fit->devices->count)
+    if (text == NULL || fit->active_count == fit->offered_count)
         return text;
     if (fit->active_count == 1 && fit->active[0] == fit->asked.main_gpu)
         return mpl_arena_format(fit->arena, "%ssm=none\n", text);
