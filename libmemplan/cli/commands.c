@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "failure.h"
 #include "inputs.h"
@@ -54,15 +55,28 @@ static void note_interrupt(int signal_number)
     was_interrupted = 1;
 }
 
-/* Draws over the last picture each second. */
+/* Only of this machine does anything change. */
+static bool is_elsewhere(const options *asked)
+{
+    return asked->topology != NULL ||
+           (asked->machine != NULL && strcmp(asked->machine, "here") != 0) ||
+           (asked->machine == NULL && asked->max_memory != NULL);
+}
+
+/* Draws over the last picture each second; to a file, one after the other. */
 static bool watch_machine(const options *asked, memplan_error *error)
 {
+    const bool draws_over = isatty(STDOUT_FILENO) == 1;
+    if (is_elsewhere(asked))
+        return fail(error, "--watch watches this machine; leave out the other "
+                           "one, or write --machine here");
     const struct timespec second = {.tv_sec = 1};
     struct sigaction action = {.sa_handler = note_interrupt};
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
     while (was_interrupted == 0) {
-        (void)fputs("\x1b[H\x1b[J", stdout);
+        if (draws_over)
+            (void)fputs("\x1b[H\x1b[J", stdout);
         if (!show_machine(asked, error))
             return false;
         (void)nanosleep(&second, NULL); /* cut short by the interrupt */

@@ -154,6 +154,16 @@ static void paint_processor(mpl_paint *paint, const mpl_host *host)
     paint_facts(paint, &facts);
 }
 
+/* What is free is the user's word, about a memory that others know. */
+static bool is_said(mpl_figure free_bytes, mpl_figure total_bytes)
+{
+    static const char DECLARED[] = "declared";
+    return total_bytes.value != MEMPLAN_UNKNOWN &&
+           strcmp(free_bytes.source, DECLARED) == 0 &&
+           (strcmp(total_bytes.source, DECLARED) != 0 ||
+            free_bytes.value != total_bytes.value);
+}
+
 static void paint_host(mpl_paint *paint, const mpl_host *host)
 {
     mpl_text facts = {0};
@@ -186,6 +196,8 @@ static void paint_host(mpl_paint *paint, const mpl_host *host)
     add_speed(&facts, "reads", host->read_bytes_per_second);
     if (host->is_left_out)
         add_fact(&facts, "not planned on");
+    else if (is_said(host->available_bytes, host->total_bytes))
+        add_fact(&facts, "free as declared");
     paint_facts(paint, &facts);
 }
 
@@ -291,6 +303,8 @@ static void paint_device(mpl_paint *paint, const mpl_host *host,
         add_share(&facts, device, host);
     if (device->is_left_out)
         add_fact(&facts, "not planned on");
+    else if (is_said(device->free_bytes, device->total_bytes))
+        add_fact(&facts, "free as declared");
     if (device->numa_index != UINT32_MAX) {
         add_fact(&facts, "NUMA node ");
         mpl_text_format(&facts, "%u", device->numa_index);
