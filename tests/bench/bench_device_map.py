@@ -13,7 +13,7 @@ new Python that imports what it needs and makes one map.
 
 DeepSeek's configuration is that of the corpus of real ones, $MEMPLAN_SHARED or
 ../shared beside the repository; without it, as published in the parts that
-decide sizes. It stands without its FP8 checkpoint, which theirs cannot build
+decide sizes. Theirs leaves its FP8 checkpoint out of account: it is not built
 without a GPU. Nothing is asserted about time.
 """
 
@@ -78,6 +78,8 @@ def theirs(folder):
     # They warn that the offloaded buffers do not fit; the map is as asked.
     logging.getLogger("accelerate.utils.modeling").setLevel(logging.ERROR)
     config = AutoConfig.from_pretrained(folder)
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
     with init_empty_weights():
         model = AutoModelForCausalLM.from_config(config)
     options = dict(
@@ -109,11 +111,9 @@ def alone(which, folder):
 
 def configuration(name):
     path = SHARED / "corpus" / "hf" / IN_CORPUS.get(name, "") / "config.json"
-    config = MODELS[name]
     if name in IN_CORPUS and path.exists():
-        config = json.loads(path.read_text())
-        config.pop("quantization_config", None)
-    return json.dumps(config)
+        return path.read_text()
+    return json.dumps(MODELS[name])
 
 
 def row(name, slow, fast):
