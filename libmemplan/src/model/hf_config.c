@@ -35,10 +35,9 @@ static uint64_t known_or(uint64_t value, uint64_t otherwise)
 /* Widths of the trunk; none of them takes part in a sum of weights. */
 static void read_facts(mpl_facts *out, mpl_scope *trunk)
 {
-    out->context_tokens =
-        FACT(trunk, "max_position_embeddings", "n_positions", "n_ctx",
-             "max_seq_len", "max_sequence_length", "seq_length",
-             "max_target_positions");
+    out->context_tokens = FACT(trunk, "max_position_embeddings", "n_positions",
+                               "n_ctx", "max_seq_len", "max_sequence_length",
+                               "seq_length", "max_target_positions");
     out->hidden_elements =
         FACT(trunk, "hidden_size", "n_embd", "d_model", "dim", "n_embed");
     out->vocabulary_count = FACT(trunk, "vocab_size");
@@ -51,24 +50,20 @@ static void read_facts(mpl_facts *out, mpl_scope *trunk)
         out->head_count != MEMPLAN_UNKNOWN &&
         out->hidden_elements != MEMPLAN_UNKNOWN)
         out->head_elements = out->hidden_elements / out->head_count;
-    out->expert_count =
-        known_or(FACT(trunk, "num_experts", "num_local_experts",
-                      "n_routed_experts", "moe_num_experts"),
-                 0);
-    out->experts_used =
-        out->expert_count == 0
-            ? 0
-            : known_or(FACT(trunk, "num_experts_per_tok",
-                            "num_experts_per_token", "moe_k", "moe_topk",
-                            "top_k_experts"),
-                       0);
-    const uint64_t dense = known_or(
-        FACT(trunk, "intermediate_size", "n_inner", "ffn_dim", "d_ff",
-             "encoder_ffn_dim"),
-        0);
-    uint64_t routed = known_or(FACT(trunk, "moe_intermediate_size",
-                                    "expert_ffn_hidden_size"),
-                               dense);
+    out->expert_count = known_or(FACT(trunk, "num_experts", "num_local_experts",
+                                      "n_routed_experts", "moe_num_experts"),
+                                 0);
+    out->experts_used = out->expert_count == 0
+                            ? 0
+                            : known_or(FACT(trunk, "num_experts_per_tok",
+                                            "num_experts_per_token", "moe_k",
+                                            "moe_topk", "top_k_experts"),
+                                       0);
+    const uint64_t dense = known_or(FACT(trunk, "intermediate_size", "n_inner",
+                                         "ffn_dim", "d_ff", "encoder_ffn_dim"),
+                                    0);
+    uint64_t routed = known_or(
+        FACT(trunk, "moe_intermediate_size", "expert_ffn_hidden_size"), dense);
     if (!mpl_mul(&routed, routed, out->experts_used))
         routed = MEMPLAN_UNKNOWN;
     out->ffn_elements = mpl_max(dense, routed);
@@ -87,20 +82,35 @@ static mpl_json_value quantization_of(mpl_json_value root)
 }
 
 /* "dtype", or as it was called before; a nested one where the root is silent.
- * A configuration that names none is fp32, as torch makes it. */
-static memplan_status read_dtype(uint32_t *out, mpl_json_value root,
-                                 memplan_error *error)
+ */
+static const char *const DTYPE_PATHS[] = {
+    "dtype", "torch_dtype", "text_config.dtype", "text_config.torch_dtype"};
+enum { DTYPE_PATH_COUNT = sizeof DTYPE_PATHS / sizeof *DTYPE_PATHS };
+
+bool mpl_config_names_dtype(mpl_json_value root)
 {
-    static const char *const PATHS[] = {
-        "dtype", "torch_dtype", "text_config.dtype", "text_config.torch_dtype",
-    };
+    for (size_t at = 0; at < DTYPE_PATH_COUNT; at++) {
+        const char *const name =
+            mpl_json_string(mpl_config_path(root, DTYPE_PATHS[at]), NULL);
+        if (name != NULL && strcmp(name, "auto") != 0)
+            return true;
+    }
+    return false;
+}
+
+/* A configuration that names none is loaded as its weights are; without these
+ * it is fp32, as torch makes it. */
+static memplan_status read_dtype(uint32_t *out, mpl_json_value root,
+                                 uint32_t beside, memplan_error *error)
+{
     const char *const method = mpl_json_string(
         mpl_json_get(quantization_of(root), "quant_method"), NULL);
     /* MXFP4 is loaded with all else in bfloat16. */
     *out = method != NULL && strcmp(method, "mxfp4") == 0 ? MPL_DTYPE_BF16
+           : beside != MPL_DTYPE_COUNT                    ? beside
                                                           : MPL_DTYPE_FP32;
-    for (size_t at = 0; at < sizeof PATHS / sizeof *PATHS; at++) {
-        const mpl_json_value value = mpl_config_path(root, PATHS[at]);
+    for (size_t at = 0; at < DTYPE_PATH_COUNT; at++) {
+        const mpl_json_value value = mpl_config_path(root, DTYPE_PATHS[at]);
         const char *const name = mpl_json_string(value, NULL);
         const mpl_json_type type = mpl_json_type_of(value);
         if (type == MPL_JSON_NONE || type == MPL_JSON_NULL)
@@ -110,13 +120,13 @@ static memplan_status read_dtype(uint32_t *out, mpl_json_value root,
             *out == MPL_DTYPE_FP16 || *out == MPL_DTYPE_BF16)
             return MEMPLAN_OK;
         if (name != NULL && strcmp(name, "auto") == 0) {
-            *out = MPL_DTYPE_FP32;
+            *out = beside != MPL_DTYPE_COUNT ? beside : MPL_DTYPE_FP32;
             continue;
         }
         return mpl_fail(error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
                         "\"%s\" is %s%s%s, not one of float32, float16, "
                         "bfloat16, float64",
-                        PATHS[at], name != NULL ? "\"" : "",
+                        DTYPE_PATHS[at], name != NULL ? "\"" : "",
                         name != NULL ? name : mpl_json_type_name(value),
                         name != NULL ? "\"" : "");
     }
@@ -163,8 +173,7 @@ static memplan_status choose_class(const char **out, const mpl_family *family,
     if (wanted == NULL || own == NULL ||
         (!mpl_family_has_class(family, wanted) && is_twin(wanted, own)))
         return MEMPLAN_OK;
-    const memplan_status status =
-        mpl_family_tree(&tree, family, wanted, error);
+    const memplan_status status = mpl_family_tree(&tree, family, wanted, error);
     if (status != MEMPLAN_OK)
         return status;
     if (tree == NULL)
@@ -190,8 +199,7 @@ static const char *short_name(mpl_arena *arena, const char *source)
                        : mpl_arena_strdup(arena, "config.json");
 }
 
-memplan_status mpl_config_fill(memplan_model *model,
-                               mpl_json_value quantization,
+memplan_status mpl_config_fill(memplan_model *model, mpl_config_beside beside,
                                memplan_error *error)
 {
     const mpl_json_value root = mpl_json_root(model->config);
@@ -213,11 +221,11 @@ memplan_status mpl_config_fill(memplan_model *model,
                    : mpl_fail(error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
                               "\"model_type\" is %s, not a string",
                               mpl_json_type_name(type));
-    if ((status = read_dtype(&dtype, root, error)) != MEMPLAN_OK ||
+    if ((status = read_dtype(&dtype, root, beside.dtype, error)) !=
+            MEMPLAN_OK ||
         (status = mpl_family_require(&family, model->arena, model_type, "",
                                      error)) != MEMPLAN_OK ||
-        (status = choose_class(&class_name, family, root, error)) !=
-            MEMPLAN_OK)
+        (status = choose_class(&class_name, family, root, error)) != MEMPLAN_OK)
         return status;
     model->architecture = family->name;
     model->format = "config";
@@ -228,12 +236,13 @@ memplan_status mpl_config_fill(memplan_model *model,
     read_facts(&model->facts, built.trunk);
     const mpl_json_value own = quantization_of(root);
     return mpl_stored_weights_apply(
-        model, mpl_json_type_of(own) == MPL_JSON_OBJECT ? own : quantization,
+        model,
+        mpl_json_type_of(own) == MPL_JSON_OBJECT ? own : beside.quantization,
         error);
 }
 
 memplan_status mpl_config_read(memplan_model **out, mpl_json *config,
-                               mpl_json_value quantization, const char *source,
+                               mpl_config_beside beside, const char *source,
                                memplan_error *error)
 {
     memplan_model *const model = mpl_model_create();
@@ -247,8 +256,7 @@ memplan_status mpl_config_read(memplan_model **out, mpl_json *config,
     memplan_status status = MEMPLAN_E_NO_MEMORY;
     if (model->source == NULL || model->name == NULL)
         mpl_fail_memory(error);
-    else if ((status = mpl_config_fill(model, quantization, error)) !=
-                 MEMPLAN_OK ||
+    else if ((status = mpl_config_fill(model, beside, error)) != MEMPLAN_OK ||
              (status = mpl_model_finish(model, error)) != MEMPLAN_OK)
         mpl_fail_in(error, source);
     /* Reading a family's rows does not tell why it stopped. */

@@ -43,8 +43,9 @@ static memplan_status read_quantization(mpl_json **out, const opening *from,
     return status;
 }
 
+/* `dtype` is of the weights that it stands beside, or MPL_DTYPE_COUNT. */
 static memplan_status read_config(memplan_model **out, const opening *from,
-                                  const char *path)
+                                  const char *path, uint32_t dtype)
 {
     mpl_json *json = NULL;
     mpl_json *beside = NULL;
@@ -54,8 +55,11 @@ static memplan_status read_config(memplan_model **out, const opening *from,
     if (status == MEMPLAN_OK)
         status = mpl_config_read(
             out, json,
-            beside != NULL ? mpl_json_get(mpl_json_root(beside), "quantization")
-                           : MPL_JSON_ABSENT,
+            (mpl_config_beside){
+                beside != NULL
+                    ? mpl_json_get(mpl_json_root(beside), "quantization")
+                    : MPL_JSON_ABSENT,
+                dtype},
             path, from->error);
     mpl_json_free(beside);
     return status;
@@ -67,9 +71,8 @@ static memplan_status read_catalogue(memplan_model **out, const opening *from)
     memplan_status status =
         mpl_catalogue_config(&json, from->source.row, from->error);
     if (status == MEMPLAN_OK)
-        status =
-            mpl_config_read(out, json, MPL_JSON_ABSENT, from->source.row->name,
-                            from->error);
+        status = mpl_config_read(out, json, MPL_CONFIG_ALONE,
+                                 from->source.row->name, from->error);
     if (status != MEMPLAN_OK)
         return status;
     (*out)->format = "catalogue";
@@ -99,7 +102,8 @@ static memplan_status join_config(memplan_model **out, const opening *from,
     memplan_model *config = NULL;
     memplan_status status = MEMPLAN_E_UNSUPPORTED;
     if (from->source.config_path != NULL)
-        status = read_config(&config, from, from->source.config_path);
+        status = read_config(&config, from, from->source.config_path,
+                             mpl_checkpoint_dtype(weights));
     if (status == MEMPLAN_OK)
         return mpl_checkpoint_join(out, weights, config, from->error);
     if (status == MEMPLAN_E_UNSUPPORTED) {
@@ -147,13 +151,26 @@ static memplan_status read_index_alone(memplan_model **out, const opening *from,
                         "%.120s: neither the shards nor a config.json are "
                         "beside it",
                         from->source.path);
-    const memplan_status status =
-        read_config(out, from, from->source.config_path);
+    memplan_model *made = NULL;
+    memplan_status status =
+        read_config(&made, from, from->source.config_path, MPL_DTYPE_COUNT);
     if (status != MEMPLAN_OK)
         return status;
-    mpl_checkpoint_take_total(*out, index->total_bytes);
-    (*out)->format = "index";
-    (*out)->file_bytes = index->total_bytes;
+    if (!mpl_config_names_dtype(mpl_json_root(made->config)) &&
+        mpl_checkpoint_is_half(made, index->total_bytes)) {
+        memplan_model_free(made);
+        made = NULL;
+        status =
+            read_config(&made, from, from->source.config_path, MPL_DTYPE_BF16);
+        if (status != MEMPLAN_OK)
+            return status;
+    }
+    made->format = "index";
+    if (!mpl_checkpoint_take_total(made, index->total_bytes)) {
+        memplan_model_free(made);
+        return mpl_fail_memory(from->error);
+    }
+    *out = made;
     return MEMPLAN_OK;
 }
 
@@ -196,7 +213,7 @@ static memplan_status read_source(memplan_model **out, const opening *from)
     case MPL_SOURCE_INDEX:
         return read_index(out, from);
     case MPL_SOURCE_CONFIG:
-        return read_config(out, from, from->source.path);
+        return read_config(out, from, from->source.path, MPL_DTYPE_COUNT);
     default:
         return read_catalogue(out, from);
     }

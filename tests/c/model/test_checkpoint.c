@@ -27,13 +27,16 @@ TestSuite(checkpoint, .init = open_place, .fini = close_place);
 #define WIDTHS                                                                 \
     "\"hidden_size\": 8, \"intermediate_size\": 16, \"num_hidden_layers\": 1," \
     "\"num_attention_heads\": 2, \"num_key_value_heads\": 1, "                 \
-    "\"vocab_size\": 4, \"max_position_embeddings\": 64, "                     \
-    "\"torch_dtype\": \"bfloat16\""
+    "\"vocab_size\": 4, \"max_position_embeddings\": 64"
+
+#define HALF ", \"torch_dtype\": \"bfloat16\"}"
 
 static const char LLAMA[] =
+    "{\"model_type\": \"llama\", \"tie_word_embeddings\": true, " WIDTHS HALF;
+static const char NAMELESS[] =
     "{\"model_type\": \"llama\", \"tie_word_embeddings\": true, " WIDTHS "}";
 static const char MIXTRAL[] =
-    "{\"model_type\": \"mixtral\", \"num_local_experts\": 2, " WIDTHS "}";
+    "{\"model_type\": \"mixtral\", \"num_local_experts\": 2, " WIDTHS HALF;
 
 typedef struct shape_row {
     const char *name;
@@ -111,8 +114,8 @@ static uint64_t stored_bytes(const memplan_model *model)
     return sum;
 }
 
-/* The config says bf16 and ties the head; the file holds fp32. */
-Test(checkpoint, takes_types_from_the_file_and_units_from_the_config)
+/* The config says bf16 and ties the head; the file holds fp32, and is cast. */
+Test(checkpoint, takes_places_from_the_file_and_types_from_the_config)
 {
     static const shape_row ROWS[] = {
         ATTENTION,
@@ -125,8 +128,9 @@ Test(checkpoint, takes_types_from_the_file_and_units_from_the_config)
     memplan_model *const model = open_model();
     cr_expect_str_eq(model->format, "safetensors");
     cr_expect_str_eq(model->architecture, "llama");
-    cr_expect_eq(stored_bytes(model), bytes);
-    cr_expect_eq(bytes_of(model, "lm_head.weight"), 4 * 4 * 8);
+    cr_expect_eq(stored_bytes(model), bytes / 2);
+    cr_expect_eq(bytes_of(model, "lm_head.weight"), 2 * 4 * 8);
+    cr_expect_not_null(strstr(memplan_model_note(model, 0), "have fp32"));
     cr_expect_eq(model->file_count, 1);
     cr_expect_eq(model->facts.context_tokens, 64);
     cr_expect_not_null(model->config);
@@ -134,7 +138,7 @@ Test(checkpoint, takes_types_from_the_file_and_units_from_the_config)
 }
 
 /* The file has its experts one by one; the model that runs has them joined. */
-Test(checkpoint, takes_the_type_alone_where_tensors_are_joined)
+Test(checkpoint, takes_the_config_where_tensors_are_joined)
 {
     static const shape_row ROWS[] = {
         ATTENTION,
@@ -150,8 +154,8 @@ Test(checkpoint, takes_the_type_alone_where_tensors_are_joined)
     (void)folder_write_text(&place, "config.json", MIXTRAL);
     const uint64_t bytes = write_weights(ROWS, sizeof ROWS / sizeof *ROWS);
     memplan_model *const model = open_model();
-    cr_expect_eq(stored_bytes(model), bytes);
-    cr_expect_eq(bytes_of(model, "model.embed_tokens.weight"), 4 * 4 * 8);
+    cr_expect_eq(stored_bytes(model), bytes / 2);
+    cr_expect_eq(bytes_of(model, "model.embed_tokens.weight"), 2 * 4 * 8);
     cr_expect_eq(bytes_of(model, ROWS[10].name), MEMPLAN_UNKNOWN);
     memplan_model_free(model);
 }
@@ -169,6 +173,7 @@ Test(checkpoint, keeps_the_files_tensors_where_the_config_knows_others)
     cr_expect_eq(model->weight_bytes, bytes);
     cr_expect_eq(bytes_of(model, ROWS[8].name), 4 * 16 * 2);
     cr_expect_str_eq(model->architecture, "llama");
+    cr_expect_not_null(strstr(memplan_model_note(model, 0), "other tensors"));
     cr_expect_eq(model->facts.context_tokens, 64);
     cr_assert_eq(model->layer_count, 1);
     /* keys: 1 head of 8 / 2 */
@@ -205,18 +210,27 @@ Test(checkpoint, lives_without_a_family)
 Test(checkpoint, takes_the_type_from_the_total_of_an_index)
 {
     enum { PARAMETERS = 32 + 8 + 8 + 192 + 384 + 8 };
-    for (int each = 2; each <= 4; each += 2) {
+    static const struct {
+        const char *config;
+        int each; /* bytes in the shards */
+        uint64_t loaded;
+    } ROWS[] = {
+        {NAMELESS, 2, 2}, {NAMELESS, 4, 4}, {LLAMA, 2, 2}, {LLAMA, 4, 2}};
+    for (size_t at = 0; at < sizeof ROWS / sizeof *ROWS; at++) {
         char text[200];
         (void)snprintf(text, sizeof text,
                        "{\"metadata\": {\"total_size\": %d}, \"weight_map\": "
                        "{\"a\": \"gone.safetensors\"}}",
-                       each * PARAMETERS);
-        (void)folder_write_text(&place, "config.json", LLAMA);
+                       ROWS[at].each * PARAMETERS);
+        (void)folder_write_text(&place, "config.json", ROWS[at].config);
         (void)folder_write_text(&place, "model.safetensors.index.json", text);
         memplan_model *const model = open_model();
         cr_expect_str_eq(model->format, "index");
         cr_expect_eq(model->parameter_count, PARAMETERS);
-        cr_expect_eq(stored_bytes(model), (uint64_t)each * PARAMETERS);
+        cr_expect_eq(stored_bytes(model), ROWS[at].loaded * PARAMETERS);
+        cr_expect_eq(model->file_bytes, (uint64_t)ROWS[at].each * PARAMETERS);
+        cr_expect_eq(memplan_model_note(model, 0) != NULL,
+                     (uint64_t)ROWS[at].each != ROWS[at].loaded);
         memplan_model_free(model);
     }
 }

@@ -138,7 +138,7 @@ static memplan_status join_config(memplan_model **model, const char *config,
     memplan_status status =
         mpl_document_parse(&document, config, strlen(config), error);
     if (status == MEMPLAN_OK)
-        status = mpl_config_read(&configured, document, MPL_JSON_ABSENT, "config",
+        status = mpl_config_read(&configured, document, MPL_CONFIG_ALONE, "config",
                                  error);
     if (status == MEMPLAN_OK)
         return mpl_checkpoint_join(model, *model, configured, error);
