@@ -10,6 +10,7 @@
 #include "base/failure.h"
 #include "base/json.h"
 #include "base/sized.h"
+#include "model/quantization_config.h"
 
 const char *mpl_unit_kind_name(mpl_unit_kind kind)
 {
@@ -98,8 +99,8 @@ static bool has_same_shape(const mpl_tensor *a, const mpl_tensor *b)
 {
     return a->dimension_count == b->dimension_count &&
            (a->shape == b->shape ||
-            memcmp(a->shape, b->shape,
-                   a->dimension_count * sizeof *a->shape) == 0);
+            memcmp(a->shape, b->shape, a->dimension_count * sizeof *a->shape) ==
+                0);
 }
 
 /* Whether two units, of which neither has a tied tensor, differ in names
@@ -201,6 +202,14 @@ bool mpl_model_is_valid(const memplan_model *model)
            total_elements == model->parameter_count;
 }
 
+const char *mpl_model_dtype_name(const memplan_model *model, uint32_t dtype)
+{
+    const bool is_word = dtype == MPL_DTYPE_I32 || dtype == MPL_DTYPE_I8 ||
+                         dtype == MPL_DTYPE_U8;
+    return is_word && model->quantizer != NULL ? model->quantizer->name
+                                               : mpl_dtype_name(dtype);
+}
+
 /* The dtype that holds most of the bytes. */
 static const char *main_dtype(const memplan_model *model)
 {
@@ -214,7 +223,7 @@ static const char *main_dtype(const memplan_model *model)
         if (bytes[tensor->dtype] > bytes[best])
             best = tensor->dtype;
     }
-    return bytes[best] > 0 ? mpl_dtype_name(best) : "";
+    return bytes[best] > 0 ? mpl_model_dtype_name(model, best) : "";
 }
 
 void memplan_model_describe(const memplan_model *model,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Weights that a checkpoint has packed: what devices make of them. */
 #include <criterion/criterion.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "memplan.h"
@@ -166,6 +167,36 @@ Test(packed, maps_that_no_loader_takes)
         memplan_plan_free(plan);
     }
     memplan_machine_free(machine);
+    memplan_model_free(model);
+}
+
+/* 2 * 128 * 1536 * 2048 * 2 bytes, where 61.1 of 63 GB are weights. */
+Test(packed, experts_that_loading_joins)
+{
+    static const struct {
+        const char *budgets;
+        bool is_told;
+    } ROWS[] = {{"0=63GB", true}, {"0=80GB", false}};
+    memplan_model *model = NULL;
+    cr_assert_eq(memplan_model_open(&model, "qwen3-30b-a3b", NULL, NULL),
+                 MEMPLAN_OK);
+    for (size_t at = 0; at < sizeof ROWS / sizeof *ROWS; at++) {
+        memplan_machine *machine = NULL;
+        memplan_plan *plan = NULL;
+        memplan_request request = MEMPLAN_REQUEST_INIT;
+        request.context_tokens = 256;
+        cr_assert_eq(
+            memplan_machine_declare(&machine, NULL, ROWS[at].budgets, NULL),
+            MEMPLAN_OK);
+        cr_assert_eq(memplan_plan_create(&plan, model, machine, &request, NULL),
+                     MEMPLAN_OK);
+        const char *const note = find_note(plan, "loading joins");
+        cr_expect_eq(note != NULL, ROWS[at].is_told, "%s", ROWS[at].budgets);
+        if (note != NULL)
+            cr_expect_not_null(strstr(note, "up to 1.5 GiB"), "%s", note);
+        memplan_plan_free(plan);
+        memplan_machine_free(machine);
+    }
     memplan_model_free(model);
 }
 

@@ -4,6 +4,7 @@
  * time of a token.
  */
 #include <stddef.h>
+#include <string.h>
 
 #include "base/checked.h"
 #include "base/failure.h"
@@ -232,6 +233,67 @@ static void find_timing(const mpl_job *job, const mpl_placement *placement,
     timing->prompt_ps_per_token = MEMPLAN_UNKNOWN;
 }
 
+/* Gate and up of all experts of a layer, where a checkpoint has them one by
+ * one: their inputs are innermost. */
+static uint64_t joined_bytes(const mpl_job *job, uint32_t unit)
+{
+    const memplan_model *const model = job->model;
+    uint64_t most = 0;
+    for (uint32_t at = 0; at < model->units[unit].tensor_count; at++) {
+        const uint32_t index = model->units[unit].first_tensor + at;
+        const mpl_tensor *const tensor = &model->tensors[index];
+        uint64_t bytes;
+        if ((tensor->flags & MPL_TENSOR_EXPERT) != 0 &&
+            tensor->dimension_count == 3 &&
+            strstr(tensor->name, "gate_up_proj") != NULL &&
+            tensor->shape[2] == model->facts.hidden_elements &&
+            mpl_transformers_tensor_bytes(&bytes, job, index, job->scheme))
+            most = mpl_max(most, bytes);
+    }
+    return most;
+}
+
+/*
+ * Loading joins experts: for a moment their own tensors, the stacks of gate
+ * and of up, and the result are there together, twice the result beyond the
+ * weights. There is no cache yet, so that mostly fits where a cache will.
+ */
+static memplan_status note_joining(const mpl_job *job,
+                                   const mpl_placement *placement,
+                                   const sums *pools, mpl_ledger *ledger)
+{
+    for (uint32_t pool = 0; pool < job->machine->pool_count; pool++) {
+        const mpl_pool *const at = &job->machine->pools[pool];
+        uint64_t joined = 0;
+        char needed[16];
+        char left[16];
+        for (uint32_t unit = 0; unit < job->model->unit_count; unit++)
+            if (placement->pool_of_unit[unit] == pool &&
+                job->model->units[unit].like_before == 0)
+                joined = mpl_max(joined, joined_bytes(job, unit));
+        const uint64_t runtime =
+            at->kind == MPL_POOL_DEVICE
+                ? mpl_transformers_device_runtime(job, pool)
+                : mpl_transformers_host_runtime(job);
+        const uint64_t room = mpl_sub_floor(
+            mpl_sub_floor(at->capacity_bytes, pools[pool].weights), runtime);
+        if (at->kind == MPL_POOL_DISK || joined == 0 || room / 2 >= joined)
+            continue;
+        (void)memplan_bytes_format(needed, sizeof needed, 2 * joined);
+        (void)memplan_bytes_format(left, sizeof left, room);
+        const memplan_status status = mpl_ledger_note(
+            ledger,
+            mpl_arena_format(ledger->arena,
+                             "%s: loading joins a layer's experts, and takes "
+                             "up to %s beside the weights for it; they leave "
+                             "%s",
+                             at->name, needed, left));
+        if (status != MEMPLAN_OK)
+            return status;
+    }
+    return MEMPLAN_OK;
+}
+
 /* What a quantizer does with a map, where it is not what one expects. */
 static memplan_status add_notes(const mpl_job *job,
                                 const mpl_placement *placement, uint32_t main,
@@ -287,6 +349,7 @@ memplan_status mpl_transformers_price(mpl_job *job, mpl_placement *placement,
         if (pool_rows(job, ledger, pool, &pools[pool], rule) != MEMPLAN_OK)
             return mpl_fail_memory(error);
     if (add_notes(job, placement, main, ledger) != MEMPLAN_OK ||
+        note_joining(job, placement, pools, ledger) != MEMPLAN_OK ||
         encoder_note(job, ledger) != MEMPLAN_OK)
         return mpl_fail_memory(error);
     find_timing(job, placement, main, timing);

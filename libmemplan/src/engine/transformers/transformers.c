@@ -172,7 +172,7 @@ static const char *loaded_dtype(const mpl_job *job)
         if (bytes[dtype] > bytes[best])
             best = dtype;
     }
-    return mpl_dtype_name(best);
+    return mpl_model_dtype_name(model, best);
 }
 
 static void terms(const mpl_job *job, mpl_terms *out)
