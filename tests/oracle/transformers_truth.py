@@ -44,6 +44,7 @@ from transformers.modeling_utils import local_torch_dtype  # noqa: E402
 from transformers.models.auto import modeling_auto as auto  # noqa: E402
 from transformers.quantizers import AutoHfQuantizer  # noqa: E402
 
+import transformers_state  # noqa: E402
 from memplan_library import Library, Refused  # noqa: E402
 from needed_keys import NEEDED, nest  # noqa: E402
 from transformers_variants import Variants  # noqa: E402
@@ -301,6 +302,9 @@ def judge(library, label, path, values, options):
                 "is not known as" in str(error)
             verdict = ("unsupported" if is_closed else "different",
                        f"memplan: {error}")
+    family = label.removeprefix("default ")
+    if verdict[0] == "exact" and family in CONFIG_MAPPING:
+        verdict = with_cache(library, family, options, verdict)
     if not options.quiet or verdict[0] == "different":
         print(f"{label}: {verdict[0]}: {verdict[1]}"[:400], flush=True)
         if verdict[0] == "different" and label.startswith("variant"):
@@ -327,6 +331,16 @@ def variants(model_type, path, options):
         return
     for at, values in drawn.mixed(options.variants):
         yield f"variant {at} of {model_type}", path, written(path, values)
+
+
+def with_cache(library, family, options, verdict):
+    """The verdict, with that on the caches of a small model of the family."""
+    kind, said = transformers_state.judge(library, family, class_for,
+                                          options.long)
+    if kind == "unsupported":
+        said = f"not measured, {said}"
+    return ("different" if kind == "different" else verdict[0],
+            f"{verdict[1]}; cache: {said}")
 
 
 def configurations(options):

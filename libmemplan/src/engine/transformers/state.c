@@ -190,12 +190,16 @@ static bool unit_state(mpl_job *job, const mpl_state *state,
            (!job->cache_kind->is_offloaded || move_away(job, state, cost));
 }
 
-static void copy_state(mpl_unit_cost *into, const mpl_unit_cost *from)
+static bool copy_state(mpl_job *job, mpl_unit_cost *into,
+                       const mpl_unit_cost *from)
 {
     into->state_bytes = from->state_bytes;
     into->widest_bytes = from->widest_bytes;
     into->cache_bytes = from->cache_bytes;
     into->window_bytes = from->window_bytes;
+    into->cross_bytes = from->cross_bytes;
+    into->away_bytes = from->away_bytes;
+    return mpl_add(&job->away_bytes, job->away_bytes, from->away_bytes);
 }
 
 memplan_status mpl_transformers_state(mpl_job *job, memplan_error *error)
@@ -203,9 +207,11 @@ memplan_status mpl_transformers_state(mpl_job *job, memplan_error *error)
     for (uint32_t index = 0; index < job->model->unit_count; index++) {
         const mpl_unit *const unit = &job->model->units[index];
         const uint32_t first = job->unit_of_row[job->row_of_unit[index]];
-        if (first < index)
-            copy_state(&job->units[index], &job->units[first]);
-        else if (!unit_state(job, &unit->state, &job->units[index]))
+        mpl_unit_cost *const cost = &job->units[index];
+        const bool is_counted =
+            first < index ? copy_state(job, cost, &job->units[first])
+                          : unit_state(job, &unit->state, cost);
+        if (!is_counted)
             return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
                             "unit \"%s\": its cache for %llu tokens passes "
                             "64 bits",
