@@ -35,6 +35,7 @@ CASES = [
     ("machine", ["machine"]),
     ("machine", ["machine", "--disk", "/"]),
     ("machine", ["machine", *BUDGETS]),
+    ("machine", ["machine", "--machine", "2x rtx-3090 nvlink, 64GiB ram"]),
     ("model", ["model", "llama-2-7b"]),
     ("model", ["model", "llama-2-7b", "--tensors"]),
     ("model", ["model", "gpt-oss-20b", "--tensors"]),

@@ -425,7 +425,9 @@ static void paint_links(mpl_paint *paint, const memplan_machine *machine)
         paint_key(paint, MPL_INK_STRONG, "links");
         mpl_text_add(&facts, peer->name);
         add_speed(&facts, "each way", peer->bytes_per_second);
-        mpl_text_add(&facts, ":");
+        mpl_text_add(&facts, peer->bytes_per_second.value == MEMPLAN_UNKNOWN
+                                 ? ", of unknown rate:"
+                                 : ":");
         if (is_complete(machine, peer, members))
             add_members(&facts, machine, members);
         else
