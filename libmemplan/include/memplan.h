@@ -557,6 +557,8 @@ typedef struct memplan_request {
  *                  (llama-bench, llama-completion: of a whole batch)
  *   measure        load (default: as allocated) or fit (as llama.cpp's own
  *                  fit measures: nothing mapped, the first reservation alone)
+ *   explain        notes say which tensors are alive where each compute
+ *                  buffer reaches its peak
  *   devices        NAME:TOTAL:FREE/…, "CUDA0:24GiB:22GiB/RPC0:8GiB", for the
  *                  machine's devices in order; names tell the backend: CUDA,
  *                  ROCm, MTL, Vulkan, SYCL, RPC

@@ -79,6 +79,7 @@ static const flag_row ROWS[] = {
     {"frontend", "", OURS},
     {"n-outputs-max", "", OURS},
     {"measure", "", OURS},
+    {"explain", "", OURS},
     {"devices", "", OURS},
     {"backend", "", OURS},
     {"cpu-features", "", OURS},

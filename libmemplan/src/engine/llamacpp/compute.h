@@ -50,9 +50,11 @@ memplan_status mpl_llama_compute(mpl_llama_compute_result *out,
                                  const mpl_llama_setup *setup,
                                  mpl_llama_mode mode, memplan_error *error);
 
-/* For a person: the tensors alive at the peak of a buffer type, one line
- * each, the largest first; in the setup's arena. NULL: not known. */
+/* For a person: the tensors alive where a buffer type reaches its peak of
+ * `bytes`, the largest first, in one sentence in the setup's arena. NULL: not
+ * known. */
 const char *mpl_llama_explain_compute(const mpl_llama_setup *setup,
-                                      mpl_llama_mode mode, uint32_t buffer);
+                                      mpl_llama_mode mode, uint32_t buffer,
+                                      uint64_t bytes);
 
 #endif

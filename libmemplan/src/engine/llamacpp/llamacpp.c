@@ -229,10 +229,36 @@ static memplan_status note_layers(mpl_ledger *ledger, const mpl_job *job,
     return note != NULL ? mpl_ledger_note(ledger, note) : MEMPLAN_E_NO_MEMORY;
 }
 
+/* What drives the compute buffers. */
+static memplan_status note_peaks(mpl_ledger *ledger,
+                                 const mpl_llama_price *price)
+{
+    const mpl_llama_mode mode = price->params.measure == MPL_MEASURE_LOAD
+                                    ? MPL_LLAMA_REAL
+                                    : MPL_LLAMA_DRY;
+    for (uint32_t i = 0; i < price->setup.buffer_count; i++) {
+        const uint64_t bytes = price->compute.bytes[i];
+        const char *const peak =
+            bytes == 0 ? NULL
+                       : mpl_llama_explain_compute(&price->setup, mode, i,
+                                                   bytes);
+        const char *const note =
+            peak == NULL ? NULL : mpl_arena_format(ledger->arena, "%s", peak);
+        if (peak == NULL)
+            continue;
+        if (note == NULL || mpl_ledger_note(ledger, note) != MEMPLAN_OK)
+            return MEMPLAN_E_NO_MEMORY;
+    }
+    return MEMPLAN_OK;
+}
+
 static memplan_status add_notes(mpl_ledger *ledger, const mpl_job *job,
                                 const mpl_llama_price *price)
 {
-    memplan_status status = note_mapped(ledger, job, price);
+    memplan_status status =
+        price->params.explain ? note_peaks(ledger, price) : MEMPLAN_OK;
+    if (status == MEMPLAN_OK)
+        status = note_mapped(ledger, job, price);
     if (status == MEMPLAN_OK)
         status = note_layers(ledger, job, price);
     if (status == MEMPLAN_OK && !job->model->gguf->is_complete)

@@ -98,6 +98,7 @@ typedef struct mpl_llama_params {
     bool no_host;
     bool no_op_offload;
     bool mtp;
+    bool explain; /* notes say what compute buffers hold at their peaks */
     float splits[MPL_LLAMA_MAX_DEVICES]; /* float32, as llama.cpp's are */
     uint32_t split_count;
     mpl_llama_override *overrides;
