@@ -317,7 +317,7 @@ def described():
     out = []
     for name in os.listdir(FAMILIES):
         with open(os.path.join(FAMILIES, name)) as text:
-            out += re.findall(r"^family (\S+)", text.readline())
+            out += re.findall(r"^(?:family|alias) (\S+)", text.read(), re.M)
     return out
 
 

@@ -5,6 +5,19 @@
 DEFAULTS = {
     ("falcon", "new_decoder_architecture"): (
         None, "False if n_head_kv is None else True"),
+    ("cohere2_moe", "layer_types"): (
+        "num_hidden_layers",
+        '"full_attention" if ((i + 1) % prefix_dense_sliding_window_pattern '
+        "if i < first_k_dense_replace else (i + 1 - first_k_dense_replace) % "
+        'sliding_window_pattern) == 0 else "sliding_attention"'),
+    ("flint", "layer_types"): (
+        "num_hidden_layers",
+        '"full_attention" if i < 2 or i % 4 == 1 or '
+        'i == num_hidden_layers - 1 else "sliding_attention"'),
+    ("lfm3", "layer_types"): (
+        "num_hidden_layers",
+        '"full_attention" if i % 4 == 2 else "sliding_attention" '
+        'if i % 4 == 0 and i > 0 else "conv"'),
     ("minimax_m2", "rotary_dim"): (None, "head_dim"),
     ("nemotron_h", "hybrid_override_pattern"): (None, '"ME*-"'),
     ("nemotron_h", "layers_block_type"): (
@@ -43,6 +56,12 @@ _DELTA_NET = [
      "(linear_num_value_heads * linear_value_head_dim)] fp32"),
 ]
 LINES = {
+    "axk2": [(r"param self_attn\.q_gate_proj", "param self_attn.q_gate_proj."
+              "weight [num_attention_heads * (qk_nope_head_dim + "
+              "qk_rope_head_dim + v_head_dim), 2 * q_lora_rank] linear")],
+    "cpmant": [(r"param position_bias\.", "param position_bias."
+                "relative_attention_bias [segment_types * segment_types + "
+                "position_bias_num_buckets, num_attention_heads]")],
     "bailing_hybrid": [
         (r"cache \[", "cache [kv_lora_rank, qk_rope_head_dim] "
          'if layer_types[i] == "full_attention"'),

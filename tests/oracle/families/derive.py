@@ -28,7 +28,7 @@ from transformers.models.auto import modeling_auto as auto  # noqa: E402
 from corrections import DEFAULTS, LINES, SPELLINGS  # noqa: E402
 from emit import TreeWriter, layout  # noqa: E402
 from keys import Family, evaluate  # noqa: E402
-from sampling import Sampler, older_spellings  # noqa: E402
+from sampling import Sampler, older_spellings, raw_fields  # noqa: E402
 from states import read_cache  # noqa: E402
 from solving import ConditionSolver, SizeSolver, Unsolved  # noqa: E402
 from trees import collect_rows  # noqa: E402
@@ -254,6 +254,14 @@ class KeyWriter:
         return f"key {' | '.join([f'{first}[{compact}]', *others])} ?= {text}"
 
 
+def own_rules(model_type):
+    """Keys that a type works out of others where they are not given."""
+    if model_type not in CONFIG_MAPPING:
+        return ()
+    fields = raw_fields(type(AutoConfig.for_model(model_type)))
+    return {key for key, (default, _) in fields.items() if default is None}
+
+
 def left_out_parts(sampler, body):
     """What nested configurations have that are not given at all, where that
     is not the default of their class."""
@@ -265,7 +273,8 @@ def left_out_parts(sampler, body):
             if nested in CONFIG_MAPPING else given
         out += [f"without {part} {key} = {value}"
                 for key, value in sorted(given.items())
-                if isinstance(value, int) and value != alone.get(key)
+                if isinstance(value, int) and (value != alone.get(key) or
+                                               key in own_rules(nested))
                 and not key.endswith("_token_id")]
     return out
 
@@ -278,7 +287,7 @@ def add_state(samples, family):
         if found == 22:
             break
         try:
-            sample.cache = read_cache(sample.model)
+            sample.cache = read_cache(sample.model) or []
             found += 1
         except Exception as error:  # not every forward runs without data
             family.stateless = f"{type(error).__name__}: {error}"[:90]
@@ -298,7 +307,7 @@ def derive(model_type, count=32):
     # Before any forward pass: some move their buffers.
     classes = collect_rows(samples, model_type)
     add_state(samples, family)
-    if all(sample.cache is None for sample in samples):
+    if not any(sample.cache for sample in samples):
         family.problems.append(f"no state: {family.stateless}")
     family.config_samples = sampler.config_samples(30)
     for role in ("base", "causal"):  # seldom inside what it is run as

@@ -263,15 +263,20 @@ class TreeWriter:
                 self.family.has_state:
             return []
         rows = {}
+        has_cache = False
         for (at, index), length in self.lengths[path].items():
             cache = self.tree.instances[at].sample.cache
             if cache is None:
                 continue
-            if len(cache) != length:
+            if not cache:  # this one keeps nothing
+                cache = [{"key": 0, "value": 0, "window": 0}] * length
+            elif len(cache) != length:
                 return []
+            else:
+                has_cache = True
             for layer, row in enumerate(cache):
                 rows[(at, index + (layer,))] = row
-        if not rows:
+        if not has_cache:
             return []
         if len({at for at, _ in rows}) < 8:
             self.family.problems.append(

@@ -9,13 +9,20 @@ import contextlib
 import dataclasses
 import inspect
 import itertools
+import os
 import random
 import re
+import sys
 import typing
 
 import torch
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto import modeling_auto as auto
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+
+from needed_keys import NEEDED, nest  # noqa: E402
 
 # Keys that shape nothing: ids, rates, activations, switches of the forward.
 IGNORED = re.compile(
@@ -24,7 +31,7 @@ IGNORED = re.compile(
     r"apply_spec|output_|return_dict|id2label|label2id|transformers_version|"
     r"architectures|problem_type|_name_or_path|model_type|^dtype|\.dtype|"
     r"chunk_size_feed_forward|pretraining_tp|_std$|scale$|_scaling$|"
-    r"softcap|loss|seed|top_k$|temperature|tokenizer|num_labels|^is_decoder$|"
+    r"softcap|loss|seed|top_k$|temperature|tokenizer|num_labels|"
     r"attn_implementation|topk_|n_group$|finetuning|time_step_(min|max|floor)")
 LAYERS = re.compile(r"(num_.*layers?|n_layers?|layers|depth|num_blocks|n_block|"
                     r"num_hidden_layers|num_encoder_blocks)$")
@@ -56,18 +63,6 @@ def flatten(mapping, prefix=""):
             out.update(flatten(value, path + "."))
         else:
             out[path] = value
-    return out
-
-
-def nest(flat):
-    """The inverse of flatten()."""
-    out = {}
-    for path, value in flat.items():
-        at = out
-        *above, last = path.split(".")
-        for name in above:
-            at = at.setdefault(name, {})
-        at[last] = value
     return out
 
 
@@ -154,13 +149,23 @@ class Sampler:
         self.model_class = model_class
         self.config_class = type(AutoConfig.for_model(model_type))
         self.random = random.Random(f"{model_type}{seed}")
+        self.needed = NEEDED.get(model_type, {})
         self.base = self._small()
         config = self.config_class(**nest(self.base))
+        self.menus = {}
+        self.singles = []
+        self.joint = []
         self.fields = all_fields(config)
         for key, (default, _) in list(self.fields.items()):
             if default == "auto":  # the class works it out
                 self.fields[key] = (None, "int | None")
         source = inspect.getsource(inspect.getmodule(model_class))
+        if "add_cross_attention" in source and "encoder_layers" not in \
+                self.fields:  # one that can be a decoder too
+            self.fields["is_decoder"] = (False, "bool")
+            self.fields["add_cross_attention"] = (False, "bool")
+            self.joint.append({"is_decoder": True,
+                               "add_cross_attention": True})
         for name in LOOSE:  # read from the configuration, yet no field of it
             if f'(config, "{name}"' in source and name not in self.fields \
                     and not hasattr(self.config_class, name) and name not in \
@@ -170,18 +175,15 @@ class Sampler:
         for key in self.resolved:
             if key.endswith("partial_rotary_factor"):
                 self.fields.setdefault(key, (None, "rotary"))
-        self.menus = {}
-        self.singles = []
-        self.joint = []
 
     def _small(self):
         """Few layers, so that a model is built in no time."""
-        given = {}
-        config = self.config_class()
+        given = dict(self.needed)
+        config = self.config_class(**nest(given))
         for key, (value, _) in all_fields(config).items():
             if LAYERS.search(key) and isinstance(value, int) and value > 5:
                 given[key] = 5
-        while given:
+        while len(given) > len(self.needed):
             try:
                 build(self.model_class, self.config_class(**nest(given)))
                 return given
