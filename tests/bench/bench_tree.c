@@ -50,16 +50,17 @@ static char *write_odd_modules(void)
     int at = 0;
     if (text == NULL)
         exit(1);
-    at += sprintf(text + at, "{\"modules\":[[\"\",\"Odd\",null,0]");
+    at += sprintf(text + at, "{\"modules\":[[\"\",\"Odd\",null,0],"
+                             "[\"layers\",\"ModuleList\",0,1]");
     for (int layer = 0; layer < ODD_LAYERS; layer++)
-        at += sprintf(text + at, ",[\"layers.%d\",\"Layer\",0,%d]", layer,
-                      layer + 1);
+        at += sprintf(text + at, ",[\"%d\",\"Layer\",1,%d]", layer,
+                      layer + 2);
     at += sprintf(text + at, "],\"tensors\":[");
     for (int layer = 0; layer < ODD_LAYERS; layer++)
         at += sprintf(text + at,
-                      "%s[\"layers.%d.weight\",\"Parameter\",%d,0,"
+                      "%s[\"weight\",\"Parameter\",%d,0,"
                       "\"bfloat16\",[%d,65536],%d]",
-                      layer > 0 ? "," : "", layer, layer + 1,
+                      layer > 0 ? "," : "", layer + 2,
                       10000 + 7 * layer, layer);
     (void)sprintf(text + at, "]}");
     return text;
