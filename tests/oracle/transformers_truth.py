@@ -171,9 +171,10 @@ def build(values):
 
 def quantize(model, quantization, dtype):
     """Puts the quantized modules in place that loading would fill; leaves a
-    method alone that this Transformers does not have, or not on a CPU."""
+    method alone that this Transformers does not have, or not on a CPU: so is
+    modelopt's, which calls itself fp8 in some files."""
     model.plain = None
-    if quantization.get("quant_method") != "fp8":
+    if quantization.get("quant_method") != "fp8" or "quant_algo" in quantization:
         model.plain = quantization.get("quant_method") or "unnamed"
         return
     quantizer = AutoHfQuantizer.from_config(dict(quantization),
