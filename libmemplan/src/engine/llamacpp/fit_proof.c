@@ -145,7 +145,8 @@ static uint64_t most_more(const mpl_llama_fitting *fit)
 static bool was_pinned(const mpl_llama_fitting *fit)
 {
     return fit->asked.has_ngl || fit->asked.has_split ||
-           fit->asked.override_count > 0 || fit->asked.device_names != NULL ||
+           fit->asked.override_count > 0 || fit->asked.no_kv_offload ||
+           fit->asked.device_names != NULL ||
            fit->asked.split != MPL_SPLIT_LAYER;
 }
 
@@ -202,10 +203,13 @@ static void add_notes(mpl_proof *out, const mpl_llama_fitting *fit)
 memplan_status mpl_fit_prove(mpl_proof *out, const mpl_llama_fitting *fit,
                              memplan_error *error)
 {
-    *out = (mpl_proof){.bound_ps = bound(fit)};
+    const bool is_pinned = was_pinned(fit);
     const bool is_all = is_all_on_devices(fit);
+    *out = (mpl_proof){.bound_ps = is_pinned ? MEMPLAN_UNKNOWN : bound(fit)};
     add_notes(out, fit);
-    if (fit->devices->count == 0) {
+    if (is_pinned) {
+        out->limit = describe_limit(fit);
+    } else if (fit->devices->count == 0) {
         out->is_optimal = true; /* there is no other placement */
     } else if (is_all && has_one_speed(fit)) {
         out->is_optimal = out->bound_ps == MEMPLAN_UNKNOWN;

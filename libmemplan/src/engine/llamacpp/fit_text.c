@@ -207,9 +207,9 @@ static const char *add_spills(const mpl_llama_fitting *fit, const char *text)
 
 static const char *add_experts(const mpl_llama_fitting *fit, const char *text)
 {
-    const uint32_t leading = count_leading(fit);
     if (!fit->has_masks || text == NULL)
         return text;
+    const uint32_t leading = count_leading(fit);
     text = add_spills(fit, text);
     if (text == NULL)
         return NULL;
