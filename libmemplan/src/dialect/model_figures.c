@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- *     token_bytes   = sum over layers of (key + value) * 2
+ *     token_bytes   = sum over layers of (key + value + index) * 2
  *     context_bytes = sum over layers of min(context, window) * (key + value)
- *                     * 2, where no window is no limit
+ *                     * 2, where no window is no limit, and context * index * 2
  */
 #include "dialect/model_figures.h"
 
@@ -30,8 +30,17 @@ static void add_layer(mpl_state_figures *figures, const mpl_state *state,
     const bool is_known =
         mpl_add(&token_bytes, state->key_elements, state->value_elements) &&
         mpl_mul(&token_bytes, token_bytes, FP16_BYTES);
-    const bool is_bounded = is_known && tokens != MEMPLAN_UNKNOWN &&
-                            mpl_mul(&layer_bytes, token_bytes, tokens);
+    const uint64_t index_bytes = state->index_elements * FP16_BYTES;
+    uint64_t whole_bytes = 0;
+    const bool is_bounded =
+        is_known && context_tokens != MEMPLAN_UNKNOWN &&
+        mpl_mul(&layer_bytes, token_bytes, tokens) &&
+        mpl_mul(&whole_bytes, index_bytes, context_tokens) &&
+        mpl_add(&layer_bytes, layer_bytes, whole_bytes);
+    token_bytes += index_bytes;
+    add_or_unknown(&figures->cross_bytes, true,
+                   (state->cross_key_elements + state->cross_value_elements) *
+                       FP16_BYTES);
     add_or_unknown(&figures->token_bytes, is_known, token_bytes);
     add_or_unknown(&figures->context_bytes, is_bounded, layer_bytes);
     add_or_unknown(&figures->fixed_bytes, true, state->fixed_bytes);
@@ -53,6 +62,7 @@ mpl_state_figures mpl_model_state(const memplan_model *model)
     for (uint32_t index = 0; index < model->unit_count; index++) {
         const mpl_state *const state = &model->units[index].state;
         if (state->key_elements > 0 || state->value_elements > 0 ||
+            state->cross_key_elements > 0 || state->index_elements > 0 ||
             state->fixed_bytes > 0 || state->fixed_elements > 0)
             add_layer(&figures, state, model->facts.context_tokens);
     }

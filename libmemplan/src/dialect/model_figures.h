@@ -17,6 +17,7 @@ typedef struct mpl_state_figures {
     uint64_t context_bytes;   /* cache at the trained context; or unknown */
     uint64_t fixed_bytes;     /* whatever the length */
     uint64_t window_tokens;   /* the widest window; 0: none */
+    uint64_t cross_bytes;     /* of a token of the encoder, all layers */
     uint32_t cached_layers;   /* that keep a cache of tokens */
     uint32_t windowed_layers; /* of those, with a window */
     uint32_t fixed_layers;    /* that keep a state of fixed size */

@@ -14,6 +14,10 @@ static void write_state(mpl_json_writer *out, const memplan_model *model)
     mpl_json_number(out, "context_tokens", model->facts.context_tokens);
     mpl_json_number(out, "cache_bytes_per_token", state.token_bytes);
     mpl_json_number(out, "context_cache_bytes", state.context_bytes);
+    mpl_json_number(out, "cross_bytes_per_encoder_token", state.cross_bytes);
+    mpl_json_number(out, "encoder_tokens",
+                    state.cross_bytes > 0 ? model->facts.encoder_tokens
+                                          : MEMPLAN_UNKNOWN);
     mpl_json_number(out, "fixed_state_bytes", state.fixed_bytes);
     mpl_json_number(out, "cached_layer_count", state.cached_layers);
     mpl_json_number(out, "windowed_layer_count", state.windowed_layers);

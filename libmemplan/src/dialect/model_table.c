@@ -179,6 +179,25 @@ static void paint_state(mpl_paint *paint, const memplan_model *model,
                             mpl_count_text(count, state->window_tokens));
         paint_fact(paint, "KV cache", &made);
     }
+    if (state->cross_bytes > 0 && state->cross_bytes != MEMPLAN_UNKNOWN) {
+        const uint64_t encoder = model->facts.encoder_tokens;
+        uint64_t bytes = MEMPLAN_UNKNOWN;
+        mpl_text_bytes(&made, state->cross_bytes);
+        mpl_text_add(&made, " a token of the encoder in fp16");
+        if (encoder != MEMPLAN_UNKNOWN &&
+            mpl_mul(&bytes, state->cross_bytes, encoder)) {
+            mpl_text_add(&made, ", ");
+            mpl_text_bytes(&made, bytes);
+            mpl_text_format(&made, " for its %s",
+                            mpl_count_text(count, encoder));
+        }
+        paint_fact(paint, "cross", &made);
+    }
+    if (state->cached_layers == 0 && state->fixed_bytes == 0 &&
+        state->cross_bytes == 0 && model->layer_count > 0) {
+        mpl_text_add(&made, "none: nothing is kept between passes");
+        paint_fact(paint, "KV cache", &made);
+    }
     if (state->fixed_bytes > 0) {
         mpl_text_bytes(&made, state->fixed_bytes);
         mpl_text_format(&made, " a sequence, whatever its length (%u layers)",

@@ -26,6 +26,13 @@ static bool has_own_cache(const char *architecture)
     return false;
 }
 
+/* Families whose layers keep what they compress in classes of their own: of
+ * as many tokens as fill a step, so that no more than stated is there. */
+static bool is_compressed(const char *architecture)
+{
+    return strcmp(architecture, "deepseek_v4") == 0;
+}
+
 static bool has_cross(const mpl_state *state)
 {
     return state->cross_key_elements != 0 || state->cross_value_elements != 0;
@@ -156,6 +163,7 @@ memplan_status mpl_transformers_cache(mpl_job *job, memplan_error *error)
     if (job->residual_tokens == 0)
         job->residual_tokens = RESIDUAL_TOKENS;
     job->has_own_cache = has_own_cache(job->model->architecture);
+    job->is_cache_bound = is_compressed(job->model->architecture);
     find_encoder(job);
     memplan_status status = choose(job, error);
     const mpl_cache_kind *const kind = job->cache_kind;
@@ -165,6 +173,10 @@ memplan_status mpl_transformers_cache(mpl_job *job, memplan_error *error)
                         "cache \"%s\": %.40s keeps a cache of its own, and "
                         "generate() ignores what is asked for",
                         kind->name, job->model->architecture);
+    if (status == MEMPLAN_OK && job->is_cache_bound && kind->is_static)
+        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                        "cache \"%s\": %.40s has no static layers", kind->name,
+                        job->model->architecture);
     if (status == MEMPLAN_OK && kind->is_quantized)
         status = check_quantized(job, job->kv_loading, error);
     if (status == MEMPLAN_OK && kind->is_offloaded)

@@ -79,6 +79,7 @@ struct mpl_job {
     bool has_cross;          /* some layer has cross attention */
     bool has_encoder;        /* beside attention of its own: a decoder's */
     bool is_encoder_assumed; /* nobody said how many tokens it sees */
+    bool is_cache_bound;     /* its layers may keep less */
     bool has_own_cache;      /* of a class that generate() does not choose */
     mpl_unit_cost *units;
     uint32_t *tied_to; /* by unit: an earlier unit, or MPL_NO_INDEX */

@@ -144,7 +144,9 @@ static memplan_status state_rows(const mpl_job *job, mpl_ledger *ledger,
 {
     memplan_status status =
         mpl_ledger_add(ledger, pool, MPL_ROW_KV_CACHE,
-                       job->cache_kind->is_quantized ? MPL_BOUND : MPL_EXACT,
+                       job->cache_kind->is_quantized || job->is_cache_bound
+                           ? MPL_BOUND
+                           : MPL_EXACT,
                        sum->cache, cache_rule);
     if (status == MEMPLAN_OK && sum->cross != 0)
         status = mpl_ledger_add(
@@ -163,7 +165,9 @@ static memplan_status state_rows(const mpl_job *job, mpl_ledger *ledger,
         status = away_rows(job, ledger, pool, sum);
     if (status == MEMPLAN_OK)
         status =
-            mpl_ledger_add(ledger, pool, MPL_ROW_STATE, MPL_EXACT, sum->state,
+            mpl_ledger_add(ledger, pool, MPL_ROW_STATE,
+                           job->is_cache_bound ? MPL_BOUND : MPL_EXACT,
+                           sum->state,
                            "recurrent and convolution states, whatever "
                            "the length");
     return status;

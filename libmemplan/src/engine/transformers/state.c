@@ -208,9 +208,9 @@ memplan_status mpl_transformers_state(mpl_job *job, memplan_error *error)
         const mpl_unit *const unit = &job->model->units[index];
         const uint32_t first = job->unit_of_row[job->row_of_unit[index]];
         mpl_unit_cost *const cost = &job->units[index];
-        const bool is_counted =
-            first < index ? copy_state(job, cost, &job->units[first])
-                          : unit_state(job, &unit->state, cost);
+        const bool is_counted = first < index
+                                    ? copy_state(job, cost, &job->units[first])
+                                    : unit_state(job, &unit->state, cost);
         if (!is_counted)
             return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
                             "unit \"%s\": its cache for %llu tokens passes "
