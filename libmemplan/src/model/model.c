@@ -204,10 +204,13 @@ bool mpl_model_is_valid(const memplan_model *model)
 
 const char *mpl_model_dtype_name(const memplan_model *model, uint32_t dtype)
 {
+    enum { WORD = 12 }; /* a longer name is no word in a table */
     const bool is_word = dtype == MPL_DTYPE_I32 || dtype == MPL_DTYPE_I8 ||
                          dtype == MPL_DTYPE_U8;
-    return is_word && model->quantizer != NULL ? model->quantizer->name
-                                               : mpl_dtype_name(dtype);
+    if (!is_word || model->quantizer == NULL)
+        return mpl_dtype_name(dtype);
+    return strlen(model->quantizer->name) <= WORD ? model->quantizer->name
+                                                  : "packed";
 }
 
 /* The dtype that holds most of the bytes. */

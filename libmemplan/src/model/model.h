@@ -152,7 +152,8 @@ bool mpl_model_add_note(memplan_model *model, const char *format, ...)
  */
 memplan_status mpl_model_finish(memplan_model *model, memplan_error *error);
 
-/* A dtype's name; of words that a quantizer packs, that quantizer's. */
+/* A dtype's name; of words that a quantizer packs, that quantizer's, or
+ * "packed". */
 const char *mpl_model_dtype_name(const memplan_model *model, uint32_t dtype);
 
 /* Recomputes every sum and index: true unless the model is broken. */
