@@ -222,7 +222,7 @@ static mpl_node *attend_both(mpl_build *b, const mpl_attn_inputs *raw,
 /* A stack of matrices may stand in the file as one tall matrix. */
 static mpl_node *stacked(mpl_node *weight, uint64_t rows, uint64_t count)
 {
-    if (weight->ne[2] == 1 && weight->ne[1] == rows * count) {
+    if (weight != NULL && weight->ne[2] == 1 && weight->ne[1] == rows * count) {
         weight->ne[1] = rows;
         weight->ne[2] = count;
         weight->nb[2] = weight->nb[1] * rows;

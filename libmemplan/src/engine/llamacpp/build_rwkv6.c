@@ -43,6 +43,11 @@ static void open_mixing(mixing *m, mpl_node *x, mpl_node *before)
     mpl_node *const first = bare(b, m->layer, "time_mix_w1");
     mpl_node *const second = bare(b, m->layer, "time_mix_w2");
     mpl_node *const fused = bare(b, m->layer, "time_mix_lerp_fused");
+    m->low = NULL;
+    if (first == NULL || second == NULL) {
+        mpl_graph_refuse(g, MPL_REFUSAL_MISSING_WEIGHT);
+        return;
+    }
     m->change = mpl_reshape2(b, minus(b, before, x), embd, b->tokens);
     m->x = mpl_reshape2(b, x, embd, b->tokens);
     mpl_node *low =
@@ -63,6 +68,8 @@ static void open_mixing(mixing *m, mpl_node *x, mpl_node *before)
 static mpl_node *input(const mixing *m, const char *share)
 {
     mpl_build *const b = m->b;
+    if (m->low == NULL)
+        return NULL;
     mpl_node *const part =
         mpl_view_2d(b->g, m->low, b->h->embd, b->tokens, m->low->nb[1]);
     if (m->is_fused)

@@ -11,7 +11,10 @@
  *
  * where every product counts with the element-wise operators around it. All
  * of it is charged to each buffer type that may compute: which one an operator
- * lands on is not known either.
+ * lands on is not known either. So the sum is many times what a buffer takes.
+ *
+ * Taken for the architectures that are described too, it was never below a
+ * recorded buffer, but for T5's: attention to an encoder's output is not in it.
  */
 #include "engine/llamacpp/compute_bound.h"
 
