@@ -20,6 +20,7 @@ static memplan_status plan_of(memplan_plan **out, mpl_json_value given,
     request.dtype = text_of(given, "dtype");
     request.kv_dtype = text_of(given, "kv_dtype");
     request.pins = text_of(given, "pins");
+    request.cache = text_of(given, "cache");
     (void)mpl_json_u64(mpl_json_get(given, "context"), &request.context_tokens);
     (void)mpl_json_u64(mpl_json_get(given, "sequences"), &request.sequences);
     memplan_model *model = NULL;
