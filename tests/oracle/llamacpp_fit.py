@@ -8,7 +8,9 @@ Plans the machines of recorded automatic fits, and compares with their choice.
 A plan is good when no device holds more than its free bytes less its margin,
 and when the devices together hold at least as many bytes of weights and context
 as llama.cpp's own choice puts there within its margins. (Compute buffers are
-the price of a choice and not what it is for.) Last line: `G good of N, S short, O over,
+the price of a choice and not what it is for. Where llama.cpp breaks a margin, its
+bytes are cut to the room to the byte, which whole tensors need not reach: a record
+of that kind may stay short.) Last line: `G good of N, S short, O over,
 U unsupported`. Exit status: 1 below 95 %.
 """
 
