@@ -313,14 +313,17 @@ memplan_status mpl_quantization_read(mpl_quantization *out, mpl_json_value from,
     *out = (mpl_quantization){.scheme = MPL_SCHEME_COUNT,
                               .method = text_of(from, "quant_method"),
                               .skipped = skip_list(from)};
-    if (text_of(from, "quant_algo")[0] != '\0') {
-        read_modelopt(out, from);
-        return MEMPLAN_OK;
-    }
     if (flag(from, "load_in_4bit") || flag(from, "load_in_8bit"))
         out->method = "bitsandbytes";
     for (size_t at = 0; at < MPL_QUANTIZER_COUNT; at++)
         if (strcmp(out->method, QUANTIZERS[at].name) == 0)
             out->quantizer = &QUANTIZERS[at];
+    /* A method that Transformers has goes before modelopt's own words. */
+    if (text_of(from, "quant_algo")[0] != '\0' &&
+        (out->quantizer == NULL ||
+         out->quantizer == &QUANTIZERS[MPL_QUANTIZER_MODELOPT])) {
+        read_modelopt(out, from);
+        return MEMPLAN_OK;
+    }
     return out->quantizer != NULL ? read_method(out, from, error) : MEMPLAN_OK;
 }
