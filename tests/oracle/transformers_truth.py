@@ -368,7 +368,11 @@ def configurations(options):
                     TWINS.get(model_type) in wanted:
                 path = os.path.join(folder, "config.json")
                 yield from defaults(model_type, path)
-                if options.variants > 0 and model_type in CONFIG_MAPPING:
+                # The others' variants take minutes: by name, or with --long.
+                is_asked = options.long or options.families or \
+                    model_type in PROMISED
+                if options.variants > 0 and is_asked and \
+                        model_type in CONFIG_MAPPING:
                     yield from variants(model_type, path, options)
 
 
