@@ -30,8 +30,11 @@ enum { FEW_MAX = 7, SETS_MAX = 128 };
  * one of fewest runs is the likeliest to need no more crossings. */
 enum { NONE = INT32_MIN, HELD = 256 };
 
-/* No bytes of a unit come near, and no sum of items passes 64 bits. */
+/* No bytes of an item come near, and no chain is that long. Below these, sums
+ * of bytes stay under the 2^62 of find_room(), sums of times under 2^64, and
+ * ways under 2^31. */
 #define BYTES_MAX (UINT64_C(1) << 48)
+#define UNITS_MAX (UINT32_C(1) << 13)
 
 /* Some of the few items, as digits of a number whose place values are the
  * products of (items + 1) before them: a part taken from a set is subtracted. */
@@ -74,9 +77,10 @@ typedef struct ending {
     uint32_t homes; /* that are used beside the host */
     uint32_t left;  /* the set that they leave */
     uint32_t ring;
-    uint32_t kept; /* of it, what the host holds */
-    uint32_t many; /* layers that the host holds */
-    int32_t way;   /* that led there, with the host's runs */
+    uint32_t kept;   /* of it, what the host holds */
+    uint32_t many;   /* layers that the host holds */
+    bool gives_back; /* one of the other homes leaves it the only one */
+    int32_t way;     /* that led there, with the host's runs */
 } ending;
 
 static const mpl_cell *cell(const alike *at, uint32_t class_index, uint32_t pool)
@@ -355,6 +359,12 @@ static void try_ending(const alike *at, ending *best, ending now)
     const set *const left = &at->sets[now.left];
     const set *const kept = &at->sets[now.kept];
     const set *const guests = &at->sets[now.left - now.kept];
+    /* The host must hold something itself where it has guests: a layer, if all
+     * else that is left to it are guests. With more layers left to it, it
+     * holds no more of them. */
+    now.gives_back = held(now.way) == (int32_t)at->many_count &&
+                     kept->digits == 0 && guests->digits != 0;
+    now.way -= now.gives_back ? HELD : 0;
     const uint32_t count = at->many_count - (uint32_t)held(now.way);
     const uint64_t crossing = at->space->least_crossing_ps;
     const int64_t most = fill_host(at, kept, guests, count);
@@ -436,16 +446,20 @@ static void tell_counts(const alike *at, const ending *end, uint32_t *counts)
     uint32_t index = end->left;
     uint32_t ring = end->ring;
     int32_t way = at->most[place_of(at, end->homes, index, ring)];
+    uint32_t given = end->gives_back ? 1 : 0;
     set_counts(at, counts, end->kept, end->many, at->host);
     set_counts(at, counts, end->left - end->kept,
-               at->many_count - (uint32_t)held(way) - end->many, at->guest);
+               at->many_count - (uint32_t)held(way) + given - end->many,
+               at->guest);
     for (uint32_t home = end->homes; home-- > 0;) {
         const uint32_t taken = at->taken[place_of(at, home + 1, index, ring)];
         index += taken / 2;
         ring = taken % 2;
         const int32_t before = at->most[place_of(at, home, index, ring)];
-        set_counts(at, counts, taken / 2, (uint32_t)(held(way) - held(before)),
+        const uint32_t many = (uint32_t)(held(way) - held(before));
+        set_counts(at, counts, taken / 2, many > 0 ? many - given : 0,
                    at->homes[home]);
+        given = many > 0 ? 0 : given;
         way = before;
     }
 }
@@ -454,8 +468,8 @@ bool mpl_alike_search(mpl_best *best, const mpl_space *space,
                       uint64_t *bound_ps)
 {
     alike at = {.space = space, .problem = space->problem};
-    if (space->class_count == 0 || !find_pools(&at) || !are_homes_alike(&at) ||
-        !find_classes(&at))
+    if (space->class_count == 0 || space->problem->unit_count > UNITS_MAX ||
+        !find_pools(&at) || !are_homes_alike(&at) || !find_classes(&at))
         return true;
     const uint64_t cells =
         (uint64_t)space->class_count * space->problem->pool_count;

@@ -111,6 +111,30 @@ static void fill_unit(const tables *made, uint64_t *state, const kind *of,
     }
 }
 
+static mpl_problem wrap(const tables *made, uint32_t units, uint32_t pools,
+                        uint32_t must_use)
+{
+    return (mpl_problem){
+        .unit_count = units,
+        .pool_count = pools,
+        .budget_count = pools,
+        .must_use = must_use,
+        .own_bytes = made->own,
+        .home_bytes = made->home_bytes,
+        .staging_bytes = made->staging,
+        .relay_bytes = made->relay_bytes,
+        .time_ps = made->time,
+        .open_bytes = made->open,
+        .home = made->home,
+        .relay = made->relay,
+        .crossing_ps = made->crossing,
+        .capacity_bytes = made->capacity,
+        .budget = made->budget,
+        .budget_bytes = made->budget_bytes,
+        .tied_to = made->tied_to,
+    };
+}
+
 mpl_problem random_problem(mpl_arena *arena, uint64_t *state,
                            uint32_t units_max, uint32_t pools_max)
 {
@@ -138,25 +162,139 @@ mpl_problem random_problem(mpl_arena *arena, uint64_t *state,
                                  ? 0
                                  : MPL_NO_INDEX;
     }
-    return (mpl_problem){
-        .unit_count = units,
-        .pool_count = pools,
-        .budget_count = pools,
-        .must_use = one_in(state, 2) ? 0 : MPL_NO_INDEX,
-        .own_bytes = made.own,
-        .home_bytes = made.home_bytes,
-        .staging_bytes = made.staging,
-        .relay_bytes = made.relay_bytes,
-        .time_ps = made.time,
-        .open_bytes = made.open,
-        .home = made.home,
-        .relay = made.relay,
-        .crossing_ps = made.crossing,
-        .capacity_bytes = made.capacity,
-        .budget = made.budget,
-        .budget_bytes = made.budget_bytes,
-        .tied_to = made.tied_to,
+    return wrap(&made, units, pools, one_in(state, 2) ? 0 : MPL_NO_INDEX);
+}
+
+/* What else the homes of one kind have in common. */
+typedef struct rig {
+    uint32_t host; /* the guests' home */
+    uint32_t guest;
+    uint64_t crossing_ps;
+} rig;
+
+static void fill_rig(const tables *made, uint64_t *state, const rig *of,
+                     uint32_t pools)
+{
+    const uint64_t common = 3 + random_below(state, 20);
+    const bool is_even = one_in(state, 2);
+    for (uint32_t pool = 0; pool < pools; pool++) {
+        uint64_t *const capacity = &made->capacity[pool];
+        made->home[pool] = pool == of->guest ? of->host : pool;
+        made->relay[pool] = MPL_NO_INDEX;
+        made->open[pool] = one_in(state, 2) ? random_below(state, 5) : 0;
+        *capacity = is_even ? common : 3 + random_below(state, 20);
+        if (pool == of->guest)
+            *capacity = random_below(state, 40);
+        if (one_in(state, 12))
+            *capacity = one_in(state, 2) ? MEMPLAN_UNKNOWN : 0;
+        made->budget[pool] = pool;
+        made->budget_bytes[pool] =
+            one_in(state, 6) ? 3 + random_below(state, 20) : MEMPLAN_UNKNOWN;
+        for (uint32_t to = 0; to < pools; to++)
+            if (made->home[pool] != (to == of->guest ? of->host : to))
+                made->crossing[pool * pools + to] = of->crossing_ps;
+    }
+}
+
+/* One kind of unit for a rig. */
+typedef struct alike_kind {
+    uint64_t bytes, state_bytes, staging;
+    uint64_t time_ps, guest_ps; /* MPL_TIME_FORBIDDEN: never a guest */
+} alike_kind;
+
+static alike_kind make_alike_kind(uint64_t *state)
+{
+    alike_kind made = {
+        .bytes = random_below(state, 10),
+        .state_bytes = one_in(state, 2) ? random_below(state, 4) : 0,
+        .staging = random_below(state, 6),
+        .time_ps = random_below(state, 20),
     };
+    made.guest_ps =
+        made.time_ps + (one_in(state, 4) ? 0 : random_below(state, 30));
+    if (one_in(state, 8))
+        made.guest_ps = MPL_TIME_FORBIDDEN;
+    return made;
+}
+
+static void fill_alike_unit(const tables *made, const rig *in,
+                            const alike_kind *of, uint32_t unit,
+                            uint32_t pools)
+{
+    for (uint32_t pool = 0; pool < pools; pool++) {
+        const uint64_t cell = (uint64_t)unit * pools + pool;
+        const bool is_guest = pool == in->guest;
+        made->own[cell] = of->bytes + (is_guest ? 0 : of->state_bytes);
+        made->home_bytes[cell] = is_guest ? of->state_bytes : 0;
+        made->staging[cell] = is_guest ? of->staging : 0;
+        made->time[cell] = is_guest ? of->guest_ps : of->time_ps;
+    }
+}
+
+/* Breaks one of the rules of rigs, so that what holds for them does not. */
+static void spoil_rig(const tables *made, uint64_t *state, const rig *in,
+                      uint32_t units, uint32_t pools)
+{
+    const uint32_t pool = (uint32_t)random_below(state, pools);
+    const uint64_t cell = random_below(state, (uint64_t)units * pools);
+    switch (random_below(state, 6)) {
+    case 0:
+        made->time[cell] += 1 + random_below(state, 9);
+        break;
+    case 1:
+        made->time[cell] = random_below(state, 9);
+        break;
+    case 2:
+        made->own[cell] += 1 + random_below(state, 9);
+        break;
+    case 3:
+        made->budget[pool] = made->budget[in->host];
+        break;
+    case 4:
+        made->home[pool] = in->host; /* of two guests, perhaps */
+        for (uint32_t to = 0; to < pools; to++) {
+            const bool is_in = made->home[to] == in->host;
+            made->crossing[pool * pools + to] = is_in ? 0 : in->crossing_ps;
+            made->crossing[to * pools + pool] = is_in ? 0 : in->crossing_ps;
+        }
+        break;
+    default:
+        for (uint32_t to = 0; to < pools; to++)
+            made->crossing[pool * pools + to] +=
+                made->home[to] != made->home[pool];
+        break;
+    }
+}
+
+mpl_problem random_rig(mpl_arena *arena, uint64_t *state, uint32_t units,
+                       uint32_t pools)
+{
+    const tables made = make_tables(arena, units, pools);
+    const uint32_t guest = (uint32_t)random_below(state, pools);
+    const rig in = {
+        (guest + 1 + (uint32_t)random_below(state, pools - 1)) % pools, guest,
+        random_below(state, 6)};
+    /* One end may be a layer, or both ends of one kind. */
+    const uint64_t first = one_in(state, 4) ? 0 : 2;
+    const uint64_t last = one_in(state, 4) ? random_below(state, 3) : 3;
+    const bool is_tied = one_in(state, 4);
+    alike_kind kinds[KINDS_MAX];
+    fill_rig(&made, state, &in, pools);
+    for (uint32_t at = 0; at < KINDS_MAX; at++)
+        kinds[at] = make_alike_kind(state);
+    for (uint32_t unit = 0; unit < units; unit++) {
+        const uint64_t which = unit == 0           ? first
+                               : unit + 1 == units ? last
+                                                   : one_in(state, 4);
+        fill_alike_unit(&made, &in, &kinds[which], unit, pools);
+        made.tied_to[unit] = unit > 0 && unit + 1 == units && is_tied
+                                 ? 0
+                                 : MPL_NO_INDEX;
+    }
+    if (one_in(state, 8))
+        spoil_rig(&made, state, &in, units, pools);
+    return wrap(&made, units, pools,
+                one_in(state, 16) ? MPL_NO_INDEX : in.host);
 }
 
 static const uint64_t **table_at(mpl_problem *problem, uint32_t index)

@@ -17,6 +17,12 @@ uint64_t random_below(uint64_t *state, uint64_t limit);
 mpl_problem random_problem(mpl_arena *arena, uint64_t *state,
                            uint32_t units_max, uint32_t pools_max);
 
+/* Homes that are alike but for their room, one of which has a pool of guests
+ * and must be used; one problem in eight breaks one of these rules. At least
+ * two pools. */
+mpl_problem random_rig(mpl_arena *arena, uint64_t *state, uint32_t units,
+                       uint32_t pools);
+
 /* The same problem, in which units that are alike share a row. */
 mpl_problem share_rows(mpl_arena *arena, const mpl_problem *problem);
 
