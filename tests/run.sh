@@ -55,7 +55,7 @@ step_python() {
 
 # Real Transformers, and recorded llama.cpp, against the library.
 step_transformers() {
-  $python tests/oracle/transformers_truth.py "$MEMPLAN_SHARED/corpus/hf" --variants 2 $oracle_form &&
+  $python tests/oracle/transformers_truth.py "$MEMPLAN_SHARED/corpus/hf" --variants 1 $oracle_form &&
     $python tests/oracle/transformers_checkpoints.py &&
     $python tests/oracle/transformers_loading.py $oracle_form &&
     $python tests/oracle/transformers_quantization.py build/libmemplan/cli/memplan
