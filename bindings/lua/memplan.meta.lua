@@ -230,7 +230,7 @@ function machine:close() end
 ---@field weight_bytes integer as placed
 
 ---@class memplan.fix
----@field kind "prompt"|"context"|"kv_dtype"|"dtype"|"memory"
+---@field kind "prompt"|"context"|"kv_dtype"|"cache"|"dtype"|"memory"
 ---@field text string one sentence
 ---@field value string the value to set
 ---@field bytes integer memory to add, where kind is "memory"

@@ -638,8 +638,8 @@ typedef struct memplan_placement_info {
 /** A change that would make the plan fit, cheapest first. */
 typedef struct memplan_fix_info {
     uint64_t size;        /**< sizeof(memplan_fix_info). */
-    const char *kind;     /**< "prompt", "context", "kv_dtype", "dtype",
-                               "memory". */
+    const char *kind;     /**< "prompt", "context", "kv_dtype", "cache",
+                               "dtype", "memory". */
     const char *text;     /**< One sentence: "use --kv-dtype int8". */
     const char *value;    /**< The value to set: "2048", "int8", "cpu". */
     uint64_t bytes;       /**< Memory to add, where kind is "memory". */

@@ -92,7 +92,7 @@ class Placement:
 class Fix:
     """A change that would make the plan fit."""
 
-    kind: str  #: "prompt", "context", "kv_dtype", "dtype", "memory".
+    kind: str  #: "prompt", "context", "kv_dtype", "cache", "dtype", "memory".
     text: str  #: One sentence.
     value: str  #: The value to set: "2048", "int8", "cpu".
     bytes: int  #: Memory to add, where kind is "memory".

@@ -5,6 +5,7 @@
 
 #include "dialect/device_map.h"
 #include "dialect/flags.h"
+#include "dialect/generate.h"
 
 enum { INDENT = 4, MAP_INLINE_MAX = 4 };
 
@@ -170,14 +171,13 @@ static void paint_checkpoint(mpl_paint *paint, const memplan_plan *plan)
     mpl_paint_end(paint);
 }
 
-/* A prompt read in steps of fewer tokens than the context has. */
-static void paint_generate(mpl_paint *paint, uint64_t step_tokens)
+static bool is_eager(const memplan_plan *plan)
 {
-    mpl_paint_gap(paint, INDENT);
-    mpl_paint_format(paint, MPL_INK_PLAIN,
-                     "model.generate(**inputs, prefill_chunk_size=%llu)",
-                     (unsigned long long)step_tokens);
-    mpl_paint_end(paint);
+    static const char EAGER[] = "eager";
+    mpl_setting attention;
+    return mpl_setting_find(&attention, plan, "attn") &&
+           attention.value_length == sizeof EAGER - 1 &&
+           memcmp(attention.value, EAGER, sizeof EAGER - 1) == 0;
 }
 
 static void paint_transformers(mpl_paint *paint, const memplan_plan *plan)
@@ -186,11 +186,12 @@ static void paint_transformers(mpl_paint *paint, const memplan_plan *plan)
     paint_checkpoint(paint, plan);
     paint_dtype(paint, plan);
     paint_map(paint, plan);
+    if (is_eager(plan))
+        paint_argument(paint, "attn_implementation=\"eager\",");
     if (uses_disk(plan))
         paint_argument(paint, "offload_folder=\"offload\",");
     paint_line(paint, ")");
-    if (plan->prompt_tokens != 0 && plan->prompt_tokens < plan->context_tokens)
-        paint_generate(paint, plan->prompt_tokens);
+    mpl_paint_generate(paint, plan, INDENT);
 }
 
 /* One flag and its value a line, as a shell reads it. */

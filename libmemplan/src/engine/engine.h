@@ -119,10 +119,14 @@ typedef struct mpl_terms {
     const char *dtype;    /* of weights, as planned: "fp16", "q4_k" */
     const char *kv_dtype; /* "none" where the model has no cache */
     const char *value_dtype; /* of the cache's values; NULL: as kv_dtype */
+    const char *settings; /* given ones that no placement has, a line each;
+                             NULL: none */
     const char *cache;       /* how it is kept, where there is a choice, or
                                 NULL */
     uint64_t context_tokens;
     uint64_t prompt_tokens; /* read in one step where fewer could be, else 0 */
+    const char *away_cache; /* that rests in host memory, where that is a
+                               choice not yet made; NULL: none */
     const char *const *smaller_dtypes; /* the largest first */
     const char *const *smaller_kv_dtypes;
     uint32_t smaller_dtype_count;

@@ -90,6 +90,8 @@ static const option_fix CONTEXT = {"context", "use a context of ", " tokens",
                                    "--context"};
 static const option_fix KV_DTYPE = {"kv_dtype", "keep the cache in ", "",
                                     "--kv-dtype"};
+static const option_fix CACHE = {"cache", "let the cache rest in host memory, ",
+                                 "", "--cache"};
 static const option_fix DTYPE = {"dtype", "load the weights in ", "",
                                  "--dtype"};
 
@@ -159,6 +161,15 @@ static memplan_status try_kv_dtypes(const finder *at, const mpl_terms *terms)
             return add_option(at, &KV_DTYPE, tried.kv_dtype);
     }
     return MEMPLAN_OK;
+}
+
+static memplan_status try_cache(const finder *at, const mpl_terms *terms)
+{
+    mpl_request tried = *at->request;
+    tried.cache = terms->away_cache;
+    return tried.cache != NULL && would_fit(at, at->machine, &tried)
+               ? add_option(at, &CACHE, tried.cache)
+               : MEMPLAN_OK;
 }
 
 static memplan_status try_dtypes(const finder *at, const mpl_terms *terms)
@@ -355,6 +366,8 @@ memplan_status mpl_fixes_find(memplan_plan *plan, const memplan_model *model,
         status = try_context(&at);
     if (status == MEMPLAN_OK && tries_rest)
         status = try_kv_dtypes(&at, terms);
+    if (status == MEMPLAN_OK && tries_rest)
+        status = try_cache(&at, terms);
     if (status == MEMPLAN_OK)
         status = try_dtypes(&at, terms);
     if (status == MEMPLAN_OK)

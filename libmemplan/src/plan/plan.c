@@ -46,7 +46,10 @@ static bool copy_facts(memplan_plan *plan, const memplan_model *model,
            copy_text(plan, &plan->model_repository, model->repository) &&
            copy_text(plan, &plan->architecture, model->architecture) &&
            copy_text(plan, &plan->machine_name, machine->name) &&
-           copy_text(plan, &plan->settings, found->placement.settings) &&
+           copy_text(plan, &plan->settings,
+                     found->terms.settings != NULL
+                         ? found->terms.settings
+                         : found->placement.settings) &&
            copy_text(plan, &plan->dtype, found->terms.dtype) &&
            copy_text(plan, &plan->kv_dtype, found->terms.kv_dtype) &&
            copy_text(plan, &plan->cache, found->terms.cache) &&

@@ -107,6 +107,8 @@ static fixture apply(const memplan_fix_info *fix, memplan_request request,
         cr_assert_eq(sscanf(fix->value, "%lu", &request.context_tokens), 1);
     else if (strcmp(fix->kind, "prompt") == 0)
         cr_assert_eq(sscanf(fix->value, "%lu", &request.prompt_tokens), 1);
+    else if (strcmp(fix->kind, "cache") == 0)
+        request.cache = fix->value;
     else if (strcmp(fix->kind, "kv_dtype") == 0)
         request.kv_dtype = fix->value;
     else if (strcmp(fix->kind, "dtype") == 0)
@@ -163,6 +165,40 @@ Test(plan, a_prompt_read_in_steps_makes_room)
     memplan_text_free(text);
     drop(&fixed);
     drop(&made);
+}
+
+/* What was counted is also what the snippet asks generate() for. */
+Test(plan, a_cache_that_is_not_the_default_is_told)
+{
+    static const struct {
+        const char *kv_dtype;
+        const char *cache;
+        const char *settings;
+        const char *says;
+    } CASES[] = {
+        {"int4", NULL, NULL, "{\"backend\": \"quanto\", \"nbits\": 4}"},
+        {"hqq-int2", NULL, "q_group_size=32", "\"q_group_size\": 32}"},
+        {"fp8", NULL, NULL, "{\"backend\": \"fp8\"}"},
+        {NULL, "static", NULL, "cache_implementation=\"static\""},
+        {NULL, "offloaded", NULL, "cache_implementation=\"offloaded\""},
+        {NULL, NULL, "attn=eager", "attn_implementation=\"eager\""},
+    };
+    for (size_t at = 0; at < sizeof CASES / sizeof *CASES; at++) {
+        memplan_request request = MEMPLAN_REQUEST_INIT;
+        request.dtype = "fp16";
+        request.kv_dtype = CASES[at].kv_dtype;
+        request.cache = CASES[at].cache;
+        request.settings = CASES[at].settings;
+        fixture made = make("llama-2-7b", "0=24GB,cpu=60GB", &request);
+        char *text = NULL;
+        cr_assert_eq(made.status, MEMPLAN_OK, "%s", made.error.message);
+        cr_assert_eq(
+            memplan_plan_render(&text, made.plan, "table", NULL, &made.error),
+            MEMPLAN_OK);
+        cr_expect_not_null(strstr(text, CASES[at].says), "%s", text);
+        memplan_text_free(text);
+        drop(&made);
+    }
 }
 
 Test(plan, pins_are_honoured)

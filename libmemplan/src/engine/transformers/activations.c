@@ -35,9 +35,9 @@
  *         + rotary + cache + unpacked + encoder
  *
  * It is a bound for the families it was measured on, by
- * tests/oracle/transformers_activations.py. Others, recurrent states and
- * quantized weights have kernels of their own: there the same sum is an
- * estimate.
+ * tests/oracle/transformers_activations.py. Others, recurrent states,
+ * quantized weights and quantized caches have kernels of their own: there the
+ * same sum is an estimate.
  */
 #include <stddef.h>
 #include <string.h>
@@ -214,7 +214,8 @@ memplan_status mpl_transformers_activations(mpl_job *job, memplan_error *error)
         job->is_eager = true;
     widths wide = find_widths(job->model);
     if (!is_measured(job->model->architecture) || job->loading->bits != 0 ||
-        mpl_transformers_has_quantized(job->model))
+        mpl_transformers_has_quantized(job->model) ||
+        job->cache_kind->is_quantized)
         wide.is_known = false;
     for (mpl_pool_kind kind = MPL_POOL_DEVICE; kind <= MPL_POOL_HOST; kind++) {
         const uint64_t bytes = bound(job, &wide, kind);

@@ -65,6 +65,7 @@ struct mpl_job {
     const mpl_request *request;
     mpl_scheme scheme;
     const mpl_scheme_row *loading;    /* of that scheme */
+    const char *settings; /* as given, a line each */
     const mpl_cache_kind *cache_kind;
     const mpl_kv_loading *kv_loading; /* NULL: as computed */
     uint32_t compute_dtype;

@@ -84,8 +84,12 @@ memplan_status mpl_transformers_settings(mpl_job *job, memplan_error *error)
 {
     const char *const given = job->request->settings;
     char *at = mpl_arena_strdup(job->arena, given != NULL ? given : "");
-    if (at == NULL)
+    char *const kept = mpl_arena_strdup(job->arena, given != NULL ? given : "");
+    if (at == NULL || kept == NULL)
         return mpl_fail_memory(error);
+    for (char *comma = kept; (comma = strchr(comma, ',')) != NULL;)
+        *comma = '\n';
+    job->settings = kept;
     while (*at != '\0') {
         const size_t length = strcspn(at, ",\n");
         char *const next = at + length + (at[length] != '\0');

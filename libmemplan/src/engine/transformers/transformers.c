@@ -175,6 +175,14 @@ static const char *loaded_dtype(const mpl_job *job)
     return mpl_model_dtype_name(model, best);
 }
 
+/* Whether the request leaves open which cache generate() makes. */
+static bool has_free_choice(const mpl_job *job)
+{
+    return job->request->cache == NULL && !job->cache_kind->is_quantized &&
+           !job->has_own_cache && job->device_pool_count != 0 &&
+           job->host_pool != MPL_NO_INDEX;
+}
+
 static void terms(const mpl_job *job, mpl_terms *out)
 {
     static const char *const SMALLER_KV[] = {"int8", "int4", "int2"};
@@ -202,6 +210,8 @@ static void terms(const mpl_job *job, mpl_terms *out)
                         : mpl_dtype_name(job->compute_dtype),
         .cache =
             has_cache && !job->has_own_cache ? job->cache_kind->name : NULL,
+        .settings = job->settings,
+        .away_cache = has_cache && has_free_choice(job) ? "offloaded" : NULL,
         .context_tokens = job->request->context_tokens,
         .prompt_tokens = has_cache ? job->prompt_tokens : 0,
         .smaller_kv_dtypes = SMALLER_KV + first,
