@@ -1,43 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Plans end to end: the verdict, its fixes, pins, and pricing what was found.
- */
+/* Plans end to end: the verdict, pins, and pricing what was found. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "memplan.h"
-
-typedef struct fixture {
-    memplan_model *model;
-    memplan_machine *machine;
-    memplan_plan *plan;
-    memplan_plan_info info;
-    memplan_error error;
-    memplan_status status;
-} fixture;
-
-static fixture make(const char *model, const char *budgets,
-                    const memplan_request *request)
-{
-    fixture made = {.info = {sizeof made.info}};
-    cr_assert_eq(memplan_model_open(&made.model, model, NULL, &made.error),
-                 MEMPLAN_OK, "%s", made.error.message);
-    cr_assert_eq(
-        memplan_machine_declare(&made.machine, NULL, budgets, &made.error),
-        MEMPLAN_OK, "%s", made.error.message);
-    made.status = memplan_plan_create(&made.plan, made.model, made.machine,
-                                      request, &made.error);
-    if (made.status == MEMPLAN_OK)
-        memplan_plan_describe(made.plan, &made.info);
-    return made;
-}
-
-static void drop(fixture *made)
-{
-    memplan_plan_free(made->plan);
-    memplan_machine_free(made->machine);
-    memplan_model_free(made->model);
-}
+#include "fixture.h"
 
 static memplan_pool_info pool_at(const memplan_plan *plan, uint64_t index)
 {
@@ -94,111 +61,6 @@ Test(plan, founding_example_in_int4_fits)
     cr_expect_eq(made.info.is_optimal, 1);
     cr_expect_eq(made.info.fix_count, 0);
     drop(&made);
-}
-
-/* Applies a fix as its reader would. */
-static fixture apply(const memplan_fix_info *fix, memplan_request request,
-                     const char *budgets, uint64_t host_bytes,
-                     uint64_t device_bytes)
-{
-    char changed[128];
-    (void)snprintf(changed, sizeof changed, "%s", budgets);
-    if (strcmp(fix->kind, "context") == 0)
-        cr_assert_eq(sscanf(fix->value, "%lu", &request.context_tokens), 1);
-    else if (strcmp(fix->kind, "prompt") == 0)
-        cr_assert_eq(sscanf(fix->value, "%lu", &request.prompt_tokens), 1);
-    else if (strcmp(fix->kind, "cache") == 0)
-        request.cache = fix->value;
-    else if (strcmp(fix->kind, "kv_dtype") == 0)
-        request.kv_dtype = fix->value;
-    else if (strcmp(fix->kind, "dtype") == 0)
-        request.dtype = fix->value;
-    else if (strcmp(fix->value, "disk") == 0)
-        (void)snprintf(changed, sizeof changed, "%s,disk=%lu", budgets,
-                       fix->bytes);
-    else
-        (void)snprintf(
-            changed, sizeof changed, "0=%lu,cpu=%lu",
-            device_bytes + (strcmp(fix->value, "0") == 0 ? fix->bytes : 0),
-            host_bytes + (strcmp(fix->value, "cpu") == 0 ? fix->bytes : 0));
-    return make("llama-2-7b", changed, &request);
-}
-
-Test(plan, every_fix_makes_it_fit)
-{
-    const uint64_t GB = 1000000000;
-    memplan_request request = MEMPLAN_REQUEST_INIT;
-    request.dtype = "fp16";
-    request.context_tokens = 16384;
-    fixture made = make("llama-2-7b", "0=12GB,cpu=8GB", &request);
-    cr_expect_eq(made.info.fits, 0);
-    cr_expect_geq(made.info.fix_count, 3);
-    for (uint64_t index = 0; index < made.info.fix_count; index++) {
-        memplan_fix_info fix = {sizeof fix};
-        cr_assert_eq(memplan_plan_fix(made.plan, index, &fix), MEMPLAN_OK);
-        fixture fixed = apply(&fix, request, "0=12GB,cpu=8GB", 8 * GB, 12 * GB);
-        cr_expect_eq(fixed.info.fits, 1, "%s", fix.text);
-        drop(&fixed);
-    }
-    drop(&made);
-}
-
-/* generate() reads a prompt in steps if told so: the hint tells it. */
-Test(plan, a_prompt_read_in_steps_makes_room)
-{
-    memplan_request request = MEMPLAN_REQUEST_INIT;
-    request.dtype = "fp16";
-    request.context_tokens = 32768;
-    fixture made = make("mistral-7b-v0.3", "0=20GB,cpu=2GB", &request);
-    memplan_fix_info fix = {sizeof fix};
-    cr_expect_eq(made.info.fits, 0);
-    cr_assert_eq(memplan_plan_fix(made.plan, 0, &fix), MEMPLAN_OK);
-    cr_expect_str_eq(fix.kind, "prompt");
-    cr_assert_eq(sscanf(fix.value, "%lu", &request.prompt_tokens), 1);
-    fixture fixed = make("mistral-7b-v0.3", "0=20GB,cpu=2GB", &request);
-    cr_expect_eq(fixed.info.fits, 1);
-    char *text = NULL;
-    cr_assert_eq(
-        memplan_plan_render(&text, fixed.plan, "table", NULL, &fixed.error),
-        MEMPLAN_OK);
-    cr_expect_not_null(strstr(text, "prefill_chunk_size=2048"), "%s", text);
-    memplan_text_free(text);
-    drop(&fixed);
-    drop(&made);
-}
-
-/* What was counted is also what the snippet asks generate() for. */
-Test(plan, a_cache_that_is_not_the_default_is_told)
-{
-    static const struct {
-        const char *kv_dtype;
-        const char *cache;
-        const char *settings;
-        const char *says;
-    } CASES[] = {
-        {"int4", NULL, NULL, "{\"backend\": \"quanto\", \"nbits\": 4}"},
-        {"hqq-int2", NULL, "q_group_size=32", "\"q_group_size\": 32}"},
-        {"fp8", NULL, NULL, "{\"backend\": \"fp8\"}"},
-        {NULL, "static", NULL, "cache_implementation=\"static\""},
-        {NULL, "offloaded", NULL, "cache_implementation=\"offloaded\""},
-        {NULL, NULL, "attn=eager", "attn_implementation=\"eager\""},
-    };
-    for (size_t at = 0; at < sizeof CASES / sizeof *CASES; at++) {
-        memplan_request request = MEMPLAN_REQUEST_INIT;
-        request.dtype = "fp16";
-        request.kv_dtype = CASES[at].kv_dtype;
-        request.cache = CASES[at].cache;
-        request.settings = CASES[at].settings;
-        fixture made = make("llama-2-7b", "0=24GB,cpu=60GB", &request);
-        char *text = NULL;
-        cr_assert_eq(made.status, MEMPLAN_OK, "%s", made.error.message);
-        cr_assert_eq(
-            memplan_plan_render(&text, made.plan, "table", NULL, &made.error),
-            MEMPLAN_OK);
-        cr_expect_not_null(strstr(text, CASES[at].says), "%s", text);
-        memplan_text_free(text);
-        drop(&made);
-    }
 }
 
 Test(plan, pins_are_honoured)
