@@ -105,6 +105,8 @@ bool mpl_space_are_alike(const mpl_space *space, uint32_t a, uint32_t b)
     const mpl_problem *const problem = space->problem;
     const uint32_t pools = problem->pool_count;
     if (problem->capacity_bytes[a] != problem->capacity_bytes[b] ||
+        problem->budget_bytes[problem->budget[a]] !=
+            problem->budget_bytes[problem->budget[b]] ||
         problem->open_bytes[a] != problem->open_bytes[b] ||
         problem->home[a] != a || problem->home[b] != b ||
         problem->relay[a] != problem->relay[b])

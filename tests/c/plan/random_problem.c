@@ -218,8 +218,7 @@ static alike_kind make_alike_kind(uint64_t *state)
 }
 
 static void fill_alike_unit(const tables *made, const rig *in,
-                            const alike_kind *of, uint32_t unit,
-                            uint32_t pools)
+                            const alike_kind *of, uint32_t unit, uint32_t pools)
 {
     for (uint32_t pool = 0; pool < pools; pool++) {
         const uint64_t cell = (uint64_t)unit * pools + pool;
@@ -244,8 +243,9 @@ static void spoil_rig(const tables *made, uint64_t *state, const rig *in,
     case 1:
         made->time[cell] = random_below(state, 9);
         break;
-    case 2:
-        made->own[cell] += 1 + random_below(state, 9);
+    case 2: /* units that are smaller here than elsewhere */
+        for (uint32_t unit = 0; unit < units; unit++)
+            made->own[unit * pools + pool] /= 2;
         break;
     case 3:
         made->budget[pool] = made->budget[in->host];
@@ -271,25 +271,27 @@ mpl_problem random_rig(mpl_arena *arena, uint64_t *state, uint32_t units,
 {
     const tables made = make_tables(arena, units, pools);
     const uint32_t guest = (uint32_t)random_below(state, pools);
-    const rig in = {
-        (guest + 1 + (uint32_t)random_below(state, pools - 1)) % pools, guest,
-        random_below(state, 6)};
+    const rig in = {(guest + 1 + (uint32_t)random_below(state, pools - 1)) %
+                        pools,
+                    guest, random_below(state, 6)};
     /* One end may be a layer, or both ends of one kind. */
     const uint64_t first = one_in(state, 4) ? 0 : 2;
     const uint64_t last = one_in(state, 4) ? random_below(state, 3) : 3;
-    const bool is_tied = one_in(state, 4);
+    const bool is_tied = one_in(state, 6);
     alike_kind kinds[KINDS_MAX];
     fill_rig(&made, state, &in, pools);
-    for (uint32_t at = 0; at < KINDS_MAX; at++)
+    const uint64_t end_bytes = one_in(state, 3) ? 6 : 0;
+    for (uint32_t at = 0; at < KINDS_MAX; at++) {
         kinds[at] = make_alike_kind(state);
+        kinds[at].bytes += at >= 2 ? end_bytes : 0;
+    }
     for (uint32_t unit = 0; unit < units; unit++) {
         const uint64_t which = unit == 0           ? first
                                : unit + 1 == units ? last
                                                    : one_in(state, 4);
         fill_alike_unit(&made, &in, &kinds[which], unit, pools);
-        made.tied_to[unit] = unit > 0 && unit + 1 == units && is_tied
-                                 ? 0
-                                 : MPL_NO_INDEX;
+        made.tied_to[unit] =
+            unit > 0 && unit + 1 == units && is_tied ? 0 : MPL_NO_INDEX;
     }
     if (one_in(state, 8))
         spoil_rig(&made, state, &in, units, pools);
