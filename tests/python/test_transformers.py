@@ -88,6 +88,16 @@ def test_more_context_leaves_less(folder):
     assert 0 < long[0] < short[0] < 2 * 10**9
 
 
+def test_shorter_steps_and_a_cache_elsewhere_leave_more(folder):
+    budgets = "0=2GB,cpu=8GB"
+    whole = mt.max_memory(folder, budgets, context=4096)
+    steps = mt.max_memory(folder, budgets, context=4096, prompt=256)
+    away = mt.max_memory(folder, budgets, context=4096, prompt=256, cache="offloaded")
+    assert whole[0] < steps[0] < away[0]
+    told = mt.explain_oom(folder, budgets, context=4096, prompt=256)
+    assert told.better.fits
+
+
 def test_what_the_plan_leaves_alone_gets_nothing(folder):
     # At this context the cache does not fit on the device: all is on the host.
     budgets = mt.max_memory(folder, "0=2GB,cpu=8GB", context=16384)

@@ -128,13 +128,8 @@ def model_of(source: Source) -> Model:
     return Model._of(_library.declare_model(tree_of(module), name, text))
 
 
-def _fitting(
-    model: Source, machine: Where, context: int, sequences: int, options: Dict[str, Any]
-) -> Plan:
-    options.setdefault("engine", "transformers")
-    found = plan(
-        model_of(model), machine, context=context, sequences=sequences, **options
-    )
+def _fitting(model: Source, machine: Where, request: Dict[str, Any]) -> Plan:
+    found = plan(model_of(model), machine, engine="transformers", **request)
     if not found.fits:
         raise DoesNotFitError(found)
     return found
@@ -149,6 +144,8 @@ def max_memory(
     dtype: Optional[str] = None,
     kv_dtype: Optional[str] = None,
     cache: Optional[str] = None,
+    prompt: int = 0,
+    encoder_tokens: int = 0,
     budgets: Optional[Budgets] = None,
     pins: Optional[Pins] = None,
     reserve_bytes: int = 0,
@@ -159,12 +156,19 @@ def max_memory(
     ``sequences`` sequences is taken off already. ``budgets`` are laid over
     ``machine`` (None: this one). Raises DoesNotFitError.
     """
-    options = dict(
-        dtype=dtype, kv_dtype=kv_dtype, cache=cache, max_memory=budgets, pins=pins
+    request: Dict[str, Any] = dict(
+        context=context,
+        sequences=sequences,
+        dtype=dtype,
+        kv_dtype=kv_dtype,
+        cache=cache,
+        prompt=prompt,
+        encoder_tokens=encoder_tokens,
+        max_memory=budgets,
+        pins=pins,
+        reserve_bytes=reserve_bytes,
     )
-    found = _fitting(
-        model, machine, context, sequences, {**options, "reserve_bytes": reserve_bytes}
-    )
+    found = _fitting(model, machine, request)
     used = {row.pool for row in found.placement}
     # A device that the plan leaves alone would need room for the cache as well.
     return {
@@ -182,6 +186,8 @@ def device_map(
     dtype: Optional[str] = None,
     kv_dtype: Optional[str] = None,
     cache: Optional[str] = None,
+    prompt: int = 0,
+    encoder_tokens: int = 0,
     max_memory: Optional[Budgets] = None,
     pins: Optional[Pins] = None,
     reserve_bytes: int = 0,
@@ -191,12 +197,19 @@ def device_map(
     It holds while weights load and in ``generate()``, up to ``context`` tokens
     in ``sequences`` sequences. Raises DoesNotFitError.
     """
-    options = dict(
-        dtype=dtype, kv_dtype=kv_dtype, cache=cache, max_memory=max_memory, pins=pins
+    request: Dict[str, Any] = dict(
+        context=context,
+        sequences=sequences,
+        dtype=dtype,
+        kv_dtype=kv_dtype,
+        cache=cache,
+        prompt=prompt,
+        encoder_tokens=encoder_tokens,
+        max_memory=max_memory,
+        pins=pins,
+        reserve_bytes=reserve_bytes,
     )
-    return _fitting(
-        model, machine, context, sequences, {**options, "reserve_bytes": reserve_bytes}
-    ).device_map
+    return _fitting(model, machine, request).device_map
 
 
 def _quantization(dtype: str, offloads: bool) -> Any:
@@ -225,6 +238,8 @@ def from_pretrained_kwargs(
     dtype: Optional[str] = None,
     kv_dtype: Optional[str] = None,
     cache: Optional[str] = None,
+    prompt: int = 0,
+    encoder_tokens: int = 0,
     max_memory: Optional[Budgets] = None,
     pins: Optional[Pins] = None,
     reserve_bytes: int = 0,
@@ -238,13 +253,24 @@ def from_pretrained_kwargs(
     ``device_map``, ``max_memory`` and ``dtype``; ``offload_folder`` where units
     go to disk; ``quantization_config`` for "int8", "int4", "nf4" and the other
     quantizers. Raises DoesNotFitError.
+
+    What ``prompt``, ``cache`` and a quantized ``kv_dtype`` count is generate()'s
+    to do: hand it ``prefill_chunk_size``, ``cache_implementation`` and
+    ``cache_config``, as ``print(memplan.plan(...))`` shows them.
     """
-    options = dict(
-        dtype=dtype, kv_dtype=kv_dtype, cache=cache, max_memory=max_memory, pins=pins
+    request: Dict[str, Any] = dict(
+        context=context,
+        sequences=sequences,
+        dtype=dtype,
+        kv_dtype=kv_dtype,
+        cache=cache,
+        prompt=prompt,
+        encoder_tokens=encoder_tokens,
+        max_memory=max_memory,
+        pins=pins,
+        reserve_bytes=reserve_bytes,
     )
-    found = _fitting(
-        model, machine, context, sequences, {**options, "reserve_bytes": reserve_bytes}
-    )
+    found = _fitting(model, machine, request)
     placed = found.device_map
     kwargs: Dict[str, Any] = {"device_map": placed, "max_memory": found.max_memory}
     if dtype and found.dtype in _QUANTIZERS:

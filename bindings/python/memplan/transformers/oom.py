@@ -137,6 +137,8 @@ def explain_oom(
     dtype: Optional[str] = None,
     kv_dtype: Optional[str] = None,
     cache: Optional[str] = None,
+    prompt: int = 0,
+    encoder_tokens: int = 0,
 ) -> Explanation:
     """Why a map will fail: where, by how much, from which context on.
 
@@ -153,9 +155,10 @@ def explain_oom(
         "dtype": dtype,
         "kv_dtype": kv_dtype,
         "cache": cache,
+        "encoder_tokens": encoder_tokens,
         "engine": "transformers",
     }
-    better = plan(opened, machine, context=context, **request)
+    better = plan(opened, machine, context=context, prompt=prompt, **request)
     if device_map is None:
         budgets = {
             pool.key: pool.capacity_bytes or 2**57
@@ -166,7 +169,10 @@ def explain_oom(
 
     def priced(tokens: int) -> Plan:
         assert device_map is not None
-        return price(opened, device_map, machine, context=tokens, **request)
+        step = min(prompt, tokens)
+        return price(
+            opened, device_map, machine, context=tokens, prompt=step, **request
+        )
 
     ledger = priced(better.context_tokens)
     holds, fails = 0, ledger.context_tokens
