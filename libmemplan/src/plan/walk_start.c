@@ -60,6 +60,9 @@ static bool is_best_here(const mpl_walk *at, uint32_t depth)
                 return false;
             if (depth < at->host_depth || there->time_ps == MPL_TIME_FORBIDDEN)
                 continue;
+            /* Guests that leave more than is settled need the host's room. */
+            if (depth == at->host_depth && there->home_bytes > 0)
+                return false;
             if (problem->budget[other] == problem->budget[pool] &&
                 here->own_bytes > there->own_bytes)
                 return false;
