@@ -114,6 +114,9 @@ static mpl_value arithmetic(const mpl_expression *at,
     if (!is_whole(&b) && b.kind != MPL_VALUE_REAL)
         return mpl_expression_blame(at->b, "where a number must be",
                                     evaluation);
+    if (!mpl_expression_is_usable(&a, evaluation) ||
+        !mpl_expression_is_usable(&b, evaluation))
+        return (mpl_value){0};
     int64_t whole;
     const bool both_whole = is_whole(&a) && is_whole(&b);
     if (both_whole && at->operation != MPL_OP_DIVIDE) {

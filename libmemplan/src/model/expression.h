@@ -39,6 +39,9 @@ typedef struct mpl_value {
     const struct mpl_value *items; /* of a list; NULL: no list */
     uint64_t item_count;
     const mpl_expression *literal;
+    /* The slot, and 1, of the key that the configuration gives it by, itself
+     * or in a list; 0: a default, or worked out. */
+    uint32_t given_by;
 } mpl_value;
 
 enum {

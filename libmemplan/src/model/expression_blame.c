@@ -12,30 +12,43 @@ static bool is_whole(const mpl_value *value)
     return value->kind == MPL_VALUE_INTEGER || value->kind == MPL_VALUE_BOOL;
 }
 
-/* What a key is made of where no configuration has it, or NULL. */
+static bool is_given(const mpl_expression *key, const mpl_scope *scope)
+{
+    const mpl_slot *const slot = &scope->slots[key->slot];
+    return slot->state == MPL_SLOT_READY &&
+           slot->value.given_by == key->slot + 1;
+}
+
+/* What a key is made of where the configuration does not have it, or NULL. */
 static const mpl_expression *maker_of(const mpl_expression *key,
                                       const mpl_scope *scope)
 {
-    static const char DERIVED[] = "derived.";
-    const mpl_key *const of = &scope->family->keys[key->slot];
-    return strncmp(of->name, DERIVED, sizeof DERIVED - 1) == 0 ? of->value
-                                                               : NULL;
+    return is_given(key, scope) ? NULL : scope->family->keys[key->slot].value;
 }
 
-/* The first key below an expression that a configuration has, for messages. */
+/* The first key below an expression that a configuration may have, or that
+ * this one has: for messages. */
 static const mpl_expression *find_key(const mpl_expression *in,
-                                      const mpl_scope *scope, uint32_t depth)
+                                      const mpl_scope *scope, bool wants_given,
+                                      uint32_t depth)
 {
+    static const char DERIVED[] = "derived.";
     if (in == NULL || depth == MPL_MAX_DEPTH)
         return NULL;
     if (in->operation == MPL_OP_KEY) {
-        const mpl_expression *const maker = maker_of(in, scope);
-        return maker != NULL ? find_key(maker, scope, depth + 1) : in;
+        const bool is_derived =
+            strncmp(scope->family->keys[in->slot].name, DERIVED,
+                    sizeof DERIVED - 1) == 0;
+        if (is_given(in, scope) || (!wants_given && !is_derived))
+            return in;
+        return find_key(maker_of(in, scope), scope, wants_given, depth + 1);
     }
-    const mpl_expression *found = find_key(in->a, scope, depth + 1);
+    const mpl_expression *found =
+        find_key(in->a, scope, wants_given, depth + 1);
     if (found == NULL)
-        found = find_key(in->b, scope, depth + 1);
-    return found != NULL ? found : find_key(in->c, scope, depth + 1);
+        found = find_key(in->b, scope, wants_given, depth + 1);
+    return found != NULL ? found
+                         : find_key(in->c, scope, wants_given, depth + 1);
 }
 
 void mpl_value_write(char *out, uint64_t size, const mpl_value *value)
@@ -68,13 +81,36 @@ void mpl_value_write(char *out, uint64_t size, const mpl_value *value)
     mpl_text_discard(&text);
 }
 
+bool mpl_expression_is_usable(const mpl_value *value,
+                              mpl_evaluation *evaluation)
+{
+    const bool is_negative = is_whole(value) ? value->integer < 0
+                             : value->kind == MPL_VALUE_REAL && value->real < 0;
+    if (evaluation->status != MEMPLAN_OK || value->given_by == 0 ||
+        !is_negative)
+        return evaluation->status == MEMPLAN_OK;
+    const mpl_scope *const scope = evaluation->scope;
+    char text[64] = "";
+    mpl_value_write(text, sizeof text, value);
+    evaluation->status = mpl_fail(
+        evaluation->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
+        "\"%s%s\" %s %s, where no number below 0 can be", scope->path,
+        scope->family->keys[value->given_by - 1].name,
+        scope->slots[value->given_by - 1].value.kind == MPL_VALUE_LIST
+            ? "has the item" : "is",
+        text);
+    return false;
+}
+
 mpl_value mpl_expression_blame(const mpl_expression *at, const char *rule,
                                mpl_evaluation *evaluation)
 {
     if (evaluation->status != MEMPLAN_OK)
         return (mpl_value){0};
     const mpl_scope *const scope = evaluation->scope;
-    const mpl_expression *const key = find_key(at, scope, 0);
+    const mpl_expression *key = find_key(at, scope, true, 0);
+    if (key == NULL)
+        key = find_key(at, scope, false, 0);
     char text[64] = "";
     if (key == NULL)
         evaluation->status = mpl_fail(
@@ -121,12 +157,16 @@ static void find_culprit(blame_search *search, const mpl_expression *in,
     if (in == NULL || depth == MPL_MAX_DEPTH)
         return;
     if (in->operation == MPL_OP_KEY) {
-        const mpl_expression *const maker =
-            maker_of(in, search->evaluation->scope);
-        if (maker != NULL)
-            find_culprit(search, maker, depth + 1);
-        else if (is_likelier(search, in))
+        const mpl_expression *const before = search->best;
+        find_culprit(search, maker_of(in, search->evaluation->scope),
+                     depth + 1);
+        if (search->best == before && is_likelier(search, in))
             search->best = in;
+        return;
+    }
+    if (in->operation == MPL_OP_IF) { /* the condition is not in the sum */
+        const bool is_first = mpl_expression_is_true(in->b, search->evaluation);
+        find_culprit(search, is_first ? in->a : in->c, depth + 1);
         return;
     }
     find_culprit(search, in->a, depth + 1);

@@ -50,6 +50,11 @@ enum { MPL_MAX_DEPTH = 128 };
 mpl_value mpl_expression_blame(const mpl_expression *at, const char *rule,
                                mpl_evaluation *evaluation);
 
+/* Fails where a configuration gives a number below 0 that a rule counts
+ * with. */
+bool mpl_expression_is_usable(const mpl_value *value,
+                              mpl_evaluation *evaluation);
+
 /* The key below that made a count what it is; a whole number, where the count
  * is one. NULL: the expression has no key. */
 const mpl_expression *mpl_expression_culprit(const mpl_expression *in,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/scope.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/failure.h"
@@ -242,6 +243,7 @@ static mpl_value spread(mpl_scope *scope, const mpl_key *key,
                         mpl_evaluation *evaluation)
 {
     mpl_value out = mpl_value_of_json(json);
+    out.given_by = (uint32_t)(key - scope->family->keys) + 1;
     out.item_count = mpl_json_count(json);
     if (mpl_json_type_of(json) != MPL_JSON_ARRAY || depth == MPL_MAX_NESTING)
         return out;
@@ -290,6 +292,34 @@ static mpl_value make_list(mpl_scope *scope, const mpl_key *key,
         .kind = MPL_VALUE_LIST, .items = items, .item_count = count};
 }
 
+/* Whether whatever an expression gives is true or false. */
+static bool is_switch(const mpl_expression *value)
+{
+    return value != NULL &&
+           ((value->operation == MPL_OP_CONSTANT &&
+             value->constant.kind == MPL_VALUE_BOOL) ||
+            (value->operation == MPL_OP_IF && is_switch(value->a) &&
+             is_switch(value->c)));
+}
+
+/* Anything else would be true to Python, -1 and "false" too. */
+static bool fits_switch(mpl_scope *scope, const mpl_key *key,
+                        mpl_json_value member, mpl_evaluation *evaluation)
+{
+    const mpl_json_type type = mpl_json_type_of(member);
+    if (type == MPL_JSON_NONE || type == MPL_JSON_NULL ||
+        type == MPL_JSON_BOOL || key->count != NULL || !is_switch(key->value))
+        return true;
+    const mpl_value value = mpl_value_of_json(member);
+    char text[64] = "";
+    char rule[128] = "";
+    mpl_value_write(text, sizeof text, &value);
+    (void)snprintf(rule, sizeof rule, "is %s, where true or false must be",
+                   text);
+    fail_key(scope, key, rule, evaluation);
+    return false;
+}
+
 static mpl_value resolve(mpl_scope *scope, const mpl_key *key,
                          mpl_evaluation *evaluation)
 {
@@ -298,8 +328,10 @@ static mpl_value resolve(mpl_scope *scope, const mpl_key *key,
     const char *const text = mpl_json_string(member, NULL);
     const bool is_left_open =
         type == MPL_JSON_NULL || (text != NULL && strcmp(text, "auto") == 0);
+    if (!fits_switch(scope, key, member, evaluation))
+        return (mpl_value){0};
     if (type == MPL_JSON_INTEGER && key->count != NULL && !key->replaces_null) {
-        const mpl_value one = mpl_value_of_json(member);
+        const mpl_value one = spread(scope, key, member, 0, evaluation);
         return make_list(scope, key, &one, evaluation);
     }
     if (type != MPL_JSON_NONE && !(key->replaces_null && is_left_open))

@@ -12,11 +12,38 @@
 enum { MAX_TEXT = 512, MAX_NAME = 128 };
 
 /* A number where it is one that sizes can be made of: the rest is refused, or
- * is of a key that nothing is made of. */
+ * is of a key that nothing is made of. None is true or false, and those below
+ * 0 come first. */
 static const char *const HOSTILE[] = {
     "-1", "-9223372036854775808", "1000000000", "18446744073709551615",
     "1e300", "0.5", "\"64\"", "\"\"", "[]", "[-1, \"x\", null]", "{}",
 };
+enum { NEGATIVE_COUNT = 2 };
+
+/* Keys whose values need not be refused by their name. */
+static const struct {
+    const char *type;
+    const char *key;
+    const char *why;
+} EXCEPTIONS[] = {
+    {"bert-generation", "is_decoder", "no rule reads it"},
+    {"falcon", "n_head_kv", "named by its other spelling, num_kv_heads"},
+    {"gemma3n_text", "num_hidden_layers", "num_kv_shared_layers is refused"},
+    {"gemma4_text", "num_hidden_layers", "num_kv_shared_layers is refused"},
+    {"gemma4_text", "use_double_wide_mlp", "read with shared layers alone"},
+    {"jamba", "attn_layer_offset", "compared: no layer is at -1"},
+    {"jamba", "expert_layer_offset", "compared: no layer is at -1"},
+    {"xlm", "use_lang_emb", "read where there are several languages"},
+};
+
+static bool is_exception(const char *type, const char *key)
+{
+    for (size_t at = 0; at < sizeof EXCEPTIONS / sizeof *EXCEPTIONS; at++)
+        if (strcmp(type, EXCEPTIONS[at].type) == 0 &&
+            strcmp(key, EXCEPTIONS[at].key) == 0)
+            return true;
+    return false;
+}
 
 static void copy_word(char *out, const mpl_line *word)
 {
@@ -41,12 +68,13 @@ static void write_config(char *out, const char *type, const char *key,
         used += (size_t)snprintf(out + used, MAX_TEXT - used, "}");
 }
 
-/* Bytes of the weights, or MEMPLAN_UNKNOWN where the model is refused. */
-static uint64_t read_bytes(const char *text)
+/* Bytes of the weights, or MEMPLAN_UNKNOWN where the model is refused, with
+ * `error` saying why. */
+static uint64_t read_bytes(const char *text, memplan_error *error)
 {
     memplan_model *model = NULL;
-    memplan_error error = {0};
-    const memplan_status status = config_read_text(&model, text, &error);
+    *error = (memplan_error){0};
+    const memplan_status status = config_read_text(&model, text, error);
     if (status == MEMPLAN_OK) {
         const uint64_t bytes = model->weight_bytes;
         cr_expect(mpl_model_is_valid(model), "%s", text);
@@ -56,45 +84,99 @@ static uint64_t read_bytes(const char *text)
     cr_expect_null(model, "%s", text);
     cr_expect(status == MEMPLAN_E_CORRUPT || status == MEMPLAN_E_UNSUPPORTED ||
                   status == MEMPLAN_E_TOO_LARGE,
-              "%s: %d: %s", text, (int)status, error.message);
-    cr_expect(strncmp(error.message, "test: ", 6) == 0, "%s: %s", text,
-              error.message);
-    cr_expect_null(strstr(error.message, "is broken"), "%s", error.message);
+              "%s: %d: %s", text, (int)status, error->message);
+    cr_expect(strncmp(error->message, "test: ", 6) == 0, "%s: %s", text,
+              error->message);
+    cr_expect_null(strstr(error->message, "is broken"), "%s", error->message);
     return MEMPLAN_UNKNOWN;
 }
 
-static void check_key(const char *type, const char *key)
+/* A key of a family, with what the family makes of its defaults. */
+typedef struct subject {
+    char type[MAX_NAME];
+    char key[MAX_NAME];
+    bool is_switch;
+    uint64_t default_bytes;
+} subject;
+
+/* A number below 0 that no size is made of is as good as none, or as 0 where
+ * a rule compares it. */
+static bool is_harmless(const subject *of, uint64_t bytes)
 {
     char text[MAX_TEXT];
-    for (size_t at = 0; at < sizeof HOSTILE / sizeof *HOSTILE; at++) {
-        write_config(text, type, key, HOSTILE[at]);
-        (void)read_bytes(text);
-    }
+    memplan_error error;
+    write_config(text, of->type, of->key, "0");
+    return bytes == of->default_bytes || bytes == read_bytes(text, &error);
+}
+
+static void check_value(const subject *of, const char *value, bool must_name)
+{
+    char text[MAX_TEXT];
+    char quoted[MAX_NAME + 2];
+    memplan_error error;
+    write_config(text, of->type, of->key, value);
+    const uint64_t bytes = read_bytes(text, &error);
+    if (!must_name)
+        return;
+    (void)snprintf(quoted, sizeof quoted, "\"%s\"", of->key);
+    if (bytes == MEMPLAN_UNKNOWN)
+        cr_expect_not_null(strstr(error.message, quoted), "%s: %s", text,
+                           error.message);
+    else
+        cr_expect(!of->is_switch && is_harmless(of, bytes), "%s: accepted",
+                  text);
+}
+
+static void check_key(const subject *of)
+{
+    /* A family that refuses its defaults may name any key it needs first. */
+    const bool is_named = of->default_bytes != MEMPLAN_UNKNOWN &&
+                          !is_exception(of->type, of->key);
+    for (size_t at = 0; at < sizeof HOSTILE / sizeof *HOSTILE; at++)
+        check_value(of, HOSTILE[at],
+                    is_named && (of->is_switch || at < NEGATIVE_COUNT));
+}
+
+/* The default of a line "key NAME | OTHER = RULE" is true or false. */
+static bool ends_in_bool(const mpl_line *rest)
+{
+    char text[MAX_TEXT];
+    (void)snprintf(text, sizeof text, "%.*s", (int)rest->length, rest->text);
+    const char *const rule = strstr(text, "= ");
+    return rule != NULL && (strcmp(rule + 2, "True") == 0 ||
+                            strcmp(rule + 2, "False") == 0);
 }
 
 Test(families, refuse_what_no_size_is_made_of)
 {
     const char *at = mpl_families_begin;
-    char type[MAX_NAME] = "";
-    char key[MAX_NAME];
+    subject of = {.type = ""};
     char text[MAX_TEXT];
+    memplan_error error;
     uint32_t family_count = 0;
+    uint32_t refused_count = 0;
+    uint32_t switch_count = 0;
     mpl_line line;
     mpl_line word;
     while (mpl_line_next(&line, &at, mpl_families_end)) {
         if (line.indent > 0 || !mpl_line_word(&line, &word))
             continue;
         if (mpl_line_is(&word, "family") && mpl_line_word(&line, &word)) {
-            copy_word(type, &word);
-            write_config(text, type, "unused", "0");
-            (void)read_bytes(text);
+            copy_word(of.type, &word);
+            write_config(text, of.type, "unused", "0");
+            of.default_bytes = read_bytes(text, &error);
+            refused_count += of.default_bytes == MEMPLAN_UNKNOWN;
             family_count++;
         } else if (mpl_line_is(&word, "key") && mpl_line_word(&line, &word)) {
-            copy_word(key, &word);
-            key[strcspn(key, "[")] = '\0';
-            if (strncmp(key, "derived.", 8) != 0)
-                check_key(type, key);
+            copy_word(of.key, &word);
+            of.key[strcspn(of.key, "[")] = '\0';
+            of.is_switch = ends_in_bool(&line);
+            switch_count += of.is_switch;
+            if (strncmp(of.key, "derived.", 8) != 0)
+                check_key(&of);
         }
     }
     cr_expect_gt(family_count, 100);
+    cr_expect_gt(switch_count, 300);
+    cr_expect_lt(refused_count, 12, "%u", refused_count);
 }
