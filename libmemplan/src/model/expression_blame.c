@@ -95,7 +95,7 @@ bool mpl_expression_is_usable(const mpl_value *value,
     evaluation->status = mpl_fail(
         evaluation->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
         "\"%s%s\" %s %s, where no number below 0 can be", scope->path,
-        scope->family->keys[value->given_by - 1].name,
+        mpl_scope_name(scope, value->given_by - 1),
         scope->slots[value->given_by - 1].value.kind == MPL_VALUE_LIST
             ? "has the item" : "is",
         text);
@@ -123,7 +123,7 @@ mpl_value mpl_expression_blame(const mpl_expression *at, const char *rule,
         evaluation->status =
             mpl_fail(evaluation->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
                      "\"%s%s\" is %s, %s", scope->path,
-                     scope->family->keys[key->slot].name, text, rule);
+                     mpl_scope_name(scope, key->slot), text, rule);
     }
     return (mpl_value){0};
 }

@@ -184,15 +184,28 @@ static mpl_json_value find_path(const mpl_scope *scope, const char *path)
     return value;
 }
 
+static uint32_t slot_of(const mpl_scope *scope, const mpl_key *key)
+{
+    return (uint32_t)(key - scope->family->keys);
+}
+
+const char *mpl_scope_name(const mpl_scope *scope, uint32_t slot)
+{
+    const char *const spelling = scope->slots[slot].spelling;
+    return spelling != NULL ? spelling : scope->family->keys[slot].name;
+}
+
 /* What the configuration says, by the first spelling that it has. */
-static mpl_json_value find_member(const mpl_scope *scope, const mpl_key *key)
+static mpl_json_value find_member(mpl_scope *scope, const mpl_key *key)
 {
     mpl_json_value found = MPL_JSON_ABSENT;
     for (uint32_t at = 0; at < key->path_count; at++) {
         const mpl_json_value value = find_path(scope, key->paths[at]);
         const mpl_json_type type = mpl_json_type_of(value);
-        if (type != MPL_JSON_NONE && type != MPL_JSON_NULL)
+        if (type != MPL_JSON_NONE && type != MPL_JSON_NULL) {
+            scope->slots[slot_of(scope, key)].spelling = key->paths[at];
             return value;
+        }
         if (type == MPL_JSON_NULL)
             found = value;
     }
@@ -205,7 +218,8 @@ static memplan_status fail_key(const mpl_scope *scope, const mpl_key *key,
     if (evaluation->status == MEMPLAN_OK)
         evaluation->status =
             mpl_fail(evaluation->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
-                     "\"%s%s\" %s", scope->path, key->name, rule);
+                     "\"%s%s\" %s", scope->path,
+                     mpl_scope_name(scope, slot_of(scope, key)), rule);
     return evaluation->status;
 }
 
@@ -243,7 +257,7 @@ static mpl_value spread(mpl_scope *scope, const mpl_key *key,
                         mpl_evaluation *evaluation)
 {
     mpl_value out = mpl_value_of_json(json);
-    out.given_by = (uint32_t)(key - scope->family->keys) + 1;
+    out.given_by = slot_of(scope, key) + 1;
     out.item_count = mpl_json_count(json);
     if (mpl_json_type_of(json) != MPL_JSON_ARRAY || depth == MPL_MAX_NESTING)
         return out;

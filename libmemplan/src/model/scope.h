@@ -12,6 +12,7 @@
 
 typedef struct mpl_slot {
     mpl_value value;
+    const char *spelling; /* that the configuration has; NULL: none */
     enum { MPL_SLOT_EMPTY, MPL_SLOT_BUSY, MPL_SLOT_READY } state;
 } mpl_slot;
 
@@ -36,6 +37,9 @@ mpl_scope *mpl_scope_create_part(const mpl_scope *outer,
 
 mpl_value mpl_scope_value(mpl_scope *scope, uint32_t slot,
                           mpl_evaluation *evaluation);
+
+/* The name of a key, for messages: as the configuration spells it. */
+const char *mpl_scope_name(const mpl_scope *scope, uint32_t slot);
 
 /* The value of a key by name; NONE where the family has no such key. */
 mpl_value mpl_scope_get(mpl_scope *scope, const char *name,

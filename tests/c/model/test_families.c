@@ -27,7 +27,6 @@ static const struct {
     const char *why;
 } EXCEPTIONS[] = {
     {"bert-generation", "is_decoder", "no rule reads it"},
-    {"falcon", "n_head_kv", "named by its other spelling, num_kv_heads"},
     {"gemma3n_text", "num_hidden_layers", "num_kv_shared_layers is refused"},
     {"gemma4_text", "num_hidden_layers", "num_kv_shared_layers is refused"},
     {"gemma4_text", "use_double_wide_mlp", "read with shared layers alone"},
@@ -147,6 +146,18 @@ static bool ends_in_bool(const mpl_line *rest)
                             strcmp(rule + 2, "False") == 0);
 }
 
+/* A line "key NAME | OTHER …" behind its first word. */
+static void check_spellings(subject *of, mpl_line *word, mpl_line *rest)
+{
+    do {
+        copy_word(of->key, word);
+        of->key[strcspn(of->key, "[")] = '\0';
+        if (strncmp(of->key, "derived.", 8) != 0)
+            check_key(of);
+    } while (mpl_line_word(rest, word) && mpl_line_is(word, "|") &&
+             mpl_line_word(rest, word));
+}
+
 Test(families, refuse_what_no_size_is_made_of)
 {
     const char *at = mpl_families_begin;
@@ -168,12 +179,9 @@ Test(families, refuse_what_no_size_is_made_of)
             refused_count += of.default_bytes == MEMPLAN_UNKNOWN;
             family_count++;
         } else if (mpl_line_is(&word, "key") && mpl_line_word(&line, &word)) {
-            copy_word(of.key, &word);
-            of.key[strcspn(of.key, "[")] = '\0';
             of.is_switch = ends_in_bool(&line);
             switch_count += of.is_switch;
-            if (strncmp(of.key, "derived.", 8) != 0)
-                check_key(&of);
+            check_spellings(&of, &word, &line);
         }
     }
     cr_expect_gt(family_count, 100);
