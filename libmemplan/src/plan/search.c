@@ -56,6 +56,8 @@ memplan_status mpl_search(mpl_arena *arena, const mpl_problem *problem,
             return MEMPLAN_E_NO_MEMORY;
         bound_ps = mpl_max(bound_ps, chained_ps);
     }
+    if (best.value_ps != MPL_TIME_FORBIDDEN)
+        mpl_exchange(&best, &space);
     *out = (mpl_solution){
         .pool_of_unit = best.pool_of_unit,
         .value_ps = best.value_ps,

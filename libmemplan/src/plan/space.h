@@ -108,6 +108,9 @@ void mpl_arrange(mpl_best *best, const mpl_space *space,
 bool mpl_alike_search(mpl_best *best, const mpl_space *space,
                       uint64_t *bound_ps);
 
+/* Gives earlier homes the earlier units where that costs nothing. */
+void mpl_exchange(mpl_best *best, const mpl_space *space);
+
 /* Moves single units to a neighbour's pool for as long as that is faster. */
 void mpl_polish(mpl_best *best, const mpl_space *space);
 
