@@ -140,6 +140,16 @@ static uint64_t pool_time(const mpl_space *space, uint32_t pool)
     return sum;
 }
 
+/* What passes through a pool must find it set out before. */
+static void put_relays_first(const mpl_problem *problem, uint64_t *keys)
+{
+    for (uint32_t pool = 0; pool < problem->pool_count; pool++) {
+        const uint32_t relay = problem->relay[pool];
+        if (relay != MPL_NO_INDEX && relay != pool)
+            keys[pool] = mpl_max(keys[pool], sum_up(keys[relay], 1));
+    }
+}
+
 /* Pools without guests first, the fastest first; then each home, its guests
  * behind it. Ties keep the lower index first. */
 static void order_levels(mpl_space *space)
@@ -155,6 +165,7 @@ static void order_levels(mpl_space *space)
             ranks[problem->home[pool]] = 2 * problem->home[pool] + 1;
         }
     }
+    put_relays_first(problem, keys);
     for (uint32_t at = 0; at < pools; at++) {
         uint32_t place = at;
         for (; place > 0; place--) {

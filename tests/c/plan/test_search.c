@@ -122,6 +122,20 @@ Test(search, agrees_with_brute_force)
                          .alike_alone = 48});
 }
 
+/* A pin may make a pool the slower way to what passes through it. */
+Test(search, agrees_where_a_relay_is_slower)
+{
+    static const uint64_t SEEDS[] = {1002688, 1008124};
+    tally sum = {0};
+    for (size_t at = 0; at < sizeof SEEDS / sizeof *SEEDS; at++) {
+        mpl_arena *const arena = mpl_arena_create();
+        uint64_t state = SEEDS[at];
+        const mpl_problem problem = random_problem(arena, &state, 7, 4);
+        check_one(arena, &problem, SEEDS[at], &sum);
+        mpl_arena_free(arena);
+    }
+}
+
 static void check_rigs(uint64_t seeds, uint32_t units_max, uint32_t pools,
                        tally *sum)
 {
