@@ -55,10 +55,17 @@ step_python() {
 
 # Real Transformers, and recorded llama.cpp, against the library.
 step_transformers() {
-  $python tests/oracle/transformers_truth.py "$MEMPLAN_SHARED/corpus/hf" --variants 1 $oracle_form &&
-    $python tests/oracle/transformers_checkpoints.py &&
+  local log=build/transformers_truth.log
+  $python tests/oracle/transformers_truth.py "$MEMPLAN_SHARED/corpus/hf" --variants 1 $oracle_form >"$log" 2>&1 &
+  local truth=$!
+  $python tests/oracle/transformers_checkpoints.py &&
     $python tests/oracle/transformers_loading.py $oracle_form &&
     $python tests/oracle/transformers_quantization.py build/libmemplan/cli/memplan
+  local rest=$?
+  wait "$truth"
+  local status=$?
+  cat "$log"
+  [ "$status" -eq 0 ] && [ "$rest" -eq 0 ]
 }
 step_llamacpp() {
   $python tests/oracle/llamacpp_truth.py "$MEMPLAN_SHARED/oracle/llamacpp-v0.5.0" $oracle_form &&
