@@ -259,6 +259,14 @@ static const memplan_machine *to_machine(lua_State *L, int options,
     return *box;
 }
 
+/* Closes a box that only this call saw: a plan needs neither model nor machine
+ * any more, and a collector does not know how large they are. */
+static void close_own(lua_State *L, int at)
+{
+    if (at != 0 && luaL_callmeta(L, at, "__gc"))
+        lua_pop(L, 1);
+}
+
 /* memplan.plan(model, options) and memplan.price(model, placement, options) */
 static int make_plan(lua_State *L, int options, const char *placement,
                      int is_price)
@@ -272,15 +280,19 @@ static int make_plan(lua_State *L, int options, const char *placement,
     const memplan_model *const model = to_model(L, 1, &status, &error);
     if (status != MEMPLAN_OK)
         return push_failure(L, &error);
+    const int own_model = is_box(L, 1, MODEL) ? 0 : lua_gettop(L);
     const memplan_machine *const machine =
         to_machine(L, options, &status, &error);
     if (status != MEMPLAN_OK)
         return push_failure(L, &error);
+    const int own_machine = is_box(L, -1, MACHINE) ? lua_gettop(L) : 0;
     void *const box = new_box(L, PLAN);
     status = is_price
                  ? memplan_plan_price(box, model, machine, &request, placement,
                                       &error)
                  : memplan_plan_create(box, model, machine, &request, &error);
+    close_own(L, own_model);
+    close_own(L, own_machine);
     return answer(L, status, &error);
 }
 
