@@ -221,6 +221,19 @@ mpl_node *mpl_crop(mpl_build *b, mpl_node *x)
     return mpl_get_rows(b->g, x, mpl_out_ids(b));
 }
 
+bool mpl_is_last(const mpl_build *b, int layer)
+{
+    return (uint32_t)layer + 1 == b->h->layer_count;
+}
+
+void mpl_crop_last(mpl_build *b, int layer, mpl_node **x, mpl_node **past)
+{
+    if (!mpl_is_last(b, layer))
+        return;
+    *x = mpl_crop(b, *x);
+    *past = mpl_crop(b, *past);
+}
+
 mpl_node *mpl_reshape2(mpl_build *b, mpl_node *x, uint64_t ne0, uint64_t ne1)
 {
     return mpl_reshape(b->g, x, ne0, ne1, 1, 1);

@@ -130,6 +130,9 @@ mpl_node *mpl_rope(mpl_build *b, mpl_node *x, int layer, bool has_factors);
 mpl_node *mpl_rope_plain(mpl_build *b, mpl_node *x);
 /* The rows that want logits. */
 mpl_node *mpl_crop(mpl_build *b, mpl_node *x);
+bool mpl_is_last(const mpl_build *b, int layer);
+/* Behind the last layer's mixing only these go on, here and past it. */
+void mpl_crop_last(mpl_build *b, int layer, mpl_node **x, mpl_node **past);
 mpl_node *mpl_reshape2(mpl_build *b, mpl_node *x, uint64_t ne0, uint64_t ne1);
 mpl_node *mpl_reshape3(mpl_build *b, mpl_node *x, uint64_t ne0, uint64_t ne1,
                        uint64_t ne2);

@@ -6,7 +6,7 @@
 
 static mpl_node *one_layer(mpl_build *b, int layer, mpl_node *input)
 {
-    const bool is_last = (uint32_t)layer + 1 == b->h->layer_count;
+    const bool is_last = mpl_is_last(b, layer);
     const mpl_attn_options attention = {.out = "attn_output"};
     const mpl_moe moe = {.gating = MPL_GATING_SOFTMAX, .flags = MPL_MOE_NORM};
     mpl_at_layer(b, layer);

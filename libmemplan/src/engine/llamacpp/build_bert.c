@@ -10,11 +10,6 @@ static mpl_node *norm(mpl_build *b, int layer, const char *base, mpl_node *x)
     return mpl_norm(b, x, MPL_NORM_LAYER, layer, base, layer);
 }
 
-static bool is_last(const mpl_build *b, int layer)
-{
-    return (uint32_t)layer + 1 == b->h->layer_count;
-}
-
 static bool turns(const mpl_build *b)
 {
     const mpl_llama_arch arch = b->h->arch;
@@ -59,10 +54,7 @@ static mpl_node *bert_layer(mpl_build *b, int layer, mpl_node *input)
         qkv.k = mpl_rope_plain(b, qkv.k);
     }
     mpl_node *x = mpl_attend(b, layer, qkv, &PLAIN_OUT);
-    if (is_last(b, layer)) {
-        x = mpl_crop(b, x);
-        input = mpl_crop(b, input);
-    }
+    mpl_crop_last(b, layer, &x, &input);
     x = norm(b, layer, "attn_output_norm", mpl_plus(b, x, input));
     if (mpl_has(b, layer, "attn_norm_2"))
         x = norm(b, layer, "attn_norm_2", mpl_plus(b, x, input));
@@ -103,10 +95,7 @@ static mpl_node *modern_layer(mpl_build *b, int layer, mpl_node *input)
     qkv.q = mpl_rope_plain(b, qkv.q);
     qkv.k = mpl_rope_plain(b, qkv.k);
     x = mpl_attend(b, layer, qkv, &PLAIN_OUT);
-    if (is_last(b, layer)) {
-        x = mpl_crop(b, x);
-        input = mpl_crop(b, input);
-    }
+    mpl_crop_last(b, layer, &x, &input);
     mpl_node *const middle = mpl_plus(b, x, input);
     x = norm(b, layer, "ffn_norm", middle);
     x = mpl_ffn(b, layer, x, MPL_ACT_SWIGLU, 0);

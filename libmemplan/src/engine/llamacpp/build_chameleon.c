@@ -30,10 +30,7 @@ static mpl_node *one_layer(mpl_build *b, int layer, mpl_node *input)
     qkv.q = mpl_rope_plain(b, head_norm(b, layer, "attn_q_norm", qkv.q));
     qkv.k = mpl_rope_plain(b, head_norm(b, layer, "attn_k_norm", qkv.k));
     x = mpl_attend(b, layer, qkv, &options);
-    if ((uint32_t)layer + 1 == b->h->layer_count) {
-        x = mpl_crop(b, x);
-        input = mpl_crop(b, input);
-    }
+    mpl_crop_last(b, layer, &x, &input);
     if (norms_outputs)
         x = norm(b, layer, "attn_norm", x);
     mpl_node *const middle = mpl_plus(b, x, input);

@@ -21,10 +21,7 @@ static mpl_node *one_layer(mpl_build *b, int layer, mpl_node *input)
     const bool has_attention = l->head_count > 0;
     mpl_node *x = has_attention ? attend(b, layer, input) : input;
     mpl_node *residual = input;
-    if ((uint32_t)layer + 1 == b->h->layer_count) {
-        x = mpl_crop(b, x);
-        residual = mpl_crop(b, residual);
-    }
+    mpl_crop_last(b, layer, &x, &residual);
     if (l->ff_width == 0)
         return input;
     mpl_node *const middle = has_attention ? mpl_plus(b, x, residual) : x;

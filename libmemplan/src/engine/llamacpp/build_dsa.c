@@ -135,10 +135,7 @@ static mpl_node *one_layer(mpl_build *b, const mpl_indexer *indexer,
     mpl_at_layer(b, layer);
     mpl_node *x = norm(b, layer, "attn_norm", input);
     x = mpl_attend_chosen(b, indexer, layer, x, cells);
-    if ((uint32_t)layer + 1 == b->h->layer_count) {
-        x = mpl_crop(b, x);
-        input = mpl_crop(b, input);
-    }
+    mpl_crop_last(b, layer, &x, &input);
     mpl_node *const middle = mpl_plus(b, x, input);
     x = feed_forward(b, layer, norm(b, layer, "ffn_norm", middle));
     return mpl_plus(b, x, middle);

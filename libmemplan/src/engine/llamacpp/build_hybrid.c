@@ -8,11 +8,6 @@
 
 static const mpl_attn_options PLAIN_OUT = {.out = "attn_output"};
 
-static bool is_last(const mpl_build *b, int layer)
-{
-    return (uint32_t)layer + 1 == b->h->layer_count;
-}
-
 static mpl_node *norm(mpl_build *b, int layer, const char *base, mpl_node *x)
 {
     return mpl_norm(b, x, MPL_NORM_RMS, layer, base, layer);
@@ -47,10 +42,7 @@ static mpl_node *mamba_layer(mpl_build *b, int layer, mpl_node *input)
     mpl_node *x = norm(b, layer, "attn_norm", input);
     x = b->h->arch == MPL_LLAMA_ARCH_MAMBA2 ? mpl_mamba2(b, layer, x)
                                             : mpl_mamba(b, layer, x);
-    if (is_last(b, layer)) {
-        x = mpl_crop(b, x);
-        input = mpl_crop(b, input);
-    }
+    mpl_crop_last(b, layer, &x, &input);
     return mpl_plus(b, x, input);
 }
 
@@ -65,10 +57,7 @@ static mpl_node *jamba_layer(mpl_build *b, int layer, mpl_node *input)
     mpl_node *x = norm(b, layer, "attn_norm", input);
     x = mpl_layer_of(b, layer)->kv_head_count == 0 ? mpl_mamba(b, layer, x)
                                                    : attend_plain(b, layer, x);
-    if (is_last(b, layer)) {
-        x = mpl_crop(b, x);
-        input = mpl_crop(b, input);
-    }
+    mpl_crop_last(b, layer, &x, &input);
     mpl_node *const middle = mpl_plus(b, input, x);
     x = norm(b, layer, "ffn_norm", middle);
     x = mpl_has(b, layer, "ffn_gate_inp")
@@ -116,10 +105,7 @@ static mpl_node *granite_layer(mpl_build *b, int layer, mpl_node *input)
         }
         x = mpl_attend(b, layer, qkv, &PLAIN_OUT);
     }
-    if (is_last(b, layer)) {
-        x = mpl_crop(b, x);
-        input = mpl_crop(b, input);
-    }
+    mpl_crop_last(b, layer, &x, &input);
     mpl_node *const middle = mpl_plus(b, scale_if(b, is_scaled, x), input);
     x = scale_if(b, is_scaled, granite_ffn(b, layer, middle));
     return mpl_plus(b, x, middle);
@@ -143,7 +129,7 @@ static mpl_node *falcon_h1_layer(mpl_build *b, int layer, mpl_node *input)
     x = norm(b, layer, "attn_norm", input);
     x = mpl_plus(b, attention, mpl_mamba2(b, layer, x));
     input = mpl_plus(b, x, input);
-    if (is_last(b, layer))
+    if (mpl_is_last(b, layer))
         input = mpl_crop(b, input);
     x = norm(b, layer, "ffn_norm", input);
     x = mpl_ffn(b, layer, x, MPL_ACT_SILU, MPL_FFN_GATE);
@@ -203,10 +189,7 @@ static mpl_node *plamo2_layer(mpl_build *b, int layer, mpl_node *input)
     mpl_node *x = norm(b, layer, "attn_norm", input);
     x = mpl_layer_of(b, layer)->is_recurrent ? mpl_mamba_plamo(b, layer, x)
                                              : plamo2_attention(b, layer, x);
-    if (is_last(b, layer)) {
-        x = mpl_crop(b, x);
-        input = mpl_crop(b, input);
-    }
+    mpl_crop_last(b, layer, &x, &input);
     x = norm(b, layer, "post_attention_norm", x);
     mpl_node *const middle = mpl_plus(b, x, input);
     x = norm(b, layer, "ffn_norm", middle);
@@ -264,10 +247,7 @@ static mpl_node *lfm2_layer(mpl_build *b, int layer, mpl_node *input)
         qkv.k = mpl_rope_plain(b, norm(b, layer, "attn_k_norm", qkv.k));
         x = mpl_attend(b, layer, qkv, &PLAIN_OUT);
     }
-    if (is_last(b, layer)) {
-        x = mpl_crop(b, x);
-        input = mpl_crop(b, input);
-    }
+    mpl_crop_last(b, layer, &x, &input);
     mpl_node *const middle = mpl_plus(b, input, x);
     x = norm(b, layer, "ffn_norm", middle);
     x = mpl_has(b, layer, "ffn_gate_inp")

@@ -90,10 +90,7 @@ static mpl_node *one_layer(mpl_build *b, int layer, mpl_node *input,
     mpl_node *x = mpl_layer_of(b, layer)->is_recurrent
                       ? attend_linear(b, layer, residual, d)
                       : attend(b, layer, residual);
-    if ((uint32_t)layer + 1 == b->h->layer_count) {
-        x = mpl_crop(b, x);
-        residual = mpl_crop(b, residual);
-    }
+    mpl_crop_last(b, layer, &x, &residual);
     x = mpl_plus(b, x, mpl_scale(b, residual));
     residual = norm(b, layer, "ffn_norm", x);
     x = mpl_experts(b, layer, residual, &moe);

@@ -33,10 +33,7 @@ static mpl_node *nanbeige_layer(mpl_build *b, int layer, mpl_node *input)
 {
     mpl_node *x = norm(b, layer, "attn_norm", input);
     x = turned_attention(b, layer, x, true, "attn_output");
-    if ((uint32_t)layer + 1 == b->h->layer_count) {
-        x = mpl_crop(b, x);
-        input = mpl_crop(b, input);
-    }
+    mpl_crop_last(b, layer, &x, &input);
     mpl_node *const middle = mpl_plus(b, x, input);
     x = norm(b, layer, "ffn_norm", middle);
     x = mpl_ffn(b, layer, x, MPL_ACT_SILU, MPL_FFN_GATE | MPL_FFN_SCALE);

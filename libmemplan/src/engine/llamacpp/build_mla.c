@@ -124,10 +124,7 @@ static mpl_node *one_layer(mpl_build *b, int layer, mpl_node *input,
     mpl_at_layer(b, layer);
     mpl_node *x = norm(b, layer, "attn_norm", input);
     x = attend(b, layer, x, is_minicpm);
-    if ((uint32_t)layer + 1 == b->h->layer_count) {
-        x = mpl_crop(b, x);
-        input = mpl_crop(b, input);
-    }
+    mpl_crop_last(b, layer, &x, &input);
     if (is_minicpm)
         x = mpl_scale(b, x);
     mpl_node *const middle = mpl_plus(b, x, input);

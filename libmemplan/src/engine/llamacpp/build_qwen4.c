@@ -401,7 +401,7 @@ static mpl_node *one_layer(qwen4 *q, int layer, mpl_node *ngrams, mpl_node *x)
     mpl_expand(b, half_out);
     half_out = l->is_recurrent ? mpl_attend_delta(b, layer, half_out)
                                : attend(q, layer, half_out);
-    if ((uint32_t)layer + 1 == b->h->layer_count) {
+    if (mpl_is_last(b, layer)) {
         half_out = mpl_crop(b, half_out);
         inject = mpl_crop(b, inject);
         x = crop_streams(b, x);

@@ -6,11 +6,6 @@
 
 static const mpl_attn_options PLAIN_OUT = {.out = "attn_output"};
 
-static bool is_last(const mpl_build *b, int layer)
-{
-    return (uint32_t)layer + 1 == b->h->layer_count;
-}
-
 static mpl_node *norm(mpl_build *b, int layer, const char *base, mpl_node *x)
 {
     return mpl_norm(b, x, MPL_NORM_RMS, layer, base, layer);
@@ -47,10 +42,7 @@ static mpl_node *grove_layer(mpl_build *b, int layer, mpl_node *input)
     qkv.q = norm(b, layer, "attn_q_norm", qkv.q);
     qkv.k = norm(b, layer, "attn_k_norm", qkv.k);
     x = mpl_attend(b, layer, turned(b, qkv, layer, false), &PLAIN_OUT);
-    if (is_last(b, layer)) {
-        x = mpl_crop(b, x);
-        input = mpl_crop(b, input);
-    }
+    mpl_crop_last(b, layer, &x, &input);
     mpl_node *const middle = mpl_plus(b, x, input);
     x = grove_experts(b, layer, norm(b, layer, "ffn_norm", middle));
     return mpl_plus(b, x, middle);
@@ -69,7 +61,7 @@ static mpl_node *smallthinker_layer(mpl_build *b, int layer, mpl_node *input)
     if (turns)
         qkv = turned(b, qkv, layer, false);
     x = mpl_attend(b, layer, qkv, &PLAIN_OUT);
-    if (is_last(b, layer)) {
+    if (mpl_is_last(b, layer)) {
         x = mpl_crop(b, x);
         input = mpl_crop(b, input);
         moe.router = mpl_crop(b, moe.router);

@@ -183,78 +183,12 @@ static mpl_node *mix_channels(mpl_build *b, int layer, mpl_node *x,
     return mpl_linear(b, layer, "channel_mix_value", k);
 }
 
-static mpl_node *one_layer(mpl_build *b, int layer, mpl_node *x,
-                           mpl_node **first_values)
-{
-    const uint64_t embd = b->h->embd;
-    x = mpl_reshape3(b, x, embd, b->tokens / b->sequences, b->sequences);
-    mpl_node *const shift = mpl_rwkv_shifts(b, layer);
-    mpl_node *const normed =
-        mpl_norm(b, x, MPL_NORM_LAYER, layer, "attn_norm", layer);
-    mpl_node *before = mpl_rwkv_shifted(b, mpl_rwkv_part(b, shift, 1), normed);
-    mpl_node *const out = mix_time(b, layer, normed, before, first_values);
-    mpl_node *middle = mpl_plus(b, out, x);
-    mpl_node *ffn_in =
-        mpl_norm(b, middle, MPL_NORM_LAYER, layer, "attn_norm_2", layer);
-    before = mpl_rwkv_shifted(b, mpl_rwkv_part(b, shift, 1), ffn_in);
-    mpl_rwkv_keep_shifts(b, layer,
-                         mpl_concat(b->g, mpl_rwkv_part(b, normed, 1),
-                                    mpl_rwkv_part(b, ffn_in, 1), 1));
-    middle = mpl_reshape2(b, middle, embd, b->tokens);
-    ffn_in = mpl_reshape2(b, ffn_in, embd, b->tokens);
-    before = mpl_reshape2(b, before, embd, b->tokens);
-    if ((uint32_t)layer + 1 == b->h->layer_count) {
-        middle = mpl_crop(b, middle);
-        ffn_in = mpl_crop(b, ffn_in);
-        before = mpl_crop(b, before);
-    }
-    return mpl_plus(b, mix_channels(b, layer, ffn_in, before), middle);
-}
-
 void mpl_build_rwkv7(mpl_build *b)
 {
-    mpl_node *x = mpl_embed(b, "token_embd");
-    mpl_node *first_values = NULL;
-    if (b->h->wkv_head_width == 0)
-        return;
-    x = mpl_norm(b, x, MPL_NORM_LAYER, -1, "token_embd_norm", 0);
-    mpl_open_states(b);
-    for (uint32_t i = 0; i < b->h->layer_count; i++) {
-        mpl_at_layer(b, (int)i);
-        x = one_layer(b, (int)i, x, &first_values);
-    }
-    mpl_build_end(b, x, MPL_NORM_LAYER, 0);
-}
-
-static mpl_node *arwkv_layer(mpl_build *b, int layer, mpl_node *x,
-                             mpl_node **first_values)
-{
-    const uint64_t embd = b->h->embd;
-    x = mpl_reshape3(b, x, embd, b->tokens / b->sequences, b->sequences);
-    mpl_node *const shift = mpl_rwkv_shifts(b, layer);
-    mpl_node *const normed =
-        mpl_norm(b, x, MPL_NORM_RMS, layer, "attn_norm", layer);
-    mpl_node *const out = mix_time(
-        b, layer, normed, mpl_rwkv_shifted(b, shift, normed), first_values);
-    mpl_rwkv_keep_shifts(b, layer, mpl_rwkv_part(b, normed, 1));
-    mpl_node *middle = mpl_reshape2(b, mpl_plus(b, out, x), embd, b->tokens);
-    if ((uint32_t)layer + 1 == b->h->layer_count)
-        middle = mpl_crop(b, middle);
-    x = mpl_norm(b, middle, MPL_NORM_RMS, layer, "ffn_norm", layer);
-    x = mpl_ffn(b, layer, x, MPL_ACT_SILU, MPL_FFN_GATE | MPL_FFN_NO_BIAS);
-    return mpl_plus(b, x, middle);
+    mpl_rwkv_stack(b, &(mpl_rwkv){mix_time, mix_channels, false});
 }
 
 void mpl_build_arwkv7(mpl_build *b)
 {
-    mpl_node *x = mpl_embed(b, "token_embd");
-    mpl_node *first_values = NULL;
-    if (b->h->wkv_head_width == 0)
-        return;
-    mpl_open_states(b);
-    for (uint32_t i = 0; i < b->h->layer_count; i++) {
-        mpl_at_layer(b, (int)i);
-        x = arwkv_layer(b, (int)i, x, &first_values);
-    }
-    mpl_build_end(b, x, MPL_NORM_RMS, 0);
+    mpl_rwkv_stack(b, &(mpl_rwkv){mix_time, NULL, false});
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the versions of RWKV share: the token before each, kept between
- * batches. */
+ * batches, and the layers around their mixing. */
 #ifndef MPL_ENGINE_LLAMACPP_BUILD_RWKV_H
 #define MPL_ENGINE_LLAMACPP_BUILD_RWKV_H
 
@@ -17,5 +17,19 @@ void mpl_rwkv_keep_shifts(mpl_build *b, int layer, mpl_node *last);
 mpl_node *mpl_rwkv_heads(mpl_build *b, mpl_node *x);
 /* Keeps the state that follows a batch's outputs in `out`, and gives those. */
 mpl_node *mpl_rwkv_outputs(mpl_build *b, int layer, mpl_node *out);
+
+/* What tells the versions apart. */
+typedef struct mpl_rwkv {
+    /* `x` is normed; `first_values` are kept from layer to layer. */
+    mpl_node *(*mix_time)(mpl_build *b, int layer, mpl_node *x,
+                          mpl_node *before, mpl_node **first_values);
+    /* NULL: a transformer's norms and gated network. */
+    mpl_node *(*mix_channels)(mpl_build *b, int layer, mpl_node *x,
+                              mpl_node *before);
+    bool is_rescaled; /* every few layers, where the file says so */
+} mpl_rwkv;
+
+/* The whole graph; nothing where heads have no width. */
+void mpl_rwkv_stack(mpl_build *b, const mpl_rwkv *version);
 
 #endif

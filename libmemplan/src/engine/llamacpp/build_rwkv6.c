@@ -129,8 +129,9 @@ static mpl_node *attend(const mixing *m, mpl_node *k, mpl_node *v, mpl_node *r,
 }
 
 static mpl_node *mix_time(mpl_build *b, int layer, mpl_node *x,
-                          mpl_node *before)
+                          mpl_node *before, mpl_node **first_values)
 {
+    (void)first_values; /* version 7's */
     const bool is_plain = bare(b, layer, "time_mix_first") != NULL;
     mixing m = {.b = b, .layer = layer};
     open_mixing(&m, x, before);
@@ -172,87 +173,12 @@ static mpl_node *mix_channels(mpl_build *b, int layer, mpl_node *x,
     return mpl_times(b, r, mpl_linear(b, layer, "channel_mix_value", k));
 }
 
-static bool is_last(const mpl_build *b, int layer)
-{
-    return (uint32_t)layer + 1 == b->h->layer_count;
-}
-
-static mpl_node *as_sequences(mpl_build *b, mpl_node *x)
-{
-    return mpl_reshape3(b, x, b->h->embd, b->tokens / b->sequences,
-                        b->sequences);
-}
-
-static mpl_node *rwkv6_layer(mpl_build *b, int layer, mpl_node *x)
-{
-    const uint64_t embd = b->h->embd;
-    const uint32_t every = mpl_key_u32(b, "rescale_every_n_layers", 0);
-    x = as_sequences(b, x);
-    mpl_node *const shift = mpl_rwkv_shifts(b, layer);
-    mpl_node *const normed =
-        mpl_norm(b, x, MPL_NORM_LAYER, layer, "attn_norm", layer);
-    mpl_node *before = mpl_rwkv_shifted(b, mpl_rwkv_part(b, shift, 1), normed);
-    mpl_node *middle = mpl_plus(b, mix_time(b, layer, normed, before), x);
-    mpl_node *ffn_in =
-        mpl_norm(b, middle, MPL_NORM_LAYER, layer, "attn_norm_2", layer);
-    before = mpl_rwkv_shifted(b, mpl_rwkv_part(b, shift, 1), ffn_in);
-    mpl_rwkv_keep_shifts(b, layer,
-                         mpl_concat(b->g, mpl_rwkv_part(b, normed, 1),
-                                    mpl_rwkv_part(b, ffn_in, 1), 1));
-    middle = mpl_reshape2(b, middle, embd, b->tokens);
-    ffn_in = mpl_reshape2(b, ffn_in, embd, b->tokens);
-    before = mpl_reshape2(b, before, embd, b->tokens);
-    if (is_last(b, layer)) {
-        middle = mpl_crop(b, middle);
-        ffn_in = mpl_crop(b, ffn_in);
-        before = mpl_crop(b, before);
-    }
-    x = mpl_plus(b, mix_channels(b, layer, ffn_in, before), middle);
-    return every != 0 && ((uint32_t)layer + 1) % every == 0 ? mpl_scale(b, x)
-                                                            : x;
-}
-
 void mpl_build_rwkv6(mpl_build *b)
 {
-    mpl_node *x = mpl_embed(b, "token_embd");
-    if (b->h->wkv_head_width == 0)
-        return;
-    x = mpl_norm(b, x, MPL_NORM_LAYER, -1, "token_embd_norm", 0);
-    mpl_open_states(b);
-    for (uint32_t i = 0; i < b->h->layer_count; i++) {
-        mpl_at_layer(b, (int)i);
-        x = rwkv6_layer(b, (int)i, x);
-    }
-    mpl_build_end(b, x, MPL_NORM_LAYER, 0);
-}
-
-static mpl_node *qrwkv6_layer(mpl_build *b, int layer, mpl_node *x)
-{
-    x = as_sequences(b, x);
-    mpl_node *const shift = mpl_rwkv_shifts(b, layer);
-    mpl_node *const normed =
-        mpl_norm(b, x, MPL_NORM_RMS, layer, "attn_norm", layer);
-    mpl_node *const out =
-        mix_time(b, layer, normed, mpl_rwkv_shifted(b, shift, normed));
-    mpl_rwkv_keep_shifts(b, layer, mpl_rwkv_part(b, normed, 1));
-    mpl_node *middle =
-        mpl_reshape2(b, mpl_plus(b, out, x), b->h->embd, b->tokens);
-    if (is_last(b, layer))
-        middle = mpl_crop(b, middle);
-    x = mpl_norm(b, middle, MPL_NORM_RMS, layer, "ffn_norm", layer);
-    x = mpl_ffn(b, layer, x, MPL_ACT_SILU, MPL_FFN_GATE | MPL_FFN_NO_BIAS);
-    return mpl_plus(b, x, middle);
+    mpl_rwkv_stack(b, &(mpl_rwkv){mix_time, mix_channels, true});
 }
 
 void mpl_build_qrwkv6(mpl_build *b)
 {
-    mpl_node *x = mpl_embed(b, "token_embd");
-    if (b->h->wkv_head_width == 0)
-        return;
-    mpl_open_states(b);
-    for (uint32_t i = 0; i < b->h->layer_count; i++) {
-        mpl_at_layer(b, (int)i);
-        x = qrwkv6_layer(b, (int)i, x);
-    }
-    mpl_build_end(b, x, MPL_NORM_RMS, 0);
+    mpl_rwkv_stack(b, &(mpl_rwkv){mix_time, NULL, false});
 }
