@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/ending.h"
 #include "dialect/device_map.h"
 #include "dialect/flags.h"
 #include "dialect/generate.h"
@@ -171,6 +172,17 @@ static void paint_checkpoint(mpl_paint *paint, const memplan_plan *plan)
     mpl_paint_end(paint);
 }
 
+/* The class whose modules the map names: the automatic one takes decoders
+ * alone, and makes decoders of encoders. */
+static const char *loader(const memplan_plan *plan)
+{
+    return plan->class_name[0] == '\0' ||
+                   mpl_ends_with(plan->class_name, "ForCausalLM") ||
+                   mpl_ends_with(plan->class_name, "LMHeadModel")
+               ? "AutoModelForCausalLM"
+               : plan->class_name;
+}
+
 static bool is_eager(const memplan_plan *plan)
 {
     static const char EAGER[] = "eager";
@@ -182,7 +194,10 @@ static bool is_eager(const memplan_plan *plan)
 
 static void paint_transformers(mpl_paint *paint, const memplan_plan *plan)
 {
-    paint_line(paint, "model = AutoModelForCausalLM.from_pretrained(");
+    mpl_paint_gap(paint, INDENT);
+    mpl_paint_format(paint, MPL_INK_PLAIN, "model = %s.from_pretrained(",
+                     loader(plan));
+    mpl_paint_end(paint);
     paint_checkpoint(paint, plan);
     paint_dtype(paint, plan);
     paint_map(paint, plan);

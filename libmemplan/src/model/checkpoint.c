@@ -232,7 +232,11 @@ static bool graft(memplan_model *weights, memplan_model *config)
 {
     weights->architecture =
         mpl_arena_strdup(weights->arena, config->architecture);
-    if (weights->architecture == NULL)
+    weights->class_name =
+        mpl_arena_strdup(weights->arena, config->class_name != NULL
+                                             ? config->class_name
+                                             : "");
+    if (weights->architecture == NULL || weights->class_name == NULL)
         return false;
     weights->facts = config->facts;
     for (uint32_t at = 0; at < weights->unit_count; at++) {

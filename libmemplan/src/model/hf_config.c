@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/ending.h"
 #include "base/failure.h"
 #include "model/architecture.h"
 #include "model/stored_weights.h"
@@ -133,14 +134,6 @@ static memplan_status read_dtype(uint32_t *out, mpl_json_value root,
     return MEMPLAN_OK;
 }
 
-static bool ends_with(const char *name, const char *end)
-{
-    const size_t length = strlen(name);
-    const size_t end_length = strlen(end);
-    return length >= end_length &&
-           strcmp(name + length - end_length, end) == 0;
-}
-
 /* Whether a class of code beside the weights has the modules that the
  * family's own has: both write text, or both fill masks. */
 static bool is_twin(const char *wanted, const char *own)
@@ -150,11 +143,11 @@ static bool is_twin(const char *wanted, const char *own)
     bool writes = false;
     bool own_writes = false;
     for (size_t at = 0; at < sizeof WRITERS / sizeof *WRITERS; at++) {
-        writes |= ends_with(wanted, WRITERS[at]);
-        own_writes |= ends_with(own, WRITERS[at]);
+        writes |= mpl_ends_with(wanted, WRITERS[at]);
+        own_writes |= mpl_ends_with(own, WRITERS[at]);
     }
-    return (writes && own_writes) || (ends_with(wanted, "ForMaskedLM") &&
-                                      ends_with(own, "ForMaskedLM"));
+    return (writes && own_writes) || (mpl_ends_with(wanted, "ForMaskedLM") &&
+                                      mpl_ends_with(own, "ForMaskedLM"));
 }
 
 /*
@@ -229,6 +222,9 @@ memplan_status mpl_config_fill(memplan_model *model, mpl_config_beside beside,
         return status;
     model->architecture = family->name;
     model->format = "config";
+    model->class_name = strcmp(class_name, "default") == 0
+                            ? mpl_family_role(family, class_name)
+                            : class_name;
     status = mpl_architecture_build(&built, model, family, root, class_name,
                                     dtype, error);
     if (status != MEMPLAN_OK)

@@ -118,6 +118,7 @@ struct memplan_model {
     const char *name;
     const char *format;
     const char *architecture;
+    const char *class_name; /* of Transformers that it is built as; or NULL */
     const char *repository;   /* on the hub, of a catalogue row; or NULL */
     const char *const *files; /* data files, by mpl_tensor.file_index */
     uint32_t file_count;

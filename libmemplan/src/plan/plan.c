@@ -45,6 +45,7 @@ static bool copy_facts(memplan_plan *plan, const memplan_model *model,
            copy_text(plan, &plan->model_format, model->format) &&
            copy_text(plan, &plan->model_repository, model->repository) &&
            copy_text(plan, &plan->architecture, model->architecture) &&
+           copy_text(plan, &plan->class_name, model->class_name) &&
            copy_text(plan, &plan->machine_name, machine->name) &&
            copy_text(plan, &plan->settings,
                      found->terms.settings != NULL

@@ -58,6 +58,7 @@ struct memplan_plan {
     const char *model_format;
     const char *model_repository; /* on the hub, where it is known, or "" */
     const char *architecture;
+    const char *class_name; /* as mpl_model has it, or "" */
     uint64_t parameter_count;
     uint64_t model_weight_bytes;   /* in the model's own dtypes */
     uint64_t model_context_tokens; /* trained length, or MEMPLAN_UNKNOWN */

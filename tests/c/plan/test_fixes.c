@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fixture.h"
+#include "support/folder.h"
 
 /* Applies a fix as its reader would. */
 static fixture apply(const memplan_fix_info *fix, memplan_request request,
@@ -108,5 +109,40 @@ Test(fixes, a_cache_that_is_not_the_default_is_told)
         cr_expect_not_null(strstr(text, CASES[at].says), "%s", text);
         memplan_text_free(text);
         drop(&made);
+    }
+}
+
+/* The automatic class would refuse these, or make a decoder of an encoder. */
+Test(fixes, what_is_no_decoder_is_loaded_by_its_class)
+{
+    static const struct {
+        const char *config;
+        const char *says;
+    } CASES[] = {
+        {"{\"model_type\": \"bert\", \"architectures\": "
+         "[\"BertForMaskedLM\"]}",
+         "model = BertForMaskedLM.from_pretrained("},
+        {"{\"model_type\": \"t5\"}",
+         "model = T5ForConditionalGeneration.from_pretrained("},
+        {"{\"model_type\": \"gpt2\"}",
+         "model = AutoModelForCausalLM.from_pretrained("},
+        {"{\"model_type\": \"llama\"}",
+         "model = AutoModelForCausalLM.from_pretrained("},
+    };
+    for (size_t at = 0; at < sizeof CASES / sizeof *CASES; at++) {
+        folder here;
+        folder_make(&here);
+        const char *const path =
+            folder_write_text(&here, "config.json", CASES[at].config);
+        fixture made = make(path, "0=80GB,cpu=60GB", NULL);
+        char *text = NULL;
+        cr_assert_eq(made.status, MEMPLAN_OK, "%s", made.error.message);
+        cr_assert_eq(
+            memplan_plan_render(&text, made.plan, "table", NULL, &made.error),
+            MEMPLAN_OK);
+        cr_expect_not_null(strstr(text, CASES[at].says), "%s", text);
+        memplan_text_free(text);
+        drop(&made);
+        folder_remove(&here);
     }
 }

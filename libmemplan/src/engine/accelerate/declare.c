@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/ending.h"
 #include "base/failure.h"
 #include "engine/accelerate/document.h"
 #include "engine/accelerate/modules.h"
@@ -26,13 +27,6 @@ static const struct {
     {"Experts", MPL_TENSOR_EXPERT},
 };
 
-static bool ends_with(const char *text, const char *ending)
-{
-    const size_t length = strlen(text);
-    const size_t tail = strlen(ending);
-    return length >= tail && strcmp(text + length - tail, ending) == 0;
-}
-
 static uint32_t flags_of(const memplan_modules *tree,
                          const mpl_module_tensor *from)
 {
@@ -41,11 +35,11 @@ static uint32_t flags_of(const memplan_modules *tree,
         flags |= MPL_TENSOR_BUFFER;
     if (from->kind == MPL_MODULE_TRANSIENT)
         flags |= MPL_TENSOR_TRANSIENT;
-    if (from->kind != MPL_MODULE_PARAMETER || ends_with(from->name, ".bias"))
+    if (from->kind != MPL_MODULE_PARAMETER || mpl_ends_with(from->name, ".bias"))
         return flags;
     const char *class_name = tree->modules[from->module].class_name;
     for (size_t at = 0; at < sizeof CLASSES / sizeof *CLASSES; at++)
-        if (ends_with(class_name, CLASSES[at].ending))
+        if (mpl_ends_with(class_name, CLASSES[at].ending))
             return flags | CLASSES[at].flags;
     return flags;
 }
