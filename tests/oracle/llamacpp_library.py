@@ -4,36 +4,9 @@
 import ctypes
 import os
 
+from memplan_library import U64, Error, PoolInfo, Refused, Request, RowInfo
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-U64 = ctypes.c_uint64
-TEXT = ctypes.c_char_p
-
-
-class Failure(ctypes.Structure):
-    _fields_ = [("status", ctypes.c_int32), ("line", ctypes.c_uint32),
-                ("offset", U64), ("message", ctypes.c_char * 240)]
-
-
-class Request(ctypes.Structure):
-    _fields_ = [("size", U64), ("engine", TEXT), ("context_tokens", U64),
-                ("sequences", U64), ("prompt_tokens", U64), ("dtype", TEXT),
-                ("kv_dtype", TEXT), ("settings", TEXT), ("pins", TEXT),
-                ("reserve_bytes", U64)]
-
-
-class PoolInfo(ctypes.Structure):
-    _fields_ = [("size", U64), ("name", TEXT), ("key", TEXT),
-                ("capacity_bytes", U64), ("used_bytes", U64),
-                ("short_bytes", U64), ("row_count", U64)]
-
-
-class RowInfo(ctypes.Structure):
-    _fields_ = [("size", U64), ("category", TEXT), ("certainty", TEXT),
-                ("rule", TEXT), ("bytes", U64)]
-
-
-class Refused(Exception):
-    """The library says no; the message is its own."""
 
 
 def find_library(given=None):
@@ -60,7 +33,7 @@ class Library:
 
     def model(self, path):
         if path not in self._models:
-            error, out = Failure(), ctypes.c_void_p()
+            error, out = Error(), ctypes.c_void_p()
             self._check(self._c.memplan_model_open(
                 ctypes.byref(out), path.encode(), None, ctypes.byref(error)), error)
             self._models[path] = out
@@ -73,7 +46,7 @@ class Library:
 
     def machine(self, budgets):
         if budgets not in self._machines:
-            error, out = Failure(), ctypes.c_void_p()
+            error, out = Error(), ctypes.c_void_p()
             self._check(self._c.memplan_machine_declare(
                 ctypes.byref(out), None, budgets.encode(), ctypes.byref(error)), error)
             self._machines[budgets] = out
@@ -103,7 +76,7 @@ class Library:
 
     def _plan(self, model_path, budgets, settings, is_price):
         model, machine = self.model(model_path), self.machine(budgets)
-        error, out, text = Failure(), ctypes.c_void_p(), ctypes.c_char_p()
+        error, out, text = Error(), ctypes.c_void_p(), ctypes.c_char_p()
         request = Request(size=ctypes.sizeof(Request), engine=b"llama.cpp",
                           settings=settings.encode())
         if is_price:

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "machine/machine.h"
+#include "machine/with_nvml.h"
 #include "support/folder.h"
 
 #define GIB (UINT64_C(1) << 30)
@@ -15,26 +16,6 @@
     "name=NVIDIA A100-SXM4-80GB|uuid=GPU-aaaa|pci=0:18:0|id=0x20b210de|"  \
     "total=85899345920|free=85000000000|reserved=600000000|gen=4|width=16|" \
     "clock=1593|bus=5120|cc=80"
-
-/* A tree without anything but memory; NVML says `text`. */
-static memplan_machine *detect_with(const folder *at, const char *library,
-                                    const char *text)
-{
-    memplan_machine *machine = NULL;
-    memplan_error error = {0};
-    memplan_machine_options options = MEMPLAN_MACHINE_OPTIONS_INIT;
-    (void)folder_write_text(at, "proc/meminfo",
-                            "MemTotal: 67108864 kB\n"
-                            "MemAvailable: 58720256 kB\n");
-    cr_assert_eq(setenv("FAKE_NVML", folder_write_text(at, "nvml.txt", text),
-                        1),
-                 0);
-    options.root = at->path;
-    options.nvml_path = library;
-    cr_assert_eq(memplan_machine_detect(&machine, &options, &error),
-                 MEMPLAN_OK, "%s", error.message);
-    return machine;
-}
 
 Test(nvml, a_gpu_with_all_its_figures)
 {

@@ -8,29 +8,13 @@
 
 #include "machine/machine.h"
 #include "machine/shared.h"
+#include "machine/with_nvml.h"
 #include "support/folder.h"
 
 #define GPU(bus_, links_)                                                   \
     "name=NVIDIA A100-SXM4-80GB|uuid=GPU-" bus_ "|pci=0:" bus_ ":0|"          \
     "id=0x20b210de|total=85899345920|free=85000000000|gen=4|width=16|" links_ \
     "\n"
-
-static memplan_machine *detect_with(const folder *at, const char *library,
-                                    const char *text)
-{
-    memplan_machine *machine = NULL;
-    memplan_error error = {0};
-    memplan_machine_options options = MEMPLAN_MACHINE_OPTIONS_INIT;
-    (void)folder_write_text(at, "proc/meminfo", "MemTotal: 67108864 kB\n");
-    cr_assert_eq(setenv("FAKE_NVML", folder_write_text(at, "nvml.txt", text),
-                        1),
-                 0);
-    options.root = at->path;
-    options.nvml_path = library;
-    cr_assert_eq(memplan_machine_detect(&machine, &options, &error),
-                 MEMPLAN_OK, "%s", error.message);
-    return machine;
-}
 
 /* The link of two devices by their positions, or NULL. */
 static const mpl_peer *find(const memplan_machine *machine, uint32_t from,

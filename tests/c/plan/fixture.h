@@ -17,6 +17,9 @@ typedef struct fixture {
 /* The plan's status is left to the caller; model and budgets must be right. */
 fixture make(const char *model, const char *budgets,
              const memplan_request *request);
+/* The same on a machine in words, whose rates are known where it says so. */
+fixture make_on(const char *model, const char *words,
+                const memplan_request *request);
 void drop(fixture *made);
 
 #endif

@@ -7,6 +7,18 @@
 #include "fixture.h"
 #include "support/folder.h"
 
+/* The table has these words. */
+static void expect_said(fixture *made, const char *words)
+{
+    char *text = NULL;
+    cr_assert_eq(made->status, MEMPLAN_OK, "%s", made->error.message);
+    cr_assert_eq(
+        memplan_plan_render(&text, made->plan, "table", NULL, &made->error),
+        MEMPLAN_OK);
+    cr_expect_not_null(strstr(text, words), "%s", text);
+    memplan_text_free(text);
+}
+
 /* Applies a fix as its reader would. */
 static fixture apply(const memplan_fix_info *fix, memplan_request request,
                      const char *budgets, uint64_t host_bytes,
@@ -68,12 +80,7 @@ Test(fixes, a_prompt_read_in_steps_makes_room)
     cr_assert_eq(sscanf(fix.value, "%lu", &request.prompt_tokens), 1);
     fixture fixed = make("mistral-7b-v0.3", "0=20GB,cpu=2GB", &request);
     cr_expect_eq(fixed.info.fits, 1);
-    char *text = NULL;
-    cr_assert_eq(
-        memplan_plan_render(&text, fixed.plan, "table", NULL, &fixed.error),
-        MEMPLAN_OK);
-    cr_expect_not_null(strstr(text, "prefill_chunk_size=2048"), "%s", text);
-    memplan_text_free(text);
+    expect_said(&fixed, "prefill_chunk_size=2048");
     drop(&fixed);
     drop(&made);
 }
@@ -101,13 +108,7 @@ Test(fixes, a_cache_that_is_not_the_default_is_told)
         request.cache = CASES[at].cache;
         request.settings = CASES[at].settings;
         fixture made = make("llama-2-7b", "0=24GB,cpu=60GB", &request);
-        char *text = NULL;
-        cr_assert_eq(made.status, MEMPLAN_OK, "%s", made.error.message);
-        cr_assert_eq(
-            memplan_plan_render(&text, made.plan, "table", NULL, &made.error),
-            MEMPLAN_OK);
-        cr_expect_not_null(strstr(text, CASES[at].says), "%s", text);
-        memplan_text_free(text);
+        expect_said(&made, CASES[at].says);
         drop(&made);
     }
 }
@@ -135,13 +136,7 @@ Test(fixes, what_is_no_decoder_is_loaded_by_its_class)
         const char *const path =
             folder_write_text(&here, "config.json", CASES[at].config);
         fixture made = make(path, "0=80GB,cpu=60GB", NULL);
-        char *text = NULL;
-        cr_assert_eq(made.status, MEMPLAN_OK, "%s", made.error.message);
-        cr_assert_eq(
-            memplan_plan_render(&text, made.plan, "table", NULL, &made.error),
-            MEMPLAN_OK);
-        cr_expect_not_null(strstr(text, CASES[at].says), "%s", text);
-        memplan_text_free(text);
+        expect_said(&made, CASES[at].says);
         drop(&made);
         folder_remove(&here);
     }

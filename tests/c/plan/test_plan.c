@@ -199,22 +199,6 @@ Test(plan, staging_only_where_something_is_offloaded)
     drop(&made);
 }
 
-/* A machine in words, whose rates are known where it says so. */
-static fixture make_on(const char *model, const char *words,
-                       const memplan_request *request)
-{
-    fixture made = {.info = {sizeof made.info}};
-    cr_assert_eq(memplan_model_open(&made.model, model, NULL, &made.error),
-                 MEMPLAN_OK, "%s", made.error.message);
-    cr_assert_eq(memplan_machine_parse(&made.machine, words, &made.error),
-                 MEMPLAN_OK, "%s", made.error.message);
-    made.status = memplan_plan_create(&made.plan, made.model, made.machine,
-                                      request, &made.error);
-    if (made.status == MEMPLAN_OK)
-        memplan_plan_describe(made.plan, &made.info);
-    return made;
-}
-
 static bool has_note(const fixture *made, const char *words)
 {
     bool has = false;
