@@ -76,60 +76,61 @@ static memplan_status parse_key_names(mpl_key *key, mpl_line *count,
     return key->path_count > 0 ? MEMPLAN_OK : broken(error, family, line);
 }
 
+/* The rest of the next line of a key, from its names on. */
+static bool next_key(mpl_line *line, const char **at, const char *end)
+{
+    mpl_line word;
+    while (mpl_line_next(line, at, end))
+        if (line->indent == 0 && mpl_line_word(line, &word) &&
+            mpl_line_is(&word, "key"))
+            return true;
+    return false;
+}
+
+/* What a key has of expressions, once the names of all keys are known. */
+static memplan_status parse_key_values(mpl_key *key, const mpl_line *value,
+                                       const mpl_line *count,
+                                       const mpl_family *family,
+                                       memplan_error *error)
+{
+    if (!key->has_default)
+        return MEMPLAN_OK;
+    key->value = mpl_expression_parse(family->arena, value->text, value->length,
+                                      find_key, family);
+    if (count->length > 0)
+        key->count = mpl_expression_parse(family->arena, count->text,
+                                          count->length, find_key, family);
+    return key->value != NULL && (count->length == 0 || key->count != NULL)
+               ? MEMPLAN_OK
+               : broken(error, family, value);
+}
+
 /* Names first, so that a default may speak of any key. */
 static memplan_status parse_keys(mpl_family *family, memplan_error *error)
 {
-    const char *at = family->text;
     const char *const end = family->text + family->length;
-    uint64_t capacity = 0;
+    memplan_status status = MEMPLAN_OK;
+    uint32_t count = 0;
     mpl_line line;
-    mpl_line word;
-    mpl_line *defaults = NULL;
-    mpl_line *counts = NULL;
-    for (uint32_t pass = 0; pass < 2; pass++) {
-        uint32_t count = 0;
-        at = family->text;
-        while (mpl_line_next(&line, &at, end)) {
-            if (line.indent > 0 || !mpl_line_word(&line, &word) ||
-                !mpl_line_is(&word, "key"))
-                continue;
-            if (pass == 1) {
-                mpl_key *const key = &family->keys[count];
-                const memplan_status status = parse_key_names(
-                        key, &counts[count], family, &line, error);
-                if (status != MEMPLAN_OK)
-                    return status;
-                defaults[count] = line;
-            }
-            count++;
-        }
-        if (pass == 1)
-            break;
-        capacity = count;
-        family->keys =
-            mpl_arena_alloc(family->arena, capacity, sizeof *family->keys);
-        defaults = mpl_arena_alloc(family->arena, capacity, sizeof *defaults);
-        counts = mpl_arena_alloc(family->arena, capacity, sizeof *counts);
-        if (family->keys == NULL || defaults == NULL || counts == NULL)
-            return mpl_fail_memory(error);
-    }
-    family->key_count = (uint32_t)capacity;
-    for (uint32_t index = 0; index < family->key_count; index++) {
-        mpl_key *const key = &family->keys[index];
-        if (!key->has_default)
-            continue;
-        key->value =
-            mpl_expression_parse(family->arena, defaults[index].text,
-                                 defaults[index].length, find_key, family);
-        if (counts[index].length > 0)
-            key->count =
-                mpl_expression_parse(family->arena, counts[index].text,
-                                     counts[index].length, find_key, family);
-        if (key->value == NULL ||
-            (counts[index].length > 0 && key->count == NULL))
-            return broken(error, family, &defaults[index]);
-    }
-    return MEMPLAN_OK;
+    for (const char *from = family->text; next_key(&line, &from, end);)
+        count++;
+    mpl_line *const values =
+        mpl_arena_alloc(family->arena, count, sizeof *values);
+    mpl_line *const counts =
+        mpl_arena_alloc(family->arena, count, sizeof *counts);
+    family->keys = mpl_arena_alloc(family->arena, count, sizeof *family->keys);
+    if (family->keys == NULL || values == NULL || counts == NULL)
+        return mpl_fail_memory(error);
+    const char *at = family->text;
+    for (uint32_t index = 0; status == MEMPLAN_OK && index < count; index++)
+        if (next_key(&values[index], &at, end))
+            status = parse_key_names(&family->keys[index], &counts[index],
+                                     family, &values[index], error);
+    family->key_count = count;
+    for (uint32_t index = 0; status == MEMPLAN_OK && index < count; index++)
+        status = parse_key_values(&family->keys[index], &values[index],
+                                  &counts[index], family, error);
+    return status;
 }
 
 memplan_status mpl_family_open(const mpl_family **out, mpl_arena *arena,
