@@ -1,64 +1,97 @@
 /* SPDX-License-Identifier: MIT */
-/* Where each family is in the text of all: families.cmake finds that out. */
-#include "data/families.h"
+/* The tables that family_compiler/ makes of families/: see model/family.h. Of
+ * the file it writes each table takes its own rows, by the macro defined. */
+#include "model/family.h"
 
-#include <string.h>
-
-/* No pointers: a table of them would be written to when the library loads. */
-typedef struct family_row {
-    char name[40];
-    uint32_t first;
-    uint32_t bytes;
-} family_row;
-
-typedef struct alias_row {
-    char name[40];
-    char family[40];
-} alias_row;
-
-static const family_row FAMILIES[] = {
-#define FAMILY(name, first, bytes) {name, first, bytes},
-#define FAMILY_ALIAS(name, family)
+/* One array a word, so that the compiler lays them out at their places. */
+static const struct words {
+    char nothing[1];
+#define WORD(place, bytes, text) char at_##place[bytes];
 #include "families.def"
-#undef FAMILY
-#undef FAMILY_ALIAS
+#undef WORD
+} WORDS = {
+    "",
+#define WORD(place, bytes, text) text,
+#include "families.def"
+#undef WORD
 };
 
-static const alias_row ALIASES[] = {
-#define FAMILY(name, first, bytes)
-#define FAMILY_ALIAS(name, family) {name, family},
+const char *mpl_word(uint32_t place)
+{
+    return place > 0 ? (const char *)&WORDS + place : NULL;
+}
+
+const mpl_expression mpl_expressions[] = {
+    {0},
+#define EXPRESSION(...) {__VA_ARGS__},
 #include "families.def"
-#undef FAMILY
-#undef FAMILY_ALIAS
+#undef EXPRESSION
 };
 
-static const char *resolve(const char *name)
-{
-    for (size_t at = 0; at < sizeof ALIASES / sizeof *ALIASES; at++)
-        if (strcmp(ALIASES[at].name, name) == 0)
-            return ALIASES[at].family;
-    return NULL;
-}
+const mpl_node mpl_nodes[] = {
+    {0},
+#define NODE(...) {__VA_ARGS__},
+#include "families.def"
+#undef NODE
+};
 
-static const family_row *find(const char *name)
-{
-    for (size_t at = 0; at < sizeof FAMILIES / sizeof *FAMILIES; at++)
-        if (strcmp(FAMILIES[at].name, name) == 0)
-            return &FAMILIES[at];
-    return NULL;
-}
+const uint32_t mpl_arguments[] = {
+    0,
+#define ARGUMENT(expression) expression,
+#include "families.def"
+#undef ARGUMENT
+};
 
-bool mpl_families_find(const char *name, const char **out_text,
-                       uint64_t *out_bytes)
-{
-    const family_row *row = find(name);
-    if (row == NULL) {
-        const char *const family = resolve(name);
-        row = family != NULL ? find(family) : NULL;
-    }
-    if (row == NULL)
-        return false;
-    *out_text = mpl_families_begin + row->first;
-    *out_bytes = row->bytes;
-    return true;
-}
+const uint32_t mpl_paths[] = {
+    0,
+#define PATH(word) word,
+#include "families.def"
+#undef PATH
+};
+
+const mpl_key mpl_keys[] = {
+    {0},
+#define KEY(...) {__VA_ARGS__},
+#include "families.def"
+#undef KEY
+};
+
+const mpl_tree mpl_trees[] = {
+    {0},
+#define TREE(...) {__VA_ARGS__},
+#include "families.def"
+#undef TREE
+};
+
+const mpl_role mpl_roles[] = {
+    {0},
+#define ROLE(...) {__VA_ARGS__},
+#include "families.def"
+#undef ROLE
+};
+
+const mpl_absence mpl_absences[] = {
+    {0},
+#define ABSENCE(...) {__VA_ARGS__},
+#include "families.def"
+#undef ABSENCE
+};
+
+const mpl_family mpl_families[] = {
+    {0},
+#define FAMILY(...) {__VA_ARGS__},
+#include "families.def"
+#undef FAMILY
+};
+
+const mpl_family_name mpl_family_names[] = {
+    {0},
+#define NAME(...) {__VA_ARGS__},
+#include "families.def"
+#undef NAME
+};
+
+#define LAST_OF(rows) ((uint32_t)(sizeof(rows) / sizeof *(rows) - 1))
+
+const uint32_t mpl_family_count = LAST_OF(mpl_families);
+const uint32_t mpl_family_name_count = LAST_OF(mpl_family_names);

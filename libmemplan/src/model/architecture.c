@@ -24,7 +24,7 @@ static const uint64_t MAX_SIZE = UINT64_C(1) << 40;
 
 typedef mpl_builder builder;
 
-static memplan_status walk(builder *to, const mpl_node *node,
+static memplan_status walk(builder *to, mpl_branch branch,
                            mpl_evaluation *with);
 
 static memplan_status too_large(mpl_evaluation *with, const char *what)
@@ -94,7 +94,7 @@ static memplan_status add_tensor(builder *to, const mpl_node *node,
     if (tensors == NULL || shape == NULL)
         return mpl_fail_memory(with->error);
     model->tensors = tensors;
-    if (!push(to, node->name))
+    if (!push(to, mpl_word(node->name)))
         return too_large(with, "levels");
     mpl_tensor *const tensor = &tensors[model->tensor_count];
     *tensor = (mpl_tensor){
@@ -113,7 +113,8 @@ static memplan_status add_tensor(builder *to, const mpl_node *node,
     if (tensor->name == NULL)
         return mpl_fail_memory(with->error);
     for (uint32_t at = 0; at < node->argument_count; at++) {
-        shape[at] = mpl_expression_count(node->arguments[at], MAX_SIZE, with);
+        shape[at] = mpl_expression_count(mpl_node_argument(node, at), MAX_SIZE,
+                                         with);
         if (with->status != MEMPLAN_OK)
             return with->status;
         if (!mpl_mul(&tensor->element_count, tensor->element_count, shape[at]))
@@ -139,7 +140,7 @@ static memplan_status walk_block(builder *to, const mpl_node *node,
                                  mpl_evaluation *with)
 {
     if ((node->flags & MPL_NODE_BLOCK) == 0 || to->block != NULL)
-        return walk(to, node->children, with);
+        return walk(to, mpl_branch_below(node), with);
     mpl_block *const blocks =
         mpl_arena_grow(to->model->arena, to->blocks, to->block_count,
                        &to->block_capacity, sizeof *blocks);
@@ -157,7 +158,7 @@ static memplan_status walk_block(builder *to, const mpl_node *node,
     if (block->is_layer && to->out->trunk == NULL)
         to->out->trunk = with->scope;
     to->block = block;
-    const memplan_status status = walk(to, node->children, with);
+    const memplan_status status = walk(to, mpl_branch_below(node), with);
     to->block = NULL;
     block->tensor_count = to->model->tensor_count - block->first_tensor;
     if (block->tensor_count == 0)
@@ -198,7 +199,7 @@ static memplan_status walk_list(builder *to, const mpl_node *node,
     const uint64_t outer = to->path_length;
     const uint32_t depth = to->list_depth;
     const uint64_t count =
-        mpl_expression_count(node->arguments[0], MAX_LIST, with);
+        mpl_expression_count(mpl_node_argument(node, 0), MAX_LIST, with);
     mpl_repeats repeats;
     repeats.list = NULL;
     if (with->status != MEMPLAN_OK)
@@ -206,7 +207,7 @@ static memplan_status walk_list(builder *to, const mpl_node *node,
     if (depth == MPL_MAX_NESTING)
         return too_large(with, "lists in lists");
     for (uint64_t index = 0; index < count; index++) {
-        if (!push(to, node->name) || !push_index(to, index))
+        if (!push(to, mpl_word(node->name)) || !push_index(to, index))
             return too_large(with, "levels");
         with->indices[depth] = (int64_t)index;
         to->list_depth = depth + 1;
@@ -224,7 +225,7 @@ static memplan_status walk_module(builder *to, const mpl_node *node,
                                   mpl_evaluation *with)
 {
     const uint64_t outer = to->path_length;
-    if (!push(to, node->name))
+    if (!push(to, mpl_word(node->name)))
         return too_large(with, "levels");
     const memplan_status status = walk_block(to, node, with);
     pop(to, outer);
@@ -253,27 +254,26 @@ static memplan_status add_tie(builder *to, const mpl_node *node,
         return mpl_fail_memory(with->error);
     to->ties = ties;
     mpl_tie *const tie = &ties[to->tie_count++];
-    tie->name = full_name(to, node->name);
-    tie->owner = full_name(to, node->target);
+    tie->name = full_name(to, mpl_word(node->name));
+    tie->owner = full_name(to, mpl_word(node->target));
     return tie->name != NULL && tie->owner != NULL
                ? MEMPLAN_OK
                : mpl_fail_memory(with->error);
 }
 
 /* A part whose family the file does not name: that of the whole implies it. */
-static memplan_status require_implied(const mpl_family **out, mpl_arena *arena,
+static memplan_status require_implied(const mpl_family **out,
                                       const mpl_node *node,
                                       const mpl_evaluation *with)
 {
-    const memplan_status status =
-        mpl_family_open(out, arena, node->fallback, with->error);
-    if (status != MEMPLAN_OK || *out != NULL)
-        return status;
+    *out = mpl_family_find(mpl_word(node->fallback));
+    if (*out != NULL)
+        return MEMPLAN_OK;
     return mpl_fail(with->error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
                     "\"%smodel_type\" is \"%s\", whose %s is of a family "
                     "that is not known: \"%s\"",
-                    with->scope->path, with->scope->family->name, node->config,
-                    node->fallback);
+                    with->scope->path, mpl_word(with->scope->family->name),
+                    mpl_word(node->config), mpl_word(node->fallback));
 }
 
 /* The scope of a nested configuration, with the family it names. */
@@ -282,7 +282,8 @@ static memplan_status open_nested(mpl_scope **out, builder *to,
 {
     mpl_arena *const arena = to->model->arena;
     const mpl_json_value outer = with->scope->config;
-    mpl_json_value config = mpl_config_path(outer, node->config);
+    const char *const part = mpl_word(node->config);
+    mpl_json_value config = mpl_config_path(outer, part);
     const mpl_json_type type = mpl_json_type_of(config);
     const char *model_type =
         mpl_json_string(mpl_json_get(config, "model_type"), NULL);
@@ -290,51 +291,48 @@ static memplan_status open_nested(mpl_scope **out, builder *to,
         type != MPL_JSON_OBJECT)
         return mpl_fail(with->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
                         "\"%s%s\" is %s, not an object", with->scope->path,
-                        node->config, mpl_json_type_name(config));
+                        part, mpl_json_type_name(config));
     /* Some files repeat the outer type in a part. */
     if (model_type == NULL || (node->flags & MPL_NODE_ONE_TYPE) != 0 ||
-        strcmp(model_type, with->scope->family->name) == 0)
+        strcmp(model_type, mpl_word(with->scope->family->name)) == 0)
         model_type = NULL;
     const bool is_named = model_type != NULL;
     if (mpl_json_type_of(config) == MPL_JSON_NONE &&
-        strcmp(node->config, "text_config") == 0 &&
+        strcmp(part, "text_config") == 0 &&
         mpl_scope_reads_root(with->scope) &&
         mpl_json_type_of(mpl_json_get(outer, "hidden_size")) != MPL_JSON_NONE)
         config = outer;
     const char *const path =
-        mpl_arena_format(arena, "%s%s.", with->scope->path, node->config);
+        mpl_arena_format(arena, "%s%s.", with->scope->path, part);
     if (path == NULL)
         return mpl_fail_memory(with->error);
-    if (!is_named && node->fallback == NULL)
+    if (!is_named && node->fallback == 0)
         return mpl_fail(with->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
                         "\"%smodel_type\" is missing", path);
     const mpl_family *family;
     const memplan_status status =
         is_named
-            ? mpl_family_require(&family, arena, model_type, path, with->error)
-            : require_implied(&family, arena, node, with);
+            ? mpl_family_require(&family, model_type, path, with->error)
+            : require_implied(&family, node, with);
     if (status != MEMPLAN_OK)
         return status;
     *out =
-        mpl_scope_create_part(with->scope, family, config, path, node->config);
+        mpl_scope_create_part(with->scope, family, config, path, part);
     return *out != NULL ? MEMPLAN_OK : mpl_fail_memory(with->error);
 }
 
 static memplan_status walk_tree(builder *to, mpl_scope *scope,
                                 const char *target, memplan_error *error)
 {
-    const mpl_node *tree;
     const char *const role = mpl_family_role(scope->family, target);
+    const mpl_tree *const tree =
+        mpl_family_class(scope->family, role != NULL ? role : target);
     mpl_evaluation with = {.scope = scope, .error = error};
-    const memplan_status status = mpl_family_tree(
-        &tree, scope->family, role != NULL ? role : target, error);
-    if (status != MEMPLAN_OK)
-        return status;
-    if (tree == NULL)
+    if (tree == NULL || tree->first == 0)
         return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
                         "\"%smodel_type\": family %s is not known as a %s",
-                        scope->path, scope->family->name, target);
-    return walk(to, tree, &with);
+                        scope->path, mpl_word(scope->family->name), target);
+    return walk(to, (mpl_branch){tree->first, tree->end}, &with);
 }
 
 static memplan_status walk_use(builder *to, const mpl_node *node,
@@ -344,17 +342,18 @@ static memplan_status walk_use(builder *to, const mpl_node *node,
     const uint32_t outer_lists = to->list_depth;
     const bool was_trunk = to->is_trunk;
     mpl_scope *scope = with->scope;
-    if (++to->use_depth > MAX_USES || !push(to, node->name))
+    if (++to->use_depth > MAX_USES || !push(to, mpl_word(node->name)))
         return too_large(with, "levels");
     memplan_status status = MEMPLAN_OK;
-    if (node->config != NULL) {
-        to->is_trunk &= strncmp(node->config, "vision", 6) != 0 &&
-                        strncmp(node->config, "audio", 5) != 0;
+    if (node->config != 0) {
+        const char *const part = mpl_word(node->config);
+        to->is_trunk &= strncmp(part, "vision", 6) != 0 &&
+                        strncmp(part, "audio", 5) != 0;
         status = open_nested(&scope, to, node, with);
     }
     to->list_depth = 0;
     if (status == MEMPLAN_OK)
-        status = walk_tree(to, scope, node->target, with->error);
+        status = walk_tree(to, scope, mpl_word(node->target), with->error);
     to->list_depth = outer_lists;
     to->is_trunk = was_trunk;
     to->use_depth--;
@@ -365,18 +364,19 @@ static memplan_status walk_use(builder *to, const mpl_node *node,
 static memplan_status refuse(const mpl_node *node, mpl_evaluation *with)
 {
     char text[64];
-    const mpl_value value = mpl_scope_get(with->scope, node->name, with);
+    const char *const key = mpl_word(node->name);
+    const mpl_value value = mpl_scope_get(with->scope, key, with);
     mpl_value_write(text, sizeof text, &value);
     return mpl_fail(with->error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
                     "\"%s%s\" is %s, which family %s is not described with",
-                    with->scope->path, node->name, text,
-                    with->scope->family->name);
+                    with->scope->path, key, text,
+                    mpl_word(with->scope->family->name));
 }
 
 static memplan_status walk_node(builder *to, const mpl_node *node,
                                 mpl_evaluation *with)
 {
-    switch (node->kind) {
+    switch ((mpl_node_kind)node->kind) {
     case MPL_NODE_PARAM:
     case MPL_NODE_BUFFER:
         return add_tensor(to, node, with);
@@ -385,7 +385,7 @@ static memplan_status walk_node(builder *to, const mpl_node *node,
     case MPL_NODE_MODULE:
         return walk_module(to, node, with);
     case MPL_NODE_WHEN:
-        return walk(to, node->children, with);
+        return walk(to, mpl_branch_below(node), with);
     case MPL_NODE_USE:
         return walk_use(to, node, with);
     case MPL_NODE_TIE:
@@ -406,12 +406,14 @@ static memplan_status walk_node(builder *to, const mpl_node *node,
     return MEMPLAN_OK;
 }
 
-static memplan_status walk(builder *to, const mpl_node *node,
+static memplan_status walk(builder *to, mpl_branch branch,
                            mpl_evaluation *with)
 {
-    for (; node != NULL; node = node->next) {
-        const bool is_there = node->condition == NULL ||
-                              mpl_expression_is_true(node->condition, with);
+    for (uint32_t at = branch.first; at < branch.end; at = mpl_nodes[at].end) {
+        const mpl_node *const node = &mpl_nodes[at];
+        const bool is_there =
+            node->condition == 0 ||
+            mpl_expression_is_true(mpl_expression_at(node->condition), with);
         if (with->status != MEMPLAN_OK)
             return with->status;
         const memplan_status status =

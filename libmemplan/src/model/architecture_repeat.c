@@ -9,47 +9,47 @@
 /* Of tensors and blocks made ahead, for those that follow the list. */
 enum { SPARE_COUNT = 16 };
 
-static bool depends(const mpl_expression *on, uint32_t depth)
+/* Whether the rule at a place speaks of the index of the list. */
+static bool depends(uint32_t place, uint32_t depth)
 {
-    for (; on != NULL; on = on->next)
-        if ((on->operation == MPL_OP_INDEX && on->slot == depth) ||
+    const mpl_expression *const on = mpl_expression_at(place);
+    return on != NULL &&
+           ((on->operation == MPL_OP_INDEX && on->slot == depth) ||
             depends(on->a, depth) || depends(on->b, depth) ||
-            depends(on->c, depth))
-            return true;
-    return false;
+            depends(on->c, depth));
 }
 
-static void add_rule(mpl_repeats *to, const mpl_expression *value,
-                     bool is_condition)
+static void add_rule(mpl_repeats *to, uint32_t place, bool is_condition)
 {
     if (to->rule_count == MPL_REPEAT_RULES)
         to->is_plain = true;
     else
         to->rules[to->rule_count++] =
-            (mpl_repeat_rule){value, 0, is_condition};
+            (mpl_repeat_rule){mpl_expression_at(place), 0, is_condition};
 }
 
 static bool has_rule(const mpl_repeats *repeats, const mpl_node *node)
 {
     bool found = depends(node->condition, repeats->depth);
     for (uint32_t at = 0; at < node->argument_count; at++)
-        found = found || depends(node->arguments[at], repeats->depth);
+        found = found || depends(mpl_arguments[node->first_argument + at],
+                                 repeats->depth);
     return found;
 }
 
 /* Whether a list in the list, which has an index of its own, or any tree of
  * another scope, keeps the items from being told apart by a few rules. */
-static bool is_entangled(const mpl_repeats *repeats, const mpl_node *node)
+static bool is_entangled(const mpl_repeats *repeats, mpl_branch branch)
 {
-    for (; node != NULL; node = node->next)
-        if (has_rule(repeats, node) || node->kind == MPL_NODE_USE ||
-            node->kind == MPL_NODE_TIE ||
-            is_entangled(repeats, node->children))
+    for (uint32_t at = branch.first; at < branch.end; at++)
+        if (has_rule(repeats, &mpl_nodes[at]) ||
+            mpl_nodes[at].kind == MPL_NODE_USE ||
+            mpl_nodes[at].kind == MPL_NODE_TIE)
             return true;
     return false;
 }
 
-static void find_rules(mpl_repeats *to, const mpl_node *node, bool is_guarded,
+static void find_rules(mpl_repeats *to, mpl_branch branch, bool is_guarded,
                        bool is_trunk, mpl_evaluation *with);
 
 /* The rules of one line, under a condition that is the same for all items or
@@ -64,27 +64,30 @@ static void find_rules_of(mpl_repeats *to, const mpl_node *node,
         to->is_plain = true;
     for (uint32_t at = 0;
          (is_trunk || !is_state) && at < node->argument_count; at++)
-        if (depends(node->arguments[at], to->depth))
-            add_rule(to, node->arguments[at], false);
+        if (depends(mpl_arguments[node->first_argument + at], to->depth))
+            add_rule(to, mpl_arguments[node->first_argument + at], false);
     if (node->kind != MPL_NODE_LIST)
-        find_rules(to, node->children, is_guarded, is_trunk, with);
-    else if (is_entangled(to, node->children))
+        find_rules(to, mpl_branch_below(node), is_guarded, is_trunk, with);
+    else if (is_entangled(to, mpl_branch_below(node)))
         to->is_plain = true;
 }
 
-static void find_rules(mpl_repeats *to, const mpl_node *node, bool is_guarded,
+static void find_rules(mpl_repeats *to, mpl_branch branch, bool is_guarded,
                        bool is_trunk, mpl_evaluation *with)
 {
-    for (; node != NULL && !to->is_plain && with->status == MEMPLAN_OK;
-         node = node->next) {
+    for (uint32_t at = branch.first;
+         at < branch.end && !to->is_plain && with->status == MEMPLAN_OK;
+         at = mpl_nodes[at].end) {
+        const mpl_node *const node = &mpl_nodes[at];
         const uint32_t rule = to->rule_count;
         const bool is_rule =
-            node->condition != NULL &&
+            node->condition != 0 &&
             (is_guarded || depends(node->condition, to->depth));
         if (is_rule)
             add_rule(to, node->condition, true);
-        else if (node->condition != NULL &&
-                 !mpl_expression_is_true(node->condition, with))
+        else if (node->condition != 0 &&
+                 !mpl_expression_is_true(mpl_expression_at(node->condition),
+                                         with))
             continue;
         find_rules_of(to, node, is_guarded || is_rule, is_trunk, with);
         if (is_rule && rule < MPL_REPEAT_RULES)
@@ -101,7 +104,7 @@ memplan_status mpl_repeats_begin(mpl_repeats *out, const mpl_builder *to,
     out->rule_count = 0;
     out->kind_count = 0;
     out->is_plain = false;
-    find_rules(out, list->children, false, to->is_trunk, with);
+    find_rules(out, mpl_branch_below(list), false, to->is_trunk, with);
     return with->status;
 }
 

@@ -60,7 +60,7 @@ static bool is_truthy(const mpl_value *value)
     case MPL_VALUE_LITERAL:
         break;
     }
-    return value->literal->a != NULL;
+    return value->literal->a != 0;
 }
 
 static bool is_equal(const mpl_value *a, const mpl_value *b)
@@ -74,6 +74,30 @@ static bool is_equal(const mpl_value *a, const mpl_value *b)
         return false;
     return a->kind == MPL_VALUE_NONE ||
            (a->kind == MPL_VALUE_STRING && strcmp(a->string, b->string) == 0);
+}
+
+/* The value of a part, by its place. */
+static mpl_value value_of(uint32_t part, mpl_evaluation *evaluation)
+{
+    return mpl_expression_value(mpl_expression_at(part), evaluation);
+}
+
+static mpl_value blame(uint32_t part, const char *rule,
+                       mpl_evaluation *evaluation)
+{
+    return mpl_expression_blame(mpl_expression_at(part), rule, evaluation);
+}
+
+/* The rest of a list in the data behind its first item, or NULL. */
+static const mpl_expression *rest_of(const mpl_expression *list)
+{
+    return mpl_expression_at(list->b);
+}
+
+/* A list in the data from its first item on; NULL where it has none. */
+static const mpl_expression *items_of(const mpl_value *literal)
+{
+    return literal->literal->a != 0 ? literal->literal : NULL;
 }
 
 /* Whole by whole; false where the result passes 64 bits or divides by 0. */
@@ -104,15 +128,15 @@ static bool whole_operation(mpl_operation operation, int64_t a, int64_t b,
 static mpl_value arithmetic(const mpl_expression *at,
                             mpl_evaluation *evaluation)
 {
-    const mpl_value a = mpl_expression_value(at->a, evaluation);
-    const mpl_value b = mpl_expression_value(at->b, evaluation);
+    const mpl_value a = value_of(at->a, evaluation);
+    const mpl_value b = value_of(at->b, evaluation);
     if (evaluation->status != MEMPLAN_OK)
         return (mpl_value){0};
     if (!is_whole(&a) && a.kind != MPL_VALUE_REAL)
-        return mpl_expression_blame(at->a, "where a number must be",
+        return blame(at->a, "where a number must be",
                                     evaluation);
     if (!is_whole(&b) && b.kind != MPL_VALUE_REAL)
-        return mpl_expression_blame(at->b, "where a number must be",
+        return blame(at->b, "where a number must be",
                                     evaluation);
     if (!mpl_expression_is_usable(&a, evaluation) ||
         !mpl_expression_is_usable(&b, evaluation))
@@ -123,8 +147,7 @@ static mpl_value arithmetic(const mpl_expression *at,
         if (whole_operation(at->operation, a.integer, b.integer, &whole))
             return value_of_integer(whole);
         return b.integer == 0
-                   ? mpl_expression_blame(
-                         at->b, "and something is divided by it", evaluation)
+                   ? blame(at->b, "and something is divided by it", evaluation)
                    : mpl_expression_blame(at, "which makes a size pass 63 bits",
                                           evaluation);
     }
@@ -134,7 +157,7 @@ static mpl_value arithmetic(const mpl_expression *at,
                          at->operation == MPL_OP_FLOOR_DIVIDE ||
                          at->operation == MPL_OP_MODULO;
     if (divides && !(y < 0) && !(y > 0))
-        return mpl_expression_blame(at->b, "and something is divided by it",
+        return blame(at->b, "and something is divided by it",
                                     evaluation);
     switch (at->operation) {
     case MPL_OP_ADD:
@@ -154,16 +177,16 @@ static mpl_value arithmetic(const mpl_expression *at,
 
 static mpl_value compare(const mpl_expression *at, mpl_evaluation *evaluation)
 {
-    const mpl_value a = mpl_expression_value(at->a, evaluation);
-    const mpl_value b = mpl_expression_value(at->b, evaluation);
+    const mpl_value a = value_of(at->a, evaluation);
+    const mpl_value b = value_of(at->b, evaluation);
     if (at->operation == MPL_OP_EQUAL || at->operation == MPL_OP_UNEQUAL)
         return value_of_bool(is_equal(&a, &b) ==
                              (at->operation == MPL_OP_EQUAL));
     if (!is_whole(&a) && a.kind != MPL_VALUE_REAL)
-        return mpl_expression_blame(at->a, "where a number must be",
+        return blame(at->a, "where a number must be",
                                     evaluation);
     if (!is_whole(&b) && b.kind != MPL_VALUE_REAL)
-        return mpl_expression_blame(at->b, "where a number must be",
+        return blame(at->b, "where a number must be",
                                     evaluation);
     const double x = to_real(&a);
     const double y = to_real(&b);
@@ -175,8 +198,7 @@ static mpl_value letter(const mpl_expression *at, const mpl_value *text,
                         int64_t index, mpl_evaluation *evaluation)
 {
     if (index < 0 || (uint64_t)index >= strlen(text->string))
-        return mpl_expression_blame(
-            at->a, "which has fewer letters than there are layers", evaluation);
+        return blame(at->a, "which has fewer letters than there are layers", evaluation);
     char *const out =
         mpl_arena_copy(evaluation->scope->arena, text->string + index, 1);
     if (out == NULL) {
@@ -188,42 +210,41 @@ static mpl_value letter(const mpl_expression *at, const mpl_value *text,
 
 static mpl_value item(const mpl_expression *at, mpl_evaluation *evaluation)
 {
-    const mpl_value list = mpl_expression_value(at->a, evaluation);
-    const mpl_value index = mpl_expression_value(at->b, evaluation);
+    const mpl_value list = value_of(at->a, evaluation);
+    const mpl_value index = value_of(at->b, evaluation);
     if (evaluation->status != MEMPLAN_OK)
         return (mpl_value){0};
     if (!is_whole(&index))
-        return mpl_expression_blame(at->b, "where a position must be",
+        return blame(at->b, "where a position must be",
                                     evaluation);
     if (list.kind == MPL_VALUE_LITERAL) {
-        const mpl_expression *each = list.literal->a;
+        const mpl_expression *each = items_of(&list);
         for (int64_t left = index.integer; each != NULL && left > 0; left--)
-            each = each->next;
+            each = rest_of(each);
         return each != NULL && index.integer >= 0
-                   ? mpl_expression_value(each, evaluation)
+                   ? value_of(each->a, evaluation)
                    : mpl_expression_blame(at, "and the list has fewer items",
                                           evaluation);
     }
     if (list.kind == MPL_VALUE_STRING)
         return letter(at, &list, index.integer, evaluation);
     if (list.items == NULL)
-        return mpl_expression_blame(at->a, "where a list must be", evaluation);
+        return blame(at->a, "where a list must be", evaluation);
     const int64_t place =
         index.integer + (index.integer < 0 ? (int64_t)list.item_count : 0);
     if (place < 0 || (uint64_t)place >= list.item_count)
-        return mpl_expression_blame(
-            at->a, "which has fewer items than there are layers", evaluation);
+        return blame(at->a, "which has fewer items than there are layers", evaluation);
     return list.items[place];
 }
 
 static mpl_value contains(const mpl_expression *at, mpl_evaluation *evaluation)
 {
-    const mpl_value wanted = mpl_expression_value(at->a, evaluation);
-    const mpl_value list = mpl_expression_value(at->b, evaluation);
+    const mpl_value wanted = value_of(at->a, evaluation);
+    const mpl_value list = value_of(at->b, evaluation);
     if (list.kind == MPL_VALUE_LITERAL) {
-        for (const mpl_expression *each = list.literal->a; each != NULL;
-             each = each->next) {
-            const mpl_value value = mpl_expression_value(each, evaluation);
+        for (const mpl_expression *each = items_of(&list); each != NULL;
+             each = rest_of(each)) {
+            const mpl_value value = value_of(each->a, evaluation);
             if (is_equal(&wanted, &value))
                 return value_of_bool(true);
         }
@@ -232,7 +253,7 @@ static mpl_value contains(const mpl_expression *at, mpl_evaluation *evaluation)
     if (list.kind == MPL_VALUE_NONE)
         return value_of_bool(false);
     if (list.kind != MPL_VALUE_LIST)
-        return mpl_expression_blame(at->b, "where a list must be", evaluation);
+        return blame(at->b, "where a list must be", evaluation);
     for (uint64_t each = 0; each < list.item_count; each++)
         if (is_equal(&wanted, &list.items[each]))
             return value_of_bool(true);
@@ -242,14 +263,14 @@ static mpl_value contains(const mpl_expression *at, mpl_evaluation *evaluation)
 static mpl_value round_real(const mpl_expression *at,
                             mpl_evaluation *evaluation)
 {
-    const mpl_value value = mpl_expression_value(at->a, evaluation);
+    const mpl_value value = value_of(at->a, evaluation);
     if (is_whole(&value))
         return value_of_integer(value.integer);
     if (value.kind != MPL_VALUE_REAL)
-        return mpl_expression_blame(at->a, "where a number must be",
+        return blame(at->a, "where a number must be",
                                     evaluation);
     if (!(value.real < EXACT_REAL) || !(value.real > -EXACT_REAL))
-        return mpl_expression_blame(at->a, "which is out of range", evaluation);
+        return blame(at->a, "which is out of range", evaluation);
     return value_of_integer((int64_t)(at->operation == MPL_OP_CEIL
                                           ? ceil(value.real)
                                           : trunc(value.real)));
@@ -259,24 +280,24 @@ static mpl_value round_real(const mpl_expression *at,
 static mpl_value whole_root(const mpl_expression *at,
                             mpl_evaluation *evaluation)
 {
-    const mpl_value value = mpl_expression_value(at->a, evaluation);
+    const mpl_value value = value_of(at->a, evaluation);
     if (!is_whole(&value))
-        return mpl_expression_blame(at->a, "where a whole number must be",
+        return blame(at->a, "where a whole number must be",
                                     evaluation);
     if (value.integer < 0 || !(to_real(&value) < EXACT_REAL))
-        return mpl_expression_blame(at->a, "which is out of range", evaluation);
+        return blame(at->a, "which is out of range", evaluation);
     return value_of_integer((int64_t)sqrt(to_real(&value)));
 }
 
 static mpl_value extreme(const mpl_expression *at, mpl_evaluation *evaluation)
 {
-    const mpl_value a = mpl_expression_value(at->a, evaluation);
-    const mpl_value b = mpl_expression_value(at->b, evaluation);
+    const mpl_value a = value_of(at->a, evaluation);
+    const mpl_value b = value_of(at->b, evaluation);
     if (!is_whole(&a) && a.kind != MPL_VALUE_REAL)
-        return mpl_expression_blame(at->a, "where a number must be",
+        return blame(at->a, "where a number must be",
                                     evaluation);
     if (!is_whole(&b) && b.kind != MPL_VALUE_REAL)
-        return mpl_expression_blame(at->b, "where a number must be",
+        return blame(at->b, "where a number must be",
                                     evaluation);
     const bool is_less = to_real(&b) < to_real(&a);
     return is_less == (at->operation == MPL_OP_MIN) ? b : a;
@@ -284,16 +305,16 @@ static mpl_value extreme(const mpl_expression *at, mpl_evaluation *evaluation)
 
 static mpl_value length(const mpl_expression *at, mpl_evaluation *evaluation)
 {
-    const mpl_value list = mpl_expression_value(at->a, evaluation);
+    const mpl_value list = value_of(at->a, evaluation);
     if (list.kind == MPL_VALUE_LIST)
         return value_of_integer((int64_t)list.item_count);
     if (list.kind == MPL_VALUE_STRING)
         return value_of_integer((int64_t)strlen(list.string));
     if (list.kind != MPL_VALUE_LITERAL)
-        return mpl_expression_blame(at->a, "where a list must be", evaluation);
+        return blame(at->a, "where a list must be", evaluation);
     int64_t count = 0;
-    for (const mpl_expression *each = list.literal->a; each != NULL;
-         each = each->next)
+    for (const mpl_expression *each = items_of(&list); each != NULL;
+         each = rest_of(each))
         count++;
     return value_of_integer(count);
 }
@@ -302,19 +323,27 @@ static mpl_value length(const mpl_expression *at, mpl_evaluation *evaluation)
  * must. */
 static mpl_value logic(const mpl_expression *at, mpl_evaluation *evaluation)
 {
-    const mpl_value a = mpl_expression_value(at->a, evaluation);
+    const mpl_value a = value_of(at->a, evaluation);
     if (at->operation == MPL_OP_NOT)
         return value_of_bool(!is_truthy(&a));
     return is_truthy(&a) == (at->operation == MPL_OP_OR)
                ? a
-               : mpl_expression_value(at->b, evaluation);
+               : value_of(at->b, evaluation);
+}
+
+static mpl_value constant(const mpl_expression *at)
+{
+    return (mpl_value){.kind = (mpl_value_kind)at->kind,
+                       .integer = at->integer,
+                       .real = at->real,
+                       .string = mpl_word(at->word)};
 }
 
 static mpl_value evaluate(const mpl_expression *at, mpl_evaluation *evaluation)
 {
     switch (at->operation) {
     case MPL_OP_CONSTANT:
-        return at->constant;
+        return constant(at);
     case MPL_OP_KEY:
         return mpl_scope_value(evaluation->scope, at->slot, evaluation);
     case MPL_OP_INDEX:
@@ -324,9 +353,11 @@ static mpl_value evaluate(const mpl_expression *at, mpl_evaluation *evaluation)
     case MPL_OP_LIST:
         return (mpl_value){.kind = MPL_VALUE_LITERAL, .literal = at};
     case MPL_OP_IF:
-        return mpl_expression_value(
-            mpl_expression_is_true(at->b, evaluation) ? at->a : at->c,
-            evaluation);
+        return value_of(mpl_expression_is_true(mpl_expression_at(at->b),
+                                               evaluation)
+                            ? at->a
+                            : at->c,
+                        evaluation);
     case MPL_OP_OR:
     case MPL_OP_AND:
     case MPL_OP_NOT:
@@ -362,7 +393,7 @@ mpl_value mpl_expression_value(const mpl_expression *expression,
         evaluation->status =
             mpl_fail(evaluation->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
                      "family %s: a rule is incomplete or too deep",
-                     evaluation->scope->family->name);
+                     mpl_word(evaluation->scope->family->name));
         return (mpl_value){0};
     }
     evaluation->depth++;

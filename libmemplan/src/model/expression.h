@@ -7,6 +7,8 @@
  *     A if C else B   or and not   == != < <= > >= in is   + - * / // %
  *     key   key[i]   [1, 2]   "text"   None True False
  *     int() ceil() min() max() len() isqrt()
+ *
+ * family_compiler/ reads them when the library is built.
  */
 #ifndef MPL_MODEL_EXPRESSION_H
 #define MPL_MODEL_EXPRESSION_H
@@ -14,7 +16,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/arena.h"
 #include "base/json.h"
 #include "memplan.h"
 
@@ -57,16 +58,6 @@ typedef struct mpl_evaluation {
     memplan_error *error;
     uint32_t depth;
 } mpl_evaluation;
-
-/* Gives the number of a name, or MPL_NO_INDEX: for the parser. */
-typedef uint32_t mpl_name_lookup(const void *names, const char *name,
-                                 uint64_t length);
-
-/* The text must be whole; NULL where it is not, or where memory is refused. */
-const mpl_expression *mpl_expression_parse(mpl_arena *arena, const char *text,
-                                           uint64_t length,
-                                           mpl_name_lookup *lookup,
-                                           const void *names);
 
 mpl_value mpl_expression_value(const mpl_expression *expression,
                                mpl_evaluation *evaluation);

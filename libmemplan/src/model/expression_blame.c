@@ -23,7 +23,9 @@ static bool is_given(const mpl_expression *key, const mpl_scope *scope)
 static const mpl_expression *maker_of(const mpl_expression *key,
                                       const mpl_scope *scope)
 {
-    return is_given(key, scope) ? NULL : scope->family->keys[key->slot].value;
+    return is_given(key, scope)
+               ? NULL
+               : mpl_expression_at(mpl_key_at(scope->family, key->slot)->value);
 }
 
 /* The first key below an expression that a configuration may have, or that
@@ -37,18 +39,19 @@ static const mpl_expression *find_key(const mpl_expression *in,
         return NULL;
     if (in->operation == MPL_OP_KEY) {
         const bool is_derived =
-            strncmp(scope->family->keys[in->slot].name, DERIVED,
+            strncmp(mpl_key_name(scope->family, in->slot), DERIVED,
                     sizeof DERIVED - 1) == 0;
         if (is_given(in, scope) || (!wants_given && !is_derived))
             return in;
         return find_key(maker_of(in, scope), scope, wants_given, depth + 1);
     }
-    const mpl_expression *found =
-        find_key(in->a, scope, wants_given, depth + 1);
-    if (found == NULL)
-        found = find_key(in->b, scope, wants_given, depth + 1);
-    return found != NULL ? found
-                         : find_key(in->c, scope, wants_given, depth + 1);
+    const uint32_t parts[] = {in->a, in->b, in->c};
+    const mpl_expression *found = NULL;
+    for (size_t at = 0; found == NULL && at < sizeof parts / sizeof *parts;
+         at++)
+        found = find_key(mpl_expression_at(parts[at]), scope, wants_given,
+                         depth + 1);
+    return found;
 }
 
 void mpl_value_write(char *out, uint64_t size, const mpl_value *value)
@@ -115,7 +118,8 @@ mpl_value mpl_expression_blame(const mpl_expression *at, const char *rule,
     if (key == NULL)
         evaluation->status = mpl_fail(
             evaluation->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
-            "family %s: a rule without a key %s", scope->family->name, rule);
+            "family %s: a rule without a key %s", mpl_word(scope->family->name),
+            rule);
     else {
         const mpl_value value =
             mpl_scope_value(evaluation->scope, key->slot, evaluation);
@@ -165,13 +169,15 @@ static void find_culprit(blame_search *search, const mpl_expression *in,
         return;
     }
     if (in->operation == MPL_OP_IF) { /* the condition is not in the sum */
-        const bool is_first = mpl_expression_is_true(in->b, search->evaluation);
-        find_culprit(search, is_first ? in->a : in->c, depth + 1);
+        const bool is_first = mpl_expression_is_true(mpl_expression_at(in->b),
+                                                     search->evaluation);
+        find_culprit(search, mpl_expression_at(is_first ? in->a : in->c),
+                     depth + 1);
         return;
     }
-    find_culprit(search, in->a, depth + 1);
-    find_culprit(search, in->b, depth + 1);
-    find_culprit(search, in->c, depth + 1);
+    find_culprit(search, mpl_expression_at(in->a), depth + 1);
+    find_culprit(search, mpl_expression_at(in->b), depth + 1);
+    find_culprit(search, mpl_expression_at(in->c), depth + 1);
 }
 
 const mpl_expression *mpl_expression_culprit(const mpl_expression *in,

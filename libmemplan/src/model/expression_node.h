@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* What an expression is made of: shared by its parser and its evaluator. */
+/*
+ * What an expression is made of: a row of a table that family_compiler/ writes
+ * when the library is built. Rows name each other by their place in it; 0 is
+ * none. A table of pointers would be written to whenever the library loads.
+ */
 #ifndef MPL_MODEL_EXPRESSION_NODE_H
 #define MPL_MODEL_EXPRESSION_NODE_H
+
+#include <stddef.h>
 
 #include "model/expression.h"
 
 typedef enum mpl_operation {
-    MPL_OP_CONSTANT,
+    MPL_OP_CONSTANT, /* kind; integer, real or word */
     MPL_OP_KEY,   /* slot */
     MPL_OP_INDEX, /* slot: the depth of the list */
     MPL_OP_ITEM,  /* a[b] */
-    MPL_OP_LIST,  /* a: the first item; items by next */
+    MPL_OP_LIST,  /* a: the first item, b: a list of the others; or neither */
     MPL_OP_IF,    /* a if b else c */
     MPL_OP_OR,
     MPL_OP_AND,
@@ -35,14 +41,27 @@ typedef enum mpl_operation {
 } mpl_operation;
 
 struct mpl_expression {
-    mpl_operation operation;
+    int64_t integer; /* also of a bool */
+    double real;
+    uint32_t word; /* a text: mpl_word() */
+    uint32_t a;
+    uint32_t b;
+    uint32_t c;
     uint32_t slot;
-    mpl_value constant;
-    const mpl_expression *a;
-    const mpl_expression *b;
-    const mpl_expression *c;
-    const mpl_expression *next;
+    uint16_t operation; /* mpl_operation */
+    uint16_t kind;      /* mpl_value_kind */
 };
+
+/* In data/families.c. */
+extern const mpl_expression mpl_expressions[];
+
+/* The word at a place of the data; NULL at 0. */
+const char *mpl_word(uint32_t place);
+
+static inline const mpl_expression *mpl_expression_at(uint32_t place)
+{
+    return place > 0 ? &mpl_expressions[place] : NULL;
+}
 
 enum { MPL_MAX_DEPTH = 128 };
 

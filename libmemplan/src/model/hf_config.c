@@ -161,19 +161,17 @@ static memplan_status choose_class(const char **out, const mpl_family *family,
     const char *const wanted = mpl_json_string(
         mpl_json_at(mpl_json_get(root, "architectures"), 0), NULL);
     const char *const own = mpl_family_role(family, "default");
-    const mpl_node *tree = NULL;
     *out = "default";
-    if (wanted == NULL || own == NULL ||
-        (!mpl_family_has_class(family, wanted) && is_twin(wanted, own)))
+    if (wanted == NULL || own == NULL)
         return MEMPLAN_OK;
-    const memplan_status status = mpl_family_tree(&tree, family, wanted, error);
-    if (status != MEMPLAN_OK)
-        return status;
-    if (tree == NULL)
+    const mpl_tree *const tree = mpl_family_class(family, wanted);
+    if (tree == NULL && is_twin(wanted, own))
+        return MEMPLAN_OK;
+    if (tree == NULL || tree->first == 0)
         return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
                         "\"architectures\" is \"%s\", a class of family %s "
                         "that is not described",
-                        wanted, family->name);
+                        wanted, mpl_word(family->name));
     *out = wanted;
     return MEMPLAN_OK;
 }
@@ -216,11 +214,11 @@ memplan_status mpl_config_fill(memplan_model *model, mpl_config_beside beside,
                               mpl_json_type_name(type));
     if ((status = read_dtype(&dtype, root, beside.dtype, error)) !=
             MEMPLAN_OK ||
-        (status = mpl_family_require(&family, model->arena, model_type, "",
-                                     error)) != MEMPLAN_OK ||
+        (status = mpl_family_require(&family, model_type, "", error)) !=
+            MEMPLAN_OK ||
         (status = choose_class(&class_name, family, root, error)) != MEMPLAN_OK)
         return status;
-    model->architecture = family->name;
+    model->architecture = mpl_word(family->name);
     model->format = "config";
     model->class_name = strcmp(class_name, "default") == 0
                             ? mpl_family_role(family, class_name)

@@ -21,10 +21,11 @@ static memplan_status read_values(uint64_t values[MAX_VALUES],
                                   const mpl_node *node, mpl_evaluation *with)
 {
     for (uint32_t at = 0; at < node->argument_count && at < MAX_VALUES; at++) {
-        const mpl_value value = mpl_expression_value(node->arguments[at], with);
+        const mpl_expression *const rule = mpl_node_argument(node, at);
+        const mpl_value value = mpl_expression_value(rule, with);
         if (value.kind == MPL_VALUE_NONE && at + 1 == MAX_VALUES)
             break;
-        values[at] = mpl_expression_count(node->arguments[at], MAX_SIZE, with);
+        values[at] = mpl_expression_count(rule, MAX_SIZE, with);
     }
     return with->status;
 }
@@ -58,10 +59,10 @@ memplan_status mpl_layer_state_add(mpl_state *state, const mpl_node *node,
 memplan_status mpl_encoder_tokens(uint64_t *out, const mpl_node *node,
                                   mpl_evaluation *with)
 {
-    const mpl_value value = mpl_expression_value(node->arguments[0], with);
+    const mpl_expression *const rule = mpl_node_argument(node, 0);
+    const mpl_value value = mpl_expression_value(rule, with);
     if (with->status == MEMPLAN_OK && value.kind != MPL_VALUE_NONE) {
-        const uint64_t tokens =
-            mpl_expression_count(node->arguments[0], MAX_SIZE, with);
+        const uint64_t tokens = mpl_expression_count(rule, MAX_SIZE, with);
         if (with->status == MEMPLAN_OK)
             *out = tokens;
     }

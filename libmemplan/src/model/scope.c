@@ -6,7 +6,6 @@
 
 #include "base/failure.h"
 #include "model/expression_node.h"
-#include "model/family_text.h"
 
 mpl_json_value mpl_config_path(mpl_json_value config, const char *path)
 {
@@ -67,64 +66,43 @@ static bool is_left_out(mpl_json_value config, const char *part)
     return type == MPL_JSON_NONE || type == MPL_JSON_NULL;
 }
 
-/* No other key may stand in a rule for a part that is left out. */
-static uint32_t find_nothing(const void *names, const char *name,
-                             uint64_t length)
+/* Gives a key of the scope its value, if the scope has such a key: that of
+ * `part`, and a point, if `part` is not NULL. */
+static void settle(mpl_scope *scope, const char *part,
+                   const mpl_absence *absence)
 {
-    (void)names;
-    (void)name;
-    (void)length;
-    return MPL_NO_INDEX;
-}
-
-/* Gives a key of the scope its value, if the scope has such a key. */
-static bool settle(mpl_scope *scope, const char *name, const mpl_line *rule)
-{
+    const size_t length = part != NULL ? strlen(part) : 0;
+    mpl_evaluation with = {.scope = scope};
     for (uint32_t slot = 0; slot < scope->family->key_count; slot++) {
-        if (strcmp(scope->family->keys[slot].name, name) != 0)
+        const char *name = mpl_key_name(scope->family, slot);
+        if (part != NULL &&
+            (strncmp(name, part, length) != 0 || name[length] != '.'))
             continue;
-        mpl_evaluation with = {.scope = scope};
-        const mpl_expression *const value = mpl_expression_parse(
-            scope->arena, rule->text, rule->length, find_nothing, NULL);
-        if (value == NULL)
-            return false;
-        scope->slots[slot].value = mpl_expression_value(value, &with);
+        name += part != NULL ? length + 1 : 0;
+        if (strcmp(name, mpl_word(absence->key)) != 0)
+            continue;
+        scope->slots[slot].value =
+            mpl_expression_value(mpl_expression_at(absence->value), &with);
         scope->slots[slot].state = MPL_SLOT_READY;
     }
-    return true;
 }
 
 /*
- * The lines "without PART NAME = RULE" of the outer family: what a part is
- * made of when the configuration leaves it out, where that is not the part's
- * own default. In the outer scope itself the key is PART.NAME.
+ * What a part is made of when the configuration leaves it out, by the outer
+ * family, where that is not the part's own default. In the outer scope itself,
+ * where `part` is NULL, the key is PART.NAME.
  */
-static bool settle_parts(mpl_scope *scope, const mpl_family *outer,
+static void settle_parts(mpl_scope *scope, const mpl_family *outer,
                          mpl_json_value outer_config, const char *part)
 {
-    const char *at = outer->text;
-    mpl_line line;
-    mpl_line word;
-    mpl_line wanted;
-    mpl_line key;
-    while (mpl_line_next(&line, &at, outer->text + outer->length)) {
-        if (line.indent > 0 || !mpl_line_word(&line, &word) ||
-            !mpl_line_is(&word, "without") || !mpl_line_word(&line, &wanted) ||
-            !mpl_line_word(&line, &key) || !mpl_line_word(&line, &word))
-            continue;
-        if (part != NULL && !mpl_line_is(&wanted, part))
-            continue;
-        const char *const part_name =
-            mpl_arena_copy(scope->arena, wanted.text, wanted.length);
-        const char *const name = mpl_arena_format(
-            scope->arena, "%.*s%s%.*s", part != NULL ? 0 : (int)wanted.length,
-            wanted.text, part != NULL ? "" : ".", (int)key.length, key.text);
-        if (part_name == NULL || name == NULL ||
-            (is_left_out(outer_config, part_name) &&
-             !settle(scope, name, &line)))
-            return false;
+    for (uint32_t at = 0; at < outer->absence_count; at++) {
+        const mpl_absence *const absence =
+            &mpl_absences[outer->first_absence + at];
+        const char *const name = mpl_word(absence->part);
+        if ((part == NULL || strcmp(name, part) == 0) &&
+            is_left_out(outer_config, name))
+            settle(scope, part == NULL ? name : NULL, absence);
     }
-    return true;
 }
 
 mpl_scope *mpl_scope_create_part(const mpl_scope *outer,
@@ -134,10 +112,9 @@ mpl_scope *mpl_scope_create_part(const mpl_scope *outer,
 {
     mpl_scope *const scope =
         mpl_scope_create(outer->arena, family, config, path);
-    return scope != NULL &&
-                   settle_parts(scope, outer->family, outer->config, part)
-               ? scope
-               : NULL;
+    if (scope != NULL)
+        settle_parts(scope, outer->family, outer->config, part);
+    return scope;
 }
 
 mpl_scope *mpl_scope_create(mpl_arena *arena, const mpl_family *family,
@@ -154,9 +131,10 @@ mpl_scope *mpl_scope_create(mpl_arena *arena, const mpl_family *family,
         .slots =
             mpl_arena_alloc(arena, family->key_count, sizeof *scope->slots),
     };
-    return scope->slots != NULL && settle_parts(scope, family, config, NULL)
-               ? scope
-               : NULL;
+    if (scope->slots == NULL)
+        return NULL;
+    settle_parts(scope, family, config, NULL);
+    return scope;
 }
 
 bool mpl_scope_reads_root(const mpl_scope *scope)
@@ -165,7 +143,7 @@ bool mpl_scope_reads_root(const mpl_scope *scope)
      * others leave such keys alone and take their defaults. */
     static const char *const NAMES[] = {"qwen2_vl", "qwen2_5_vl"};
     for (size_t at = 0; at < sizeof NAMES / sizeof *NAMES; at++)
-        if (strcmp(scope->family->name, NAMES[at]) == 0)
+        if (strcmp(mpl_word(scope->family->name), NAMES[at]) == 0)
             return true;
     return false;
 }
@@ -186,13 +164,14 @@ static mpl_json_value find_path(const mpl_scope *scope, const char *path)
 
 static uint32_t slot_of(const mpl_scope *scope, const mpl_key *key)
 {
-    return (uint32_t)(key - scope->family->keys);
+    return (uint32_t)(key - mpl_key_at(scope->family, 0));
 }
 
 const char *mpl_scope_name(const mpl_scope *scope, uint32_t slot)
 {
     const char *const spelling = scope->slots[slot].spelling;
-    return spelling != NULL ? spelling : scope->family->keys[slot].name;
+    return spelling != NULL ? spelling
+                            : mpl_key_name(scope->family, slot);
 }
 
 /* What the configuration says, by the first spelling that it has. */
@@ -200,10 +179,11 @@ static mpl_json_value find_member(mpl_scope *scope, const mpl_key *key)
 {
     mpl_json_value found = MPL_JSON_ABSENT;
     for (uint32_t at = 0; at < key->path_count; at++) {
-        const mpl_json_value value = find_path(scope, key->paths[at]);
+        const char *const path = mpl_key_path(key, at);
+        const mpl_json_value value = find_path(scope, path);
         const mpl_json_type type = mpl_json_type_of(value);
         if (type != MPL_JSON_NONE && type != MPL_JSON_NULL) {
-            scope->slots[slot_of(scope, key)].spelling = key->paths[at];
+            scope->slots[slot_of(scope, key)].spelling = path;
             return value;
         }
         if (type == MPL_JSON_NULL)
@@ -233,8 +213,9 @@ static const char *const RENAMED_KINDS[][2] = {
 
 static bool lists_kinds(const mpl_key *key)
 {
-    const char *const point = strrchr(key->name, '.');
-    const char *const name = point != NULL ? point + 1 : key->name;
+    const char *const path = mpl_key_path(key, 0);
+    const char *const point = strrchr(path, '.');
+    const char *const name = point != NULL ? point + 1 : path;
     return strcmp(name, "layer_types") == 0 ||
            strcmp(name, "layers_block_type") == 0;
 }
@@ -286,8 +267,8 @@ static mpl_value make_list(mpl_scope *scope, const mpl_key *key,
                            const mpl_value *one, mpl_evaluation *evaluation)
 {
     const int64_t outer = evaluation->indices[0];
-    const uint64_t count =
-        mpl_expression_count(key->count, MPL_MAX_ITEMS, evaluation);
+    const uint64_t count = mpl_expression_count(mpl_expression_at(key->count), MPL_MAX_ITEMS,
+                             evaluation);
     mpl_value *const items =
         mpl_arena_alloc(scope->arena, count, sizeof *items);
     if (items == NULL) {
@@ -299,7 +280,8 @@ static mpl_value make_list(mpl_scope *scope, const mpl_key *key,
         evaluation->indices[0] = (int64_t)at;
         items[at] = one != NULL
                         ? *one
-                        : mpl_expression_value(key->value, evaluation);
+                        : mpl_expression_value(mpl_expression_at(key->value),
+                                               evaluation);
     }
     evaluation->indices[0] = outer;
     return (mpl_value){
@@ -307,13 +289,13 @@ static mpl_value make_list(mpl_scope *scope, const mpl_key *key,
 }
 
 /* Whether whatever an expression gives is true or false. */
-static bool is_switch(const mpl_expression *value)
+static bool is_switch(uint32_t place)
 {
-    return value != NULL &&
-           ((value->operation == MPL_OP_CONSTANT &&
-             value->constant.kind == MPL_VALUE_BOOL) ||
-            (value->operation == MPL_OP_IF && is_switch(value->a) &&
-             is_switch(value->c)));
+    const mpl_expression *const value = mpl_expression_at(place);
+    return value != NULL && ((value->operation == MPL_OP_CONSTANT &&
+                              value->kind == MPL_VALUE_BOOL) ||
+                             (value->operation == MPL_OP_IF &&
+                              is_switch(value->a) && is_switch(value->c)));
 }
 
 /* Anything else would be true to Python, -1 and "false" too. */
@@ -322,7 +304,7 @@ static bool fits_switch(mpl_scope *scope, const mpl_key *key,
 {
     const mpl_json_type type = mpl_json_type_of(member);
     if (type == MPL_JSON_NONE || type == MPL_JSON_NULL ||
-        type == MPL_JSON_BOOL || key->count != NULL || !is_switch(key->value))
+        type == MPL_JSON_BOOL || key->count != 0 || !is_switch(key->value))
         return true;
     const mpl_value value = mpl_value_of_json(member);
     char text[64] = "";
@@ -344,19 +326,21 @@ static mpl_value resolve(mpl_scope *scope, const mpl_key *key,
         type == MPL_JSON_NULL || (text != NULL && strcmp(text, "auto") == 0);
     if (!fits_switch(scope, key, member, evaluation))
         return (mpl_value){0};
-    if (type == MPL_JSON_INTEGER && key->count != NULL && !key->replaces_null) {
+    if (type == MPL_JSON_INTEGER && key->count != 0 && key->replaces_null == 0) {
         const mpl_value one = spread(scope, key, member, 0, evaluation);
         return make_list(scope, key, &one, evaluation);
     }
-    if (type != MPL_JSON_NONE && !(key->replaces_null && is_left_open))
+    if (type != MPL_JSON_NONE && !(key->replaces_null != 0 && is_left_open))
         return spread(scope, key, member, 0, evaluation);
-    if (!key->has_default) {
+    if (key->value == 0) {
         fail_key(scope, key, "is missing, and there is no default for it",
                  evaluation);
         return (mpl_value){0};
     }
-    return key->count != NULL ? make_list(scope, key, NULL, evaluation)
-                              : mpl_expression_value(key->value, evaluation);
+    return key->count != 0
+               ? make_list(scope, key, NULL, evaluation)
+               : mpl_expression_value(mpl_expression_at(key->value),
+                                      evaluation);
 }
 
 mpl_value mpl_scope_value(mpl_scope *scope, uint32_t slot,
@@ -366,13 +350,13 @@ mpl_value mpl_scope_value(mpl_scope *scope, uint32_t slot,
     if (at->state == MPL_SLOT_READY)
         return at->value;
     if (at->state == MPL_SLOT_BUSY) { /* its default needs itself */
-        fail_key(scope, &scope->family->keys[slot],
+        fail_key(scope, mpl_key_at(scope->family, slot),
                  "is missing, and so is what its default is made of",
                  evaluation);
         return (mpl_value){0};
     }
     at->state = MPL_SLOT_BUSY;
-    at->value = resolve(scope, &scope->family->keys[slot], evaluation);
+    at->value = resolve(scope, mpl_key_at(scope->family, slot), evaluation);
     at->state = MPL_SLOT_READY;
     return at->value;
 }
@@ -381,7 +365,7 @@ mpl_value mpl_scope_get(mpl_scope *scope, const char *name,
                         mpl_evaluation *evaluation)
 {
     for (uint32_t slot = 0; slot < scope->family->key_count; slot++)
-        if (strcmp(scope->family->keys[slot].name, name) == 0)
+        if (strcmp(mpl_key_name(scope->family, slot), name) == 0)
             return mpl_scope_value(scope, slot, evaluation);
     return (mpl_value){0};
 }

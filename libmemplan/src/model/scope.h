@@ -6,6 +6,7 @@
 #ifndef MPL_MODEL_SCOPE_H
 #define MPL_MODEL_SCOPE_H
 
+#include "base/arena.h"
 #include "base/json.h"
 #include "model/expression.h"
 #include "model/family.h"

@@ -4,9 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "data/families.h"
 #include "memplan.h"
-#include "model/family_text.h"
+#include "model/family.h"
 #include "support/configs.h"
 
 enum { MAX_TEXT = 512, MAX_NAME = 128 };
@@ -42,11 +41,6 @@ static bool is_exception(const char *type, const char *key)
             strcmp(key, EXCEPTIONS[at].key) == 0)
             return true;
     return false;
-}
-
-static void copy_word(char *out, const mpl_line *word)
-{
-    (void)snprintf(out, MAX_NAME, "%.*s", (int)word->length, word->text);
 }
 
 /* {"model_type": TYPE, "a": {"b": VALUE}} for the key a.b. */
@@ -90,10 +84,10 @@ static uint64_t read_bytes(const char *text, memplan_error *error)
     return MEMPLAN_UNKNOWN;
 }
 
-/* A key of a family, with what the family makes of its defaults. */
+/* A spelling of a family's key, with what the family makes of its defaults. */
 typedef struct subject {
-    char type[MAX_NAME];
-    char key[MAX_NAME];
+    const char *type;
+    const char *key;
     bool is_switch;
     uint64_t default_bytes;
 } subject;
@@ -136,55 +130,61 @@ static void check_key(const subject *of)
                     is_named && (of->is_switch || at < NEGATIVE_COUNT));
 }
 
-/* The default of a line "key NAME | OTHER = RULE" is true or false. */
-static bool ends_in_bool(const mpl_line *rest)
+/* The default is true or false. */
+static bool is_switch(const mpl_key *key)
 {
-    char text[MAX_TEXT];
-    (void)snprintf(text, sizeof text, "%.*s", (int)rest->length, rest->text);
-    const char *const rule = strstr(text, "= ");
-    return rule != NULL && (strcmp(rule + 2, "True") == 0 ||
-                            strcmp(rule + 2, "False") == 0);
+    const mpl_expression *const value = mpl_expression_at(key->value);
+    return value != NULL && value->operation == MPL_OP_CONSTANT &&
+           value->kind == MPL_VALUE_BOOL;
 }
 
-/* A line "key NAME | OTHER …" behind its first word. */
-static void check_spellings(subject *of, mpl_line *word, mpl_line *rest)
+static void check_spellings(subject *of, const mpl_key *key)
 {
-    do {
-        copy_word(of->key, word);
-        of->key[strcspn(of->key, "[")] = '\0';
+    of->is_switch = is_switch(key);
+    for (uint32_t at = 0; at < key->path_count; at++) {
+        of->key = mpl_key_path(key, at);
         if (strncmp(of->key, "derived.", 8) != 0)
             check_key(of);
-    } while (mpl_line_word(rest, word) && mpl_line_is(word, "|") &&
-             mpl_line_word(rest, word));
+    }
 }
 
 Test(families, refuse_what_no_size_is_made_of)
 {
-    const char *at = mpl_families_begin;
-    subject of = {.type = ""};
     char text[MAX_TEXT];
     memplan_error error;
-    uint32_t family_count = 0;
     uint32_t refused_count = 0;
     uint32_t switch_count = 0;
-    mpl_line line;
-    mpl_line word;
-    while (mpl_line_next(&line, &at, mpl_families_end)) {
-        if (line.indent > 0 || !mpl_line_word(&line, &word))
-            continue;
-        if (mpl_line_is(&word, "family") && mpl_line_word(&line, &word)) {
-            copy_word(of.type, &word);
-            write_config(text, of.type, "unused", "0");
-            of.default_bytes = read_bytes(text, &error);
-            refused_count += of.default_bytes == MEMPLAN_UNKNOWN;
-            family_count++;
-        } else if (mpl_line_is(&word, "key") && mpl_line_word(&line, &word)) {
-            of.is_switch = ends_in_bool(&line);
+    for (uint32_t at = 1; at <= mpl_family_count; at++) {
+        const mpl_family *const family = &mpl_families[at];
+        subject of = {.type = mpl_word(family->name)};
+        write_config(text, of.type, "unused", "0");
+        of.default_bytes = read_bytes(text, &error);
+        refused_count += of.default_bytes == MEMPLAN_UNKNOWN;
+        for (uint32_t slot = 0; slot < family->key_count; slot++) {
+            check_spellings(&of, mpl_key_at(family, slot));
             switch_count += of.is_switch;
-            check_spellings(&of, &word, &line);
         }
     }
-    cr_expect_gt(family_count, 100);
+    cr_expect_gt(mpl_family_count, 100);
     cr_expect_gt(switch_count, 300);
     cr_expect_lt(refused_count, 12, "%u", refused_count);
+}
+
+/* The search for a name halves the table. */
+Test(families, are_found_by_each_of_their_names)
+{
+    cr_assert_gt(mpl_family_name_count, mpl_family_count);
+    for (uint32_t at = 1; at <= mpl_family_name_count; at++) {
+        const mpl_family_name *const row = &mpl_family_names[at];
+        const char *const name = mpl_word(row->name);
+        cr_expect(at == 1 ||
+                      strcmp(mpl_word(mpl_family_names[at - 1].name), name) < 0,
+                  "%s is out of order, or there twice", name);
+        cr_expect_eq(mpl_family_find(name),
+                     row->family > 0 ? &mpl_families[row->family] : NULL);
+        cr_expect_eq(mpl_family_is_remote(name), row->family == 0, "%s", name);
+    }
+    cr_expect_null(mpl_family_find(""));
+    cr_expect_null(mpl_family_find("zzz"));
+    cr_expect_not(mpl_family_is_remote("llama"));
 }
