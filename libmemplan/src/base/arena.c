@@ -204,14 +204,36 @@ char *mpl_arena_strdup(mpl_arena *arena, const char *text)
     return mpl_arena_copy(arena, text, strlen(text));
 }
 
+char *mpl_arena_join(mpl_arena *arena, const char *first, ...)
+{
+    va_list parts;
+    uint64_t length = 0;
+    va_start(parts, first);
+    for (const char *at = first; at != NULL; at = va_arg(parts, const char *))
+        length += strlen(at);
+    va_end(parts);
+    char *const text = mpl_arena_take(arena, length + 1, 1);
+    if (text == NULL)
+        return NULL;
+    char *end = text;
+    va_start(parts, first);
+    for (const char *at = first; at != NULL; at = va_arg(parts, const char *))
+        end = stpcpy(end, at);
+    va_end(parts);
+    return text;
+}
+
 char *mpl_arena_format(mpl_arena *arena, const char *format, ...)
 {
+    char line[256]; /* most are no longer */
     va_list args;
     va_start(args, format);
-    const int length = vsnprintf(NULL, 0, format, args);
+    const int length = vsnprintf(line, sizeof line, format, args);
     va_end(args);
     if (length < 0)
         return NULL;
+    if ((size_t)length < sizeof line)
+        return mpl_arena_copy(arena, line, (uint64_t)length);
     char *const text = mpl_arena_alloc(arena, (uint64_t)length + 1, 1);
     if (text == NULL)
         return NULL;

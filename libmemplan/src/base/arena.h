@@ -40,6 +40,11 @@ char *mpl_arena_copy(mpl_arena *arena, const char *text, uint64_t length);
 /* A terminated copy of a text, or NULL. */
 char *mpl_arena_strdup(mpl_arena *arena, const char *text);
 
+/* The texts one after the other; NULL ends them, and is returned where the host
+ * refuses. */
+char *mpl_arena_join(mpl_arena *arena, const char *first, ...)
+    __attribute__((sentinel));
+
 /* printf into the arena; NULL when the host refuses. No %f: it has a locale. */
 char *mpl_arena_format(mpl_arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

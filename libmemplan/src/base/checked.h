@@ -27,6 +27,14 @@ static inline bool mpl_mul(uint64_t *out, uint64_t a, uint64_t b)
     return true;
 }
 
+/* sum + a * b */
+static inline bool mpl_mul_add(uint64_t *out, uint64_t sum, uint64_t a,
+                               uint64_t b)
+{
+    uint64_t product;
+    return mpl_mul(&product, a, b) && mpl_add(out, sum, product);
+}
+
 /* Products that pass 64 bits on the way to a quotient that does not. */
 __extension__ typedef unsigned __int128 mpl_u128;
 

@@ -109,13 +109,7 @@ void mpl_json_number(mpl_json_writer *out, const char *key, uint64_t value)
         return;
     }
     begin_value(out, key);
-    char digits[20];
-    size_t first = sizeof digits;
-    do {
-        digits[--first] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    mpl_text_add_bytes(out->text, digits + first, sizeof digits - first);
+    mpl_text_number(out->text, value);
 }
 
 void mpl_json_text(mpl_json_writer *out, const char *key, const char *value)
@@ -151,7 +145,7 @@ void mpl_json_decimal(mpl_json_writer *out, const char *key, uint64_t value,
         return;
     }
     begin_value(out, key);
-    mpl_text_format(out->text, "%llu", (unsigned long long)(value / scale));
+    mpl_text_number(out->text, value / scale);
     if (decimals > 0)
         mpl_text_format(out->text, ".%0*llu", (int)decimals,
                         (unsigned long long)(value % scale));

@@ -52,12 +52,38 @@ void mpl_text_repeat(mpl_text *text, const char *part, uint64_t times)
         mpl_text_add(text, part);
 }
 
+char *mpl_digits(char buffer[MPL_DIGITS_SIZE], uint64_t value)
+{
+    char *at = buffer + MPL_DIGITS_SIZE - 1;
+    *at = '\0';
+    do
+        *--at = (char)('0' + value % 10);
+    while ((value /= 10) != 0);
+    return at;
+}
+
+void mpl_text_number(mpl_text *text, uint64_t value)
+{
+    char digits[MPL_DIGITS_SIZE];
+    const char *const start = mpl_digits(digits, value);
+    mpl_text_add_bytes(text, start,
+                       (uint64_t)(digits + MPL_DIGITS_SIZE - 1 - start));
+}
+
 void mpl_text_format(mpl_text *text, const char *format, ...)
 {
     va_list args;
+    if (!make_room(text, 0))
+        return;
+    const uint64_t room = text->capacity - text->length;
     va_start(args, format);
-    const int length = vsnprintf(NULL, 0, format, args);
+    const int length =
+        vsnprintf(text->data + text->length, (size_t)room, format, args);
     va_end(args);
+    if (length >= 0 && (uint64_t)length < room) {
+        text->length += (uint64_t)length;
+        return;
+    }
     if (length < 0 || !make_room(text, (uint64_t)length)) {
         text->failed = true;
         return;

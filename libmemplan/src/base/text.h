@@ -22,6 +22,12 @@ void mpl_text_add(mpl_text *text, const char *part);
 void mpl_text_add_bytes(mpl_text *text, const char *part, uint64_t length);
 void mpl_text_repeat(mpl_text *text, const char *part, uint64_t times);
 
+void mpl_text_number(mpl_text *text, uint64_t value);
+
+/* A number in decimal, written to the end of `buffer`: where it starts. */
+enum { MPL_DIGITS_SIZE = 21 };
+char *mpl_digits(char buffer[MPL_DIGITS_SIZE], uint64_t value);
+
 /* No %f: it has a locale. */
 void mpl_text_format(mpl_text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -21,15 +21,13 @@ bool mpl_claim_write(memplan_plan *plan, const mpl_outcome *found,
     if (!plan->was_searched)
         plan->claim = "the placement is as given";
     else if (plan->is_optimal && found->stand_ins != NULL)
-        plan->claim = mpl_arena_format(
-            plan->arena,
-            "no placement%s is faster by bytes over bandwidth, if these "
-            "stand-ins hold: %s",
-            plan->scope, found->stand_ins);
+        plan->claim = mpl_arena_join(
+            plan->arena, "no placement", plan->scope,
+            " is faster by bytes over bandwidth, if these stand-ins hold: ",
+            found->stand_ins, NULL);
     else if (plan->is_optimal)
-        plan->claim = mpl_arena_format(
-            plan->arena,
-            "no placement%s is faster by bytes over bandwidth (proven)",
-            plan->scope);
+        plan->claim = mpl_arena_join(
+            plan->arena, "no placement", plan->scope,
+            " is faster by bytes over bandwidth (proven)", NULL);
     return plan->claim != NULL;
 }

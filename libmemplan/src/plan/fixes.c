@@ -45,7 +45,7 @@ static uint64_t lacking(const finder *at, const memplan_machine *machine,
         *at->is_out_of_memory = true;
         return UINT64_MAX;
     }
-    mpl_outcome found;
+    mpl_outcome found = {.ledger = {.arena = arena}};
     const memplan_status status =
         mpl_place(&found, arena, at->model, machine, request, true, NULL, NULL);
     const uint64_t lacks = status == MEMPLAN_OK

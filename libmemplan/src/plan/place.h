@@ -33,8 +33,9 @@ typedef struct mpl_outcome {
     bool is_optimal;
 } mpl_outcome;
 
-/* Everything lives in `arena`. `text` is a placement in the engine's terms to
- * be priced, where `is_search` is false.
+/* Everything lives in `arena`, but for the ledger, whose arena is given in
+ * `out`. `text` is a placement in the engine's terms to be priced, where
+ * `is_search` is false.
  * What memplan_plan_create() returns. */
 memplan_status mpl_place(mpl_outcome *out, mpl_arena *arena,
                          const memplan_model *model,

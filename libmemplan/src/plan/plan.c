@@ -59,26 +59,26 @@ static bool copy_facts(memplan_plan *plan, const memplan_model *model,
                                                       : found->terms.kv_dtype);
 }
 
-/* A pool's rows in the order of categories; equal ones as they came. */
+/* A pool's rows in the order of categories; equal ones as they came. Their
+ * rules are in the plan's arena, or static. */
 static bool copy_rows(const memplan_plan *plan, mpl_plan_pool *into,
                       const mpl_ledger *ledger, uint32_t pool)
 {
     uint64_t count = 0;
     for (uint64_t at = 0; at < ledger->row_count; at++)
         count += ledger->rows[at].pool == pool;
-    mpl_row *const rows = mpl_arena_alloc(plan->arena, count, sizeof *rows);
+    mpl_row *const rows = mpl_arena_take(plan->arena, count, sizeof *rows);
     if (rows == NULL)
         return false;
-    for (uint32_t category = 0; category < MPL_CATEGORY_COUNT; category++)
-        for (uint64_t at = 0; at < ledger->row_count; at++) {
-            const mpl_row *const row = &ledger->rows[at];
-            if (row->pool != pool || row->category != category)
-                continue;
-            rows[into->row_count] = *row;
-            if (!copy_text(plan, &rows[into->row_count].rule, row->rule))
-                return false;
-            into->row_count++;
-        }
+    for (uint64_t at = 0; at < ledger->row_count; at++) {
+        const mpl_row *const row = &ledger->rows[at];
+        if (row->pool != pool)
+            continue;
+        uint64_t place = into->row_count++;
+        for (; place > 0 && rows[place - 1].category > row->category; place--)
+            rows[place] = rows[place - 1];
+        rows[place] = *row;
+    }
     into->rows = rows;
     return true;
 }
@@ -151,20 +151,32 @@ static bool copy_pools(memplan_plan *plan, const memplan_machine *machine,
     return true;
 }
 
+/* One piece of memory for all names. */
+static char *take_names(const memplan_plan *plan, const memplan_model *model)
+{
+    uint64_t bytes = 0;
+    for (uint32_t at = 0; at < model->unit_count; at++)
+        bytes += strlen(model->units[at].name) + 1;
+    return mpl_arena_take(plan->arena, bytes, 1);
+}
+
 static bool copy_units(memplan_plan *plan, const memplan_model *model,
                        const mpl_placement *placement)
 {
+    char *name = take_names(plan, model);
     plan->unit_count = model->unit_count;
     plan->units =
-        mpl_arena_alloc(plan->arena, plan->unit_count, sizeof *plan->units);
-    if (plan->units == NULL)
+        mpl_arena_take(plan->arena, plan->unit_count, sizeof *plan->units);
+    if (plan->units == NULL || name == NULL)
         return false;
     for (uint32_t at = 0; at < plan->unit_count; at++) {
-        plan->units[at].kind = model->units[at].kind;
-        plan->units[at].pool = placement->pool_of_unit[at];
-        plan->units[at].weight_bytes = placement->unit_bytes[at];
-        if (!copy_text(plan, &plan->units[at].name, model->units[at].name))
-            return false;
+        plan->units[at] = (mpl_plan_unit){
+            .name = name,
+            .kind = model->units[at].kind,
+            .pool = placement->pool_of_unit[at],
+            .weight_bytes = placement->unit_bytes[at],
+        };
+        name = stpcpy(name, model->units[at].name) + 1;
     }
     return true;
 }
@@ -188,7 +200,7 @@ static memplan_status build(memplan_plan *plan, mpl_arena *scratch,
                             const mpl_request *request, bool is_search,
                             const char *text, memplan_error *error)
 {
-    mpl_outcome found;
+    mpl_outcome found = {.ledger = {.arena = plan->arena}};
     memplan_status status = mpl_place(&found, scratch, model, machine, request,
                                       is_search, text, error);
     if (status != MEMPLAN_OK)

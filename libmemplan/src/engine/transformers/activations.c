@@ -44,6 +44,7 @@
 
 #include "base/checked.h"
 #include "base/failure.h"
+#include "base/text.h"
 #include "engine/transformers/job.h"
 
 /* Sums and products that stick at the largest number. */
@@ -72,12 +73,13 @@ typedef struct widths {
 
 /* The widest output of a linear layer: a stand-in for widths that the
  * headers do not tell. */
-static uint64_t widest_output(const memplan_model *model)
+static uint64_t widest_output(const mpl_job *job)
 {
+    const memplan_model *const model = job->model;
     uint64_t widest = 0;
-    for (uint32_t index = 0; index < model->unit_count; index++) {
-        const mpl_unit *const unit = &model->units[index];
-        if (unit->kind != MPL_UNIT_LAYER || unit->like_before > 0)
+    for (uint32_t row = 0; row < job->row_count; row++) {
+        const mpl_unit *const unit = mpl_transformers_unit(job, row);
+        if (unit->kind != MPL_UNIT_LAYER)
             continue;
         for (uint32_t at = 0; at < unit->tensor_count; at++) {
             const mpl_tensor *const tensor =
@@ -99,10 +101,10 @@ static uint64_t known_or(uint64_t value, uint64_t stand_in, bool *is_known)
     return stand_in;
 }
 
-static widths find_widths(const memplan_model *model)
+static widths find_widths(const mpl_job *job)
 {
-    const mpl_facts *const facts = &model->facts;
-    const uint64_t widest = widest_output(model);
+    const mpl_facts *const facts = &job->model->facts;
+    const uint64_t widest = widest_output(job);
     widths found = {.is_known = true};
     found.hidden = known_or(facts->hidden_elements, widest, &found.is_known);
     found.inner = known_or(facts->ffn_elements, widest, &found.is_known);
@@ -114,18 +116,19 @@ static widths find_widths(const memplan_model *model)
             found.head);
     if (facts->expert_count != 0)
         found.experts_used = known_or(facts->experts_used, 1, &found.is_known);
-    for (uint32_t at = 0; at < model->unit_count; at++)
-        if (model->units[at].state.fixed_bytes != 0 ||
-            model->units[at].state.fixed_elements != 0)
+    for (uint32_t row = 0; row < job->row_count; row++) {
+        const mpl_state *const state = &mpl_transformers_unit(job, row)->state;
+        if (state->fixed_bytes != 0 || state->fixed_elements != 0)
             found.is_known = false;
+    }
     return found;
 }
 
 static uint64_t widest_cache(const mpl_job *job)
 {
     uint64_t widest = 0;
-    for (uint32_t at = 0; at < job->model->unit_count; at++)
-        widest = mpl_max(widest, job->units[at].widest_bytes);
+    for (uint32_t row = 0; row < job->row_count; row++)
+        widest = mpl_max(widest, job->costs[row].widest_bytes);
     return job->kv_loading != NULL ? mul(widest, job->kv_loading->step_copies)
                                    : widest;
 }
@@ -212,9 +215,9 @@ memplan_status mpl_transformers_activations(mpl_job *job, memplan_error *error)
 {
     if (is_always_eager(job->model->architecture))
         job->is_eager = true;
-    widths wide = find_widths(job->model);
+    widths wide = find_widths(job);
     if (!is_measured(job->model->architecture) || job->loading->bits != 0 ||
-        mpl_transformers_has_quantized(job->model) ||
+        mpl_transformers_has_quantized(job) ||
         job->cache_kind->is_quantized)
         wide.is_known = false;
     for (mpl_pool_kind kind = MPL_POOL_DEVICE; kind <= MPL_POOL_HOST; kind++) {
@@ -228,13 +231,15 @@ memplan_status mpl_transformers_activations(mpl_job *job, memplan_error *error)
         job->activations.bytes[kind] = bytes;
     }
     job->activations.certainty = wide.is_known ? MPL_BOUND : MPL_ESTIMATE;
-    job->activations.rule = mpl_arena_format(
-        job->arena,
-        "a prompt of %llu tokens read in one step, %llu at once, "
-        "%s attention%s",
-        (unsigned long long)job->prompt_tokens,
-        (unsigned long long)job->request->sequences,
+    char tokens[MPL_DIGITS_SIZE];
+    char sequences[MPL_DIGITS_SIZE];
+    job->activations.rule = mpl_arena_join(
+        job->arena, "a prompt of ", mpl_digits(tokens, job->prompt_tokens),
+        " tokens read in one step, ",
+        mpl_digits(sequences, job->request->sequences), " at once, ",
         job->is_eager ? "eager" : "sdpa",
-        wide.is_known ? "" : "; its kernels may take more or less");
+        wide.is_known ? " attention"
+                      : " attention; its kernels may take more or less",
+        NULL);
     return job->activations.rule != NULL ? MEMPLAN_OK : mpl_fail_memory(error);
 }

@@ -65,8 +65,8 @@ static memplan_status check_quantized(const mpl_job *job,
                                       const mpl_kv_loading *loading,
                                       memplan_error *error)
 {
-    for (uint32_t at = 0; at < job->model->unit_count; at++) {
-        const mpl_unit *const unit = &job->model->units[at];
+    for (uint32_t row = 0; row < job->row_count; row++) {
+        const mpl_unit *const unit = mpl_transformers_unit(job, row);
         const char *const obstacle =
             quantizing_obstacle(job, loading, &unit->state);
         if (obstacle != NULL)
@@ -147,8 +147,8 @@ static void find_encoder(mpl_job *job)
         job->encoder_tokens = job->prompt_tokens;
         job->is_encoder_assumed = true;
     }
-    for (uint32_t at = 0; at < job->model->unit_count; at++) {
-        const mpl_state *const state = &job->model->units[at].state;
+    for (uint32_t row = 0; row < job->row_count; row++) {
+        const mpl_state *const state = &mpl_transformers_unit(job, row)->state;
         job->has_cross |= has_cross(state);
         job->has_encoder |= has_cross(state) && state->key_elements != 0;
     }

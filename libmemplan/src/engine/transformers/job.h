@@ -3,6 +3,7 @@
  * A job of the transformers engine: what each unit of the model takes where,
  * worked out once from model, machine and request, then only added up.
  *
+ *     rows.c         units that cost the same, taken together
  *     packed.c       what becomes of weights that a checkpoint has packed
  *     weights.c      bytes of a unit by scheme, on a device and offloaded
  *     settings.c     what the request sets by name
@@ -23,6 +24,12 @@
 #include "engine/transformers/cache.h"
 #include "model/quantization.h"
 #include "model/quantization_config.h"
+
+/* Units that differ in names alone. */
+typedef struct mpl_unit_row {
+    uint32_t unit; /* the first of them */
+    uint32_t unit_count;
+} mpl_unit_row;
 
 /* All bytes of one unit, for all sequences. */
 typedef struct mpl_unit_cost {
@@ -82,11 +89,11 @@ struct mpl_job {
     bool is_encoder_assumed; /* nobody said how many tokens it sees */
     bool is_cache_bound;     /* its layers may keep less */
     bool has_own_cache;      /* of a class that generate() does not choose */
-    mpl_unit_cost *units;
-    uint32_t *tied_to; /* by unit: an earlier unit, or MPL_NO_INDEX */
-    uint32_t *row_of_unit; /* units of one row cost the same anywhere */
-    uint32_t *unit_of_row; /* the first of them */
+    const uint32_t *row_of_unit;
+    mpl_unit_row *rows;
+    mpl_unit_cost *costs; /* by row: its units cost the same anywhere */
     uint32_t row_count;
+    uint32_t *tied_to; /* by unit: an earlier unit, or MPL_NO_INDEX */
     mpl_activations activations;
     mpl_packed packed;
     uint32_t host_pool; /* MPL_NO_INDEX: none */
@@ -94,12 +101,22 @@ struct mpl_job {
     uint32_t device_pool_count;
 };
 
+/* The model's unit that stands for a row. */
+static inline const mpl_unit *mpl_transformers_unit(const mpl_job *job,
+                                                    uint32_t row)
+{
+    return &job->model->units[job->rows[row].unit];
+}
+
+/* Finds the rows; their costs are 0 yet. False: no memory. */
+bool mpl_transformers_rows(mpl_job *job);
+
 /* What a unit leaves where it executes, beside its parameters. */
 bool mpl_transformers_resident(uint64_t *out, const mpl_unit_cost *cost);
 
 /* Room where it executes for the largest leaf of a unit that rests on
  * `pool`: a leaf of a file that is cast is there in both dtypes. */
-uint64_t mpl_transformers_staging(const mpl_job *job, uint32_t unit,
+uint64_t mpl_transformers_staging(const mpl_job *job, const mpl_unit_cost *cost,
                                   uint32_t pool);
 
 /* Decides what becomes of packed weights. MEMPLAN_OK, _UNSUPPORTED (no loader
@@ -120,7 +137,7 @@ const char *mpl_transformers_packed_rule(const mpl_job *job, mpl_arena *arena);
 memplan_status mpl_transformers_packed_note(const mpl_job *job,
                                             mpl_ledger *ledger);
 
-/* Each fills its part of the job's units. */
+/* Each fills its part of the job's costs. */
 memplan_status mpl_transformers_weights(mpl_job *job, memplan_error *error);
 memplan_status mpl_transformers_settings(mpl_job *job, memplan_error *error);
 memplan_status mpl_transformers_cache(mpl_job *job, memplan_error *error);
@@ -128,7 +145,7 @@ memplan_status mpl_transformers_state(mpl_job *job, memplan_error *error);
 memplan_status mpl_transformers_activations(mpl_job *job, memplan_error *error);
 
 /* Whether a checkpoint is quantized already: then it is not again. */
-bool mpl_transformers_has_quantized(const memplan_model *model);
+bool mpl_transformers_has_quantized(const mpl_job *job);
 
 /* Whether generate() can keep this model's cache in a smaller dtype. */
 bool mpl_transformers_may_quantize(const mpl_job *job, const char *kv_dtype);
@@ -156,7 +173,7 @@ uint64_t mpl_transformers_link_speed(const mpl_job *job, uint32_t pool,
 
 /* Picoseconds a token of a unit that rests on `pool` and executes on `main`.
  * At most MPL_TIME_MAX_PS. */
-uint64_t mpl_transformers_unit_ps(const mpl_job *job, uint32_t unit,
+uint64_t mpl_transformers_unit_ps(const mpl_job *job, const mpl_unit_cost *cost,
                                   uint32_t pool, uint32_t main, bool *is_known);
 
 /* Picoseconds to hand the hidden state from one device to another. */

@@ -55,16 +55,23 @@ static void choose(mpl_job *job, const mpl_quantizer *by)
 }
 
 /* All weights as the checkpoint has them, and unpacked. */
-static bool sum(mpl_packed *out, const memplan_model *model)
+static bool sum(mpl_packed *out, const mpl_job *job)
 {
-    for (uint32_t at = 0; at < model->tensor_count; at++) {
-        const mpl_tensor *const tensor = &model->tensors[at];
-        const bool is_packed = (tensor->flags & MPL_TENSOR_PACKED) != 0;
-        if (tensor->tied_to == MPL_NO_INDEX &&
-            (!mpl_add(&out->packed_bytes, out->packed_bytes, tensor->bytes) ||
-             !mpl_add(&out->dense_bytes, out->dense_bytes,
-                      is_packed ? tensor->dense_bytes : tensor->bytes)))
-            return false;
+    for (uint32_t row = 0; row < job->row_count; row++) {
+        const mpl_unit *const unit = mpl_transformers_unit(job, row);
+        const uint64_t count = job->rows[row].unit_count;
+        for (uint32_t at = 0; at < unit->tensor_count; at++) {
+            const mpl_tensor *const tensor =
+                &job->model->tensors[unit->first_tensor + at];
+            const bool is_packed = (tensor->flags & MPL_TENSOR_PACKED) != 0;
+            if (tensor->tied_to == MPL_NO_INDEX &&
+                (!mpl_mul_add(&out->packed_bytes, out->packed_bytes,
+                              tensor->bytes, count) ||
+                 !mpl_mul_add(&out->dense_bytes, out->dense_bytes,
+                              is_packed ? tensor->dense_bytes : tensor->bytes,
+                              count)))
+                return false;
+        }
     }
     return true;
 }
@@ -103,7 +110,7 @@ memplan_status mpl_transformers_packed(mpl_job *job, memplan_error *error)
     choose(job, by);
     if (job->packed.loading == MPL_LOADING_REFUSED)
         return refuse(job, by, error);
-    if (!sum(&job->packed, job->model))
+    if (!sum(&job->packed, job))
         return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
                         "the weights' bytes pass 64 bits");
     return MEMPLAN_OK;

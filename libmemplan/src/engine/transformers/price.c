@@ -8,6 +8,7 @@
 
 #include "base/checked.h"
 #include "base/failure.h"
+#include "base/text.h"
 #include "engine/transformers/job.h"
 
 /* One pool, summed over units. `guest` is what rests elsewhere and executes
@@ -21,41 +22,70 @@ typedef struct sums {
     uint64_t state;
     uint64_t staging;
     uint64_t relay;
+    uint64_t joined; /* the most that loading joins of one unit */
     bool executes;
 } sums;
 
-static bool add_unit(const mpl_job *job, mpl_placement *placement, sums *pools,
-                     uint32_t unit, uint32_t main)
+/* Neighbours of one row on one pool. */
+typedef struct run {
+    uint32_t first;
+    uint32_t count;
+    uint32_t row;
+    uint32_t pool;
+    uint32_t home;
+} run;
+
+/* The run that starts at a unit. */
+static run run_at(const mpl_job *job, const mpl_placement *placement,
+                  uint32_t first, uint32_t main)
 {
-    const mpl_unit_cost *const cost = &job->units[unit];
-    const uint32_t pool = placement->pool_of_unit[unit];
-    const uint32_t home = mpl_transformers_home(job, pool, main);
-    sums *const here = &pools[pool];
-    sums *const there = &pools[home];
+    const uint32_t pool = placement->pool_of_unit[first];
+    const uint32_t row = job->row_of_unit[first];
+    uint32_t end = first + 1;
+    while (end < job->model->unit_count && job->row_of_unit[end] == row &&
+           placement->pool_of_unit[end] == pool)
+        end++;
+    return (run){first, end - first, row, pool,
+                 mpl_transformers_home(job, pool, main)};
+}
+
+/* What guests need where they execute, and on their way there. */
+static bool add_guests(const mpl_job *job, sums *pools, const run *units,
+                       uint32_t main)
+{
+    const mpl_unit_cost *const cost = &job->costs[units->row];
+    sums *const there = &pools[units->home];
+    there->staging = mpl_max(
+        there->staging, mpl_transformers_staging(job, cost, units->pool));
+    if (job->machine->pools[units->pool].kind == MPL_POOL_DISK &&
+        main != job->host_pool && job->host_pool != MPL_NO_INDEX)
+        pools[job->host_pool].relay =
+            mpl_max(pools[job->host_pool].relay, cost->stored_leaf_bytes);
+    return mpl_mul_add(&there->guest_buffers, there->guest_buffers,
+                       cost->buffer_bytes, units->count);
+}
+
+static bool add_run(const mpl_job *job, mpl_placement *placement, sums *pools,
+                    const run *units, uint32_t main)
+{
+    const mpl_unit_cost *const cost = &job->costs[units->row];
+    const bool is_guest = units->pool != units->home;
+    sums *const there = &pools[units->home];
+    uint64_t bytes = cost->offloaded_bytes;
     there->executes = true;
-    placement->unit_bytes[unit] =
-        pool == home ? cost->device_bytes : cost->offloaded_bytes;
-    if (pool == home) {
-        if (!mpl_add(&placement->unit_bytes[unit], placement->unit_bytes[unit],
-                     cost->buffer_bytes))
-            return false;
-    } else {
-        there->staging =
-            mpl_max(there->staging, mpl_transformers_staging(job, unit, pool));
-        if (!mpl_add(&there->guest_buffers, there->guest_buffers,
-                     cost->buffer_bytes))
-            return false;
-        if (job->machine->pools[pool].kind == MPL_POOL_DISK &&
-            main != job->host_pool && job->host_pool != MPL_NO_INDEX)
-            pools[job->host_pool].relay =
-                mpl_max(pools[job->host_pool].relay, cost->stored_leaf_bytes);
-    }
-    return mpl_add(&here->weights, here->weights,
-                   placement->unit_bytes[unit]) &&
-           mpl_add(&there->cache, there->cache, cost->cache_bytes) &&
-           mpl_add(&there->cross, there->cross, cost->cross_bytes) &&
-           mpl_add(&there->windows, there->windows, cost->window_bytes) &&
-           mpl_add(&there->state, there->state, cost->state_bytes);
+    if (is_guest ? !add_guests(job, pools, units, main)
+                 : !mpl_add(&bytes, cost->device_bytes, cost->buffer_bytes))
+        return false;
+    for (uint32_t at = 0; at < units->count; at++)
+        placement->unit_bytes[units->first + at] = bytes;
+    const uint64_t count = units->count;
+    sums *const here = &pools[units->pool];
+    return mpl_mul_add(&here->weights, here->weights, bytes, count) &&
+           mpl_mul_add(&there->cache, there->cache, cost->cache_bytes, count) &&
+           mpl_mul_add(&there->cross, there->cross, cost->cross_bytes, count) &&
+           mpl_mul_add(&there->windows, there->windows, cost->window_bytes,
+                       count) &&
+           mpl_mul_add(&there->state, there->state, cost->state_bytes, count);
 }
 
 static memplan_status runtime_row(const mpl_job *job, mpl_ledger *ledger,
@@ -81,17 +111,17 @@ static memplan_status runtime_row(const mpl_job *job, mpl_ledger *ledger,
 static const char *write_cache_rule(const mpl_job *job, mpl_arena *arena)
 {
     const mpl_kv_loading *const kv = job->kv_loading;
-    const bool is_static = job->cache_kind->is_static;
-    return mpl_arena_format(
-        arena,
-        "%s%llu tokens in %llu sequences of the layers that execute "
-        "here, %s",
-        is_static ? "StaticCache: room for " : "",
-        (unsigned long long)job->request->context_tokens,
-        (unsigned long long)job->request->sequences,
+    char tokens[MPL_DIGITS_SIZE];
+    char sequences[MPL_DIGITS_SIZE];
+    return mpl_arena_join(
+        arena, job->cache_kind->is_static ? "StaticCache: room for " : "",
+        mpl_digits(tokens, job->request->context_tokens), " tokens in ",
+        mpl_digits(sequences, job->request->sequences),
+        " sequences of the layers that execute here, ",
         kv != NULL
             ? kv->rule
-            : mpl_kv_loading_find(mpl_dtype_name(job->compute_dtype))->rule);
+            : mpl_kv_loading_find(mpl_dtype_name(job->compute_dtype))->rule,
+        NULL);
 }
 
 static memplan_status weight_rows(const mpl_job *job, mpl_ledger *ledger,
@@ -173,19 +203,24 @@ static memplan_status state_rows(const mpl_job *job, mpl_ledger *ledger,
     return status;
 }
 
+/* Rules that are the same for all pools. */
+typedef struct rules {
+    const char *cache;
+    const char *activations;
+} rules;
+
 static memplan_status pool_rows(const mpl_job *job, mpl_ledger *ledger,
                                 uint32_t pool, const sums *sum,
-                                const char *cache_rule)
+                                const rules *written)
 {
     const mpl_pool_kind kind = job->machine->pools[pool].kind;
     memplan_status status = weight_rows(job, ledger, pool, sum);
     if (status == MEMPLAN_OK)
-        status = state_rows(job, ledger, pool, sum, cache_rule);
+        status = state_rows(job, ledger, pool, sum, written->cache);
     if (status == MEMPLAN_OK && sum->executes)
         status = mpl_ledger_add(
             ledger, pool, MPL_ROW_ACTIVATIONS, job->activations.certainty,
-            job->activations.bytes[kind],
-            mpl_arena_strdup(ledger->arena, job->activations.rule));
+            job->activations.bytes[kind], written->activations);
     if (status == MEMPLAN_OK)
         status = mpl_ledger_add(ledger, pool, MPL_ROW_STAGING, MPL_BOUND,
                                 sum->staging,
@@ -219,19 +254,18 @@ static void find_timing(const mpl_job *job, const mpl_placement *placement,
 {
     bool is_known = true;
     uint64_t ps = 0;
-    uint64_t unit_ps = 0;
     uint32_t last = MPL_NO_INDEX;
-    for (uint32_t unit = 0; unit < job->model->unit_count; unit++) {
-        const uint32_t pool = placement->pool_of_unit[unit];
-        const uint32_t home = mpl_transformers_home(job, pool, main);
-        if (unit == 0 || pool != placement->pool_of_unit[unit - 1] ||
-            job->row_of_unit[unit] != job->row_of_unit[unit - 1])
-            unit_ps =
-                mpl_transformers_unit_ps(job, unit, pool, main, &is_known);
-        ps += unit_ps;
-        if (last != MPL_NO_INDEX && last != home)
-            ps += mpl_transformers_crossing_ps(job, last, home, &is_known);
-        last = home;
+    for (uint32_t unit = 0; unit < job->model->unit_count;) {
+        const run units = run_at(job, placement, unit, main);
+        ps += units.count * mpl_transformers_unit_ps(job,
+                                                     &job->costs[units.row],
+                                                     units.pool, main,
+                                                     &is_known);
+        if (last != MPL_NO_INDEX && last != units.home)
+            ps += mpl_transformers_crossing_ps(job, last, units.home,
+                                               &is_known);
+        last = units.home;
+        unit += units.count;
     }
     timing->decode_ps_per_token = is_known ? ps : MEMPLAN_UNKNOWN;
     timing->prompt_ps_per_token = MEMPLAN_UNKNOWN;
@@ -239,12 +273,12 @@ static void find_timing(const mpl_job *job, const mpl_placement *placement,
 
 /* Gate and up of all experts of a layer, where a checkpoint has them one by
  * one: their inputs are innermost. */
-static uint64_t joined_bytes(const mpl_job *job, uint32_t unit)
+static uint64_t joined_bytes(const mpl_job *job, const mpl_unit *unit)
 {
     const memplan_model *const model = job->model;
     uint64_t most = 0;
-    for (uint32_t at = 0; at < model->units[unit].tensor_count; at++) {
-        const uint32_t index = model->units[unit].first_tensor + at;
+    for (uint32_t at = 0; at < unit->tensor_count; at++) {
+        const uint32_t index = unit->first_tensor + at;
         const mpl_tensor *const tensor = &model->tensors[index];
         uint64_t bytes;
         if ((tensor->flags & MPL_TENSOR_EXPERT) != 0 &&
@@ -257,6 +291,32 @@ static uint64_t joined_bytes(const mpl_job *job, uint32_t unit)
     return most;
 }
 
+/* A pool where units are joined while they are loaded. */
+static memplan_status note_joined(const mpl_job *job, uint32_t pool,
+                                  const sums *sum, mpl_ledger *ledger)
+{
+    const mpl_pool *const at = &job->machine->pools[pool];
+    const uint64_t runtime = at->kind == MPL_POOL_DEVICE
+                                 ? mpl_transformers_device_runtime(job, pool)
+                                 : mpl_transformers_host_runtime(job);
+    const uint64_t room = mpl_sub_floor(
+        mpl_sub_floor(at->capacity_bytes, sum->weights), runtime);
+    char needed[16];
+    char left[16];
+    if (at->kind == MPL_POOL_DISK || sum->joined == 0 ||
+        room / 2 >= sum->joined)
+        return MEMPLAN_OK;
+    (void)memplan_bytes_format(needed, sizeof needed, 2 * sum->joined);
+    (void)memplan_bytes_format(left, sizeof left, room);
+    return mpl_ledger_note(
+        ledger,
+        mpl_arena_format(ledger->arena,
+                         "%s: loading joins a layer's experts, and takes "
+                         "up to %s beside the weights for it; they leave "
+                         "%s",
+                         at->name, needed, left));
+}
+
 /*
  * Loading joins experts: for a moment their own tensors, the stacks of gate
  * and of up, and the result are there together, twice the result beyond the
@@ -264,38 +324,31 @@ static uint64_t joined_bytes(const mpl_job *job, uint32_t unit)
  */
 static memplan_status note_joining(const mpl_job *job,
                                    const mpl_placement *placement,
-                                   const sums *pools, mpl_ledger *ledger)
+                                   sums *pools, mpl_ledger *ledger)
 {
-    for (uint32_t pool = 0; pool < job->machine->pool_count; pool++) {
-        const mpl_pool *const at = &job->machine->pools[pool];
-        uint64_t joined = 0;
-        char needed[16];
-        char left[16];
-        for (uint32_t unit = 0; unit < job->model->unit_count; unit++)
-            if (placement->pool_of_unit[unit] == pool &&
-                job->model->units[unit].like_before == 0)
-                joined = mpl_max(joined, joined_bytes(job, unit));
-        const uint64_t runtime =
-            at->kind == MPL_POOL_DEVICE
-                ? mpl_transformers_device_runtime(job, pool)
-                : mpl_transformers_host_runtime(job);
-        const uint64_t room = mpl_sub_floor(
-            mpl_sub_floor(at->capacity_bytes, pools[pool].weights), runtime);
-        if (at->kind == MPL_POOL_DISK || joined == 0 || room / 2 >= joined)
-            continue;
-        (void)memplan_bytes_format(needed, sizeof needed, 2 * joined);
-        (void)memplan_bytes_format(left, sizeof left, room);
-        const memplan_status status = mpl_ledger_note(
-            ledger,
-            mpl_arena_format(ledger->arena,
-                             "%s: loading joins a layer's experts, and takes "
-                             "up to %s beside the weights for it; they leave "
-                             "%s",
-                             at->name, needed, left));
-        if (status != MEMPLAN_OK)
-            return status;
+    memplan_status status = MEMPLAN_OK;
+    for (uint32_t row = 0; row < job->row_count; row++) {
+        const mpl_unit *const unit = mpl_transformers_unit(job, row);
+        sums *const here =
+            &pools[placement->pool_of_unit[job->rows[row].unit]];
+        if (unit->like_before == 0)
+            here->joined = mpl_max(here->joined, joined_bytes(job, unit));
     }
-    return MEMPLAN_OK;
+    for (uint32_t pool = 0;
+         pool < job->machine->pool_count && status == MEMPLAN_OK; pool++)
+        status = note_joined(job, pool, &pools[pool], ledger);
+    return status;
+}
+
+static bool is_offloaded(const mpl_job *job, const mpl_placement *placement,
+                         uint32_t main)
+{
+    for (uint32_t unit = 0; unit < job->model->unit_count; unit++) {
+        const uint32_t pool = placement->pool_of_unit[unit];
+        if (mpl_transformers_home(job, pool, main) != pool)
+            return true;
+    }
+    return false;
 }
 
 /* What a quantizer does with a map, where it is not what one expects. */
@@ -306,16 +359,11 @@ static memplan_status add_notes(const mpl_job *job,
     const memplan_status status = mpl_transformers_packed_note(job, ledger);
     if (status != MEMPLAN_OK)
         return status;
-    bool is_offloaded = false;
-    for (uint32_t unit = 0; unit < job->model->unit_count; unit++) {
-        const uint32_t pool = placement->pool_of_unit[unit];
-        is_offloaded |= mpl_transformers_home(job, pool, main) != pool;
-    }
     if ((job->loading->away & MPL_AWAY_LATER) != 0)
         return mpl_ledger_note(
             ledger, "Transformers 5.23 has no loader for HQQ yet, and says so: "
                     "load on the host, and let hqq quantize onto the device");
-    if (!is_offloaded || job->loading->bits == 0)
+    if (job->loading->bits == 0 || !is_offloaded(job, placement, main))
         return MEMPLAN_OK;
     return mpl_ledger_note(
         ledger, (job->loading->away & MPL_AWAY_PLAIN) != 0
@@ -343,14 +391,19 @@ memplan_status mpl_transformers_price(mpl_job *job, mpl_placement *placement,
         mpl_arena_alloc(job->arena, job->machine->pool_count, sizeof *pools);
     if (pools == NULL)
         return mpl_fail_memory(error);
-    for (uint32_t unit = 0; unit < job->model->unit_count; unit++)
-        if (!add_unit(job, placement, pools, unit, main))
+    for (uint32_t unit = 0; unit < job->model->unit_count;) {
+        const run units = run_at(job, placement, unit, main);
+        if (!add_run(job, placement, pools, &units, main))
             return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
-                            "the ledger passes 64 bits at unit \"%s\"",
+                            "the ledger passes 64 bits from unit \"%s\" on",
                             job->model->units[unit].name);
-    const char *const rule = write_cache_rule(job, ledger->arena);
+        unit += units.count;
+    }
+    const rules written = {
+        .cache = write_cache_rule(job, ledger->arena),
+        .activations = mpl_arena_strdup(ledger->arena, job->activations.rule)};
     for (uint32_t pool = 0; pool < job->machine->pool_count; pool++)
-        if (pool_rows(job, ledger, pool, &pools[pool], rule) != MEMPLAN_OK)
+        if (pool_rows(job, ledger, pool, &pools[pool], &written) != MEMPLAN_OK)
             return mpl_fail_memory(error);
     if (add_notes(job, placement, main, ledger) != MEMPLAN_OK ||
         note_joining(job, placement, pools, ledger) != MEMPLAN_OK ||

@@ -20,10 +20,9 @@ bool mpl_transformers_resident(uint64_t *out, const mpl_unit_cost *cost)
            mpl_add(out, *out, cost->window_bytes);
 }
 
-uint64_t mpl_transformers_staging(const mpl_job *job, uint32_t unit,
+uint64_t mpl_transformers_staging(const mpl_job *job, const mpl_unit_cost *cost,
                                   uint32_t pool)
 {
-    const mpl_unit_cost *const cost = &job->units[unit];
     uint64_t bytes = cost->leaf_bytes;
     const bool is_cast = job->loading->dtype != MPL_DTYPE_COUNT;
     if (job->machine->pools[pool].kind == MPL_POOL_DISK && is_cast &&
@@ -128,8 +127,7 @@ static bool allocate(tables *made, mpl_job *job)
 static bool fill_row(const tables *made, mpl_job *job, uint32_t row,
                      uint32_t pool, uint32_t main)
 {
-    const uint32_t unit = job->unit_of_row[row];
-    const mpl_unit_cost *const cost = &job->units[unit];
+    const mpl_unit_cost *const cost = &job->costs[row];
     const mpl_pool_kind kind = job->machine->pools[pool].kind;
     const uint32_t home = made->home[pool];
     const uint64_t cell = (uint64_t)row * job->machine->pool_count + pool;
@@ -143,27 +141,34 @@ static bool fill_row(const tables *made, mpl_job *job, uint32_t row,
     if (!mpl_transformers_resident(&resident, cost))
         return false;
     made->time[cell] =
-        mpl_transformers_unit_ps(job, unit, pool, main, &is_known);
+        mpl_transformers_unit_ps(job, cost, pool, main, &is_known);
     if (home == pool)
         return mpl_add(&made->own[cell], cost->device_bytes, resident);
     made->own[cell] = cost->offloaded_bytes;
     made->home_bytes[cell] = resident;
-    made->staging[cell] = mpl_transformers_staging(job, unit, pool);
+    made->staging[cell] = mpl_transformers_staging(job, cost, pool);
     if (made->relay[pool] != MPL_NO_INDEX)
         made->relay_bytes[cell] = cost->stored_leaf_bytes;
     return true;
 }
 
-static uint64_t crossing(const mpl_job *job, uint32_t from, uint32_t to,
-                         uint32_t main)
+/* Crossings are between homes; where nothing executes each pool is its own,
+ * and there are none. */
+static void fill_crossings(const tables *made, const mpl_job *job,
+                           uint32_t main)
 {
+    const uint32_t pools = job->machine->pool_count;
     bool is_known = true;
-    const uint32_t from_home = mpl_transformers_home(job, from, main);
-    const uint32_t to_home = mpl_transformers_home(job, to, main);
-    return main == MPL_NO_INDEX || from_home == to_home
-               ? 0
-               : mpl_transformers_crossing_ps(job, from_home, to_home,
-                                              &is_known);
+    for (uint32_t from = 0; from < pools && main != MPL_NO_INDEX; from++)
+        for (uint32_t to = from + 1; to < pools; to++) {
+            const uint32_t ends[] = {made->home[from], made->home[to]};
+            const uint64_t ps = ends[0] == ends[1]
+                                    ? 0
+                                    : mpl_transformers_crossing_ps(
+                                          job, ends[0], ends[1], &is_known);
+            made->crossing[from * pools + to] = ps;
+            made->crossing[to * pools + from] = ps;
+        }
 }
 
 /* What the process takes on the host, whoever executes, is gone before, and
@@ -191,10 +196,8 @@ static void fill_pools(const tables *made, mpl_job *job, uint32_t main)
                       mpl_transformers_device_runtime(job, at)) ||
              !mpl_add(&made->open[at], made->open[at], job->at_work_bytes)))
             made->open[at] = UINT64_MAX;
-        for (uint32_t to = 0; to < machine->pool_count; to++)
-            made->crossing[at * machine->pool_count + to] =
-                crossing(job, at, to, main);
     }
+    fill_crossings(made, job, main);
     if (job->host_pool == MPL_NO_INDEX)
         return;
     uint64_t gone;
@@ -242,7 +245,7 @@ memplan_status mpl_transformers_problem(mpl_job *job, uint32_t index,
                 return mpl_fail(
                     error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
                     "unit \"%s\": its bytes pass 64 bits",
-                    job->model->units[job->unit_of_row[row]].name);
+                    mpl_transformers_unit(job, row)->name);
     *out = (mpl_problem){
         .unit_count = job->model->unit_count,
         .pool_count = machine->pool_count,

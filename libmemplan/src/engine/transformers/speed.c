@@ -64,10 +64,9 @@ static uint64_t transfer_ps(uint64_t bytes, uint64_t bytes_per_second)
     return mpl_min(ps, MPL_TIME_MAX_PS);
 }
 
-uint64_t mpl_transformers_unit_ps(const mpl_job *job, uint32_t unit,
+uint64_t mpl_transformers_unit_ps(const mpl_job *job, const mpl_unit_cost *cost,
                                   uint32_t pool, uint32_t main, bool *is_known)
 {
-    const mpl_unit_cost *const cost = &job->units[unit];
     const mpl_pool_kind kind = job->machine->pools[pool].kind;
     const uint32_t home = mpl_transformers_home(job, pool, main);
     uint64_t read;

@@ -25,9 +25,12 @@ typedef struct listing {
 static void add(listing *at, uint64_t bytes_per_second, const char *what,
                 const char *key)
 {
-    mpl_text_format(&at->text, "%s%llu GB/s for %s%s",
-                    at->text.length > 0 ? ", " : "",
-                    (unsigned long long)(bytes_per_second / GIGA), what, key);
+    mpl_text *const text = &at->text;
+    mpl_text_add(text, text->length > 0 ? ", " : "");
+    mpl_text_number(text, bytes_per_second / GIGA);
+    mpl_text_add(text, " GB/s for ");
+    mpl_text_add(text, what);
+    mpl_text_add(text, key);
 }
 
 static void add_read(listing *at, uint32_t pool)

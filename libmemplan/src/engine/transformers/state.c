@@ -159,8 +159,7 @@ static bool move_away(mpl_job *job, const mpl_state *state, mpl_unit_cost *cost)
     cost->cross_bytes = 0;
     cost->window_bytes = 0;
     return mpl_add(&cost->away_bytes, cost->away_bytes,
-                   cost->away_bytes != 0 ? cost->state_bytes : 0) &&
-           mpl_add(&job->away_bytes, job->away_bytes, cost->away_bytes);
+                   cost->away_bytes != 0 ? cost->state_bytes : 0);
 }
 
 static bool unit_state(mpl_job *job, const mpl_state *state,
@@ -190,36 +189,39 @@ static bool unit_state(mpl_job *job, const mpl_state *state,
            (!job->cache_kind->is_offloaded || move_away(job, state, cost));
 }
 
-static bool copy_state(mpl_job *job, mpl_unit_cost *into,
-                       const mpl_unit_cost *from)
+/* What rests in host memory, of all units. */
+static bool sum_away(mpl_job *job)
 {
-    into->state_bytes = from->state_bytes;
-    into->widest_bytes = from->widest_bytes;
-    into->cache_bytes = from->cache_bytes;
-    into->window_bytes = from->window_bytes;
-    into->cross_bytes = from->cross_bytes;
-    into->away_bytes = from->away_bytes;
-    return mpl_add(&job->away_bytes, job->away_bytes, from->away_bytes);
+    for (uint32_t row = 0; row < job->row_count; row++)
+        if (!mpl_mul_add(&job->away_bytes, job->away_bytes,
+                         job->costs[row].away_bytes, job->rows[row].unit_count))
+            return false;
+    return true;
+}
+
+static memplan_status too_large(const mpl_job *job, const mpl_unit *unit,
+                                memplan_error *error)
+{
+    return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
+                    "unit \"%s\": its cache for %llu tokens passes 64 bits",
+                    unit->name,
+                    (unsigned long long)job->request->context_tokens);
 }
 
 memplan_status mpl_transformers_state(mpl_job *job, memplan_error *error)
 {
-    for (uint32_t index = 0; index < job->model->unit_count; index++) {
-        const mpl_unit *const unit = &job->model->units[index];
-        const uint32_t first = job->unit_of_row[job->row_of_unit[index]];
-        mpl_unit_cost *const cost = &job->units[index];
-        const bool is_counted = first < index
-                                    ? copy_state(job, cost, &job->units[first])
-                                    : unit_state(job, &unit->state, cost);
-        if (!is_counted)
-            return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
-                            "unit \"%s\": its cache for %llu tokens passes "
-                            "64 bits",
-                            unit->name,
-                            (unsigned long long)job->request->context_tokens);
+    for (uint32_t row = 0; row < job->row_count; row++) {
+        const mpl_unit *const unit = mpl_transformers_unit(job, row);
         const uint64_t window = unit->state.window_tokens;
+        if (!unit_state(job, &unit->state, &job->costs[row]))
+            return too_large(job, unit, error);
         if (window != 0 && window < job->request->context_tokens)
             job->has_windows = true;
     }
-    return MEMPLAN_OK;
+    return sum_away(job) ? MEMPLAN_OK
+                         : mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
+                                    "the cache in host memory for %llu tokens "
+                                    "passes 64 bits",
+                                    (unsigned long long)
+                                        job->request->context_tokens);
 }

@@ -66,7 +66,7 @@ static memplan_status find_dtypes(mpl_job *job, memplan_error *error)
     if (job->scheme == MPL_SCHEME_COUNT)
         return unknown_dtype(request->dtype, error);
     job->loading = mpl_scheme_at(job->scheme);
-    if (job->loading->bits != 0 && mpl_transformers_has_quantized(job->model))
+    if (job->loading->bits != 0 && mpl_transformers_has_quantized(job))
         return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
                         "dtype \"%.40s\": the checkpoint is quantized already; "
                         "use auto",
@@ -119,15 +119,7 @@ static memplan_status open_job(mpl_job **out, mpl_arena *arena,
         return mpl_fail_memory(error);
     *job = (mpl_job){
         .arena = arena, .model = model, .machine = machine, .request = request};
-    job->units = mpl_arena_alloc(arena, model->unit_count, sizeof *job->units);
-    job->tied_to =
-        mpl_arena_alloc(arena, model->unit_count, sizeof *job->tied_to);
-    job->row_of_unit =
-        mpl_arena_alloc(arena, model->unit_count, sizeof *job->row_of_unit);
-    job->unit_of_row =
-        mpl_arena_alloc(arena, model->unit_count, sizeof *job->unit_of_row);
-    if (job->units == NULL || job->tied_to == NULL ||
-        job->row_of_unit == NULL || job->unit_of_row == NULL)
+    if (!mpl_transformers_rows(job))
         return mpl_fail_memory(error);
     job->prompt_tokens = request->prompt_tokens != 0 ? request->prompt_tokens
                                                      : request->context_tokens;
@@ -188,8 +180,8 @@ static void terms(const mpl_job *job, mpl_terms *out)
     static const char *const SMALLER_KV[] = {"int8", "int4", "int2"};
     enum { SMALLER_KV_COUNT = sizeof SMALLER_KV / sizeof *SMALLER_KV };
     bool has_cache = false;
-    for (uint32_t at = 0; at < job->model->unit_count; at++) {
-        const mpl_unit_cost *const cost = &job->units[at];
+    for (uint32_t row = 0; row < job->row_count; row++) {
+        const mpl_unit_cost *const cost = &job->costs[row];
         has_cache = has_cache || cost->cache_bytes != 0 ||
                     cost->cross_bytes != 0 || cost->away_bytes != 0;
     }

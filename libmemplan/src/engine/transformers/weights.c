@@ -100,16 +100,16 @@ static void note_tie(mpl_job *job, uint32_t index, uint32_t owner)
         job->tied_to[owner] = index;
 }
 
-static memplan_status add_unit(mpl_job *job, uint32_t index,
-                               memplan_error *error)
+static memplan_status add_row(mpl_job *job, uint32_t row, memplan_error *error)
 {
     const memplan_model *const model = job->model;
+    const uint32_t index = job->rows[row].unit;
     const mpl_unit *const unit = &model->units[index];
     const uint32_t end = unit->first_tensor + unit->tensor_count;
     leaf current = {NULL, 0, 0, 0};
     for (uint32_t at = unit->first_tensor; at < end; at++) {
         const uint32_t tied_to = model->tensors[at].tied_to;
-        if (!add_tensor(job, &job->units[index], &current, at))
+        if (!add_tensor(job, &job->costs[row], &current, at))
             return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
                             "unit \"%s\": its bytes pass 64 bits",
                             unit->name);
@@ -119,44 +119,26 @@ static memplan_status add_unit(mpl_job *job, uint32_t index,
     return MEMPLAN_OK;
 }
 
-/* The unit of the last parameter, which quantizers leave as it is. */
-static uint32_t last_unit(const memplan_model *model)
-{
-    for (uint32_t at = model->tensor_count; at-- > 0;)
-        if ((model->tensors[at].flags & MPL_TENSOR_BUFFER) == 0 &&
-            model->tensors[at].tied_to == MPL_NO_INDEX)
-            return model->tensors[at].unit_index;
-    return MPL_NO_INDEX;
-}
-
-/* Pins tell apart what is alike. */
 memplan_status mpl_transformers_weights(mpl_job *job, memplan_error *error)
 {
-    const memplan_model *const model = job->model;
-    const uint32_t last = last_unit(model);
-    memset(job->tied_to, 0xff, model->unit_count * sizeof *job->tied_to);
-    for (uint32_t index = 0; index < model->unit_count; index++) {
-        const uint32_t like = index - model->units[index].like_before;
-        if (like != index && index != last && job->request->pins == NULL) {
-            job->units[index] = job->units[like];
-            job->row_of_unit[index] = job->row_of_unit[like];
-            continue;
-        }
-        const memplan_status status = add_unit(job, index, error);
+    const uint64_t units = job->model->unit_count;
+    job->tied_to = mpl_arena_take(job->arena, units, sizeof *job->tied_to);
+    if (job->tied_to == NULL)
+        return mpl_fail_memory(error);
+    memset(job->tied_to, 0xff, units * sizeof *job->tied_to);
+    for (uint32_t row = 0; row < job->row_count; row++) {
+        const memplan_status status = add_row(job, row, error);
         if (status != MEMPLAN_OK)
             return status;
-        job->unit_of_row[job->row_count] = index;
-        job->row_of_unit[index] = job->row_count++;
     }
     return MEMPLAN_OK;
 }
 
-bool mpl_transformers_has_quantized(const memplan_model *model)
+bool mpl_transformers_has_quantized(const mpl_job *job)
 {
-    for (uint32_t index = 0; index < model->unit_count; index++) {
-        const mpl_unit *const unit = &model->units[index];
-        if (unit->like_before > 0)
-            continue;
+    const memplan_model *const model = job->model;
+    for (uint32_t row = 0; row < job->row_count; row++) {
+        const mpl_unit *const unit = mpl_transformers_unit(job, row);
         for (uint32_t at = 0; at < unit->tensor_count; at++) {
             const mpl_tensor *const tensor =
                 &model->tensors[unit->first_tensor + at];
@@ -178,7 +160,7 @@ const char *const *mpl_transformers_smaller(const mpl_job *job,
     const char *const *const names = is_old ? OLDER : ALL;
     const uint32_t count = is_old ? 3 : 4;
     uint32_t first = 1;
-    if (mpl_transformers_has_quantized(job->model) ||
+    if (mpl_transformers_has_quantized(job) ||
         (job->loading->bits != 0 && job->loading->bits < 8))
         first = count;
     else if (job->loading->bits == 8)
