@@ -250,6 +250,28 @@ def test_visible_devices_are_passed(monkeypatch):
     assert machine.available_bytes and machine.thread_count > 0
 
 
+def test_importing_is_light():
+    # Each takes longer than all of memplan, and a map needs none.
+    script = """
+import sys
+before = set(sys.modules)
+import memplan
+print(memplan.plan("llama-2-7b", "cpu=99GB", context=64).fits)
+print({"dataclasses", "html", "json", "re", "typing"} & (set(sys.modules) - before))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "True\nset()\n", done.stderr
+
+
+def test_every_public_name_is_there():
+    assert set(memplan.__all__) <= set(dir(memplan))
+    for name in memplan.__all__:
+        assert getattr(memplan, name).__doc__, name
+    assert memplan.rows.Pool is memplan.Pool
+    with pytest.raises(AttributeError, match="no attribute 'pool'"):
+        memplan.pool
+
+
 def test_only_the_library_module_knows_ffi():
     package = os.path.dirname(memplan.__file__)
     for base, _, files in os.walk(package):

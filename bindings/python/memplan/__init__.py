@@ -17,8 +17,6 @@ network, and objects may be shared by threads.
 
 from __future__ import annotations
 
-from typing import Dict, Optional
-
 from memplan import _library
 from memplan.errors import (
     ArgumentError,
@@ -34,7 +32,10 @@ from memplan.errors import (
 from memplan.machine import Machine
 from memplan.model import Model
 from memplan.plan import Plan, plan, price
-from memplan.rows import Device, Fix, Placement, Pool, Row, Tensor, Unit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from memplan.rows import Device, Fix, Placement, Pool, Row, Tensor, Unit
 
 __version__ = _library.version()
 
@@ -66,6 +67,20 @@ __all__ = [
 ]
 
 
+def __getattr__(name: str) -> object:
+    """The classes of rows, when one is first asked for: dataclasses take longer
+    to import than the rest of memplan."""
+    if name == "rows" or name in __all__:
+        import memplan.rows as rows
+
+        return rows if name == "rows" else getattr(rows, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def bytes_parse(text: str) -> int:
     """Read an amount of memory: "20GB" is 20 * 10**9, "16GiB" is 16 * 2**30.
 
@@ -75,11 +90,11 @@ def bytes_parse(text: str) -> int:
     return _library.bytes_parse(text)
 
 
-def bytes_format(amount: Optional[int]) -> str:
+def bytes_format(amount: int | None) -> str:
     """Write an amount for a person: "7.9 GiB", "0 B"; None is "unknown"."""
     return _library.bytes_format(amount)
 
 
-def dialects() -> Dict[str, str]:
+def dialects() -> dict[str, str]:
     """The dialects that Plan.render() knows, each with what it is for."""
     return _library.dialects()

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, Optional
-
 _MACHINE = {
     "cuda_visible_devices": "CUDA_VISIBLE_DEVICES",
     "cuda_device_order": "CUDA_DEVICE_ORDER",
@@ -14,12 +12,12 @@ _MACHINE = {
 }
 
 
-def _home() -> Optional[str]:
+def _home() -> str | None:
     home = os.path.expanduser("~")
     return home if home != "~" else None  # no HOME, and no entry for the user
 
 
-def hub_cache() -> Optional[str]:
+def hub_cache() -> str | None:
     """The Hugging Face cache, as huggingface_hub finds it."""
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if os.environ.get(name):
@@ -32,7 +30,7 @@ def hub_cache() -> Optional[str]:
     return os.path.join(cache, "huggingface", "hub") if cache else None
 
 
-def ollama_store() -> Optional[str]:
+def ollama_store() -> str | None:
     """Ollama's folder of models."""
     if os.environ.get("OLLAMA_MODELS"):
         return os.environ["OLLAMA_MODELS"]
@@ -40,6 +38,6 @@ def ollama_store() -> Optional[str]:
     return os.path.join(user, ".ollama", "models") if user else None
 
 
-def machine_options() -> Dict[str, Optional[str]]:
+def machine_options() -> dict[str, str | None]:
     """Which devices are visible, and in which order."""
     return {option: os.environ.get(name) for option, name in _MACHINE.items()}

@@ -8,37 +8,30 @@ is not known becomes None, and a handle stays inside a Handle.
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple, Type, Union
 
 from memplan import errors
 from memplan._native import ffi as _ffi
 from memplan._native import lib as _lib
 
-Text = Union[str, bytes, "os.PathLike[str]"]
-Row = Dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # at run time, typing is half of what an import would take
+    from typing import Any, Dict, Iterator, Mapping, NoReturn, Union
+
+    Text = Union[str, bytes, "os.PathLike[str]"]
+    Row = Dict[str, Any]
 
 _UNKNOWN: int = _lib.MEMPLAN_UNKNOWN
-_ERRORS: Dict[str, Type[errors.Error]] = {
+_ERRORS = {
     kind.status: kind
     for kind in vars(errors).values()
     if isinstance(kind, type) and issubclass(kind, errors.Error)
 }
-
-
-#: Of each struct and handle that is made: its type, and what the type tells.
-#: Looking a type up by its name takes longer than making one of it.
-_STRUCTS: Dict[str, Tuple[Any, int]] = {
-    kind: (_ffi.typeof(f"{kind} *"), _ffi.sizeof(kind))
-    for kind in _ffi.list_types()[0]
-    if kind.endswith(("_info", "_options", "_request"))
+_FREE = {
+    "model": _lib.memplan_model_free,
+    "machine": _lib.memplan_machine_free,
+    "plan": _lib.memplan_plan_free,
+    "modules": _lib.memplan_modules_free,
 }
-_HANDLES: Dict[str, Tuple[Any, Any]] = {
-    kind: (_ffi.typeof(f"memplan_{kind} **"), getattr(_lib, f"memplan_{kind}_free"))
-    for kind in ("model", "machine", "plan", "modules")
-}
-_ERROR = _ffi.typeof("memplan_error *")
-_CHARS = _ffi.typeof("char[]")
-_TEXT = _ffi.typeof("char **")
 
 
 def version() -> str:
@@ -52,7 +45,7 @@ def _text(pointer: Any) -> str:
 
 def _encode(value: Text, what: str) -> bytes:
     data = value.encode("utf-8") if isinstance(value, str) else os.fsencode(value)
-    if b"\0" in data:
+    if 0 in data:
         raise errors.ArgumentError(f"{what}: it holds a NUL character")
     return data
 
@@ -60,33 +53,50 @@ def _encode(value: Text, what: str) -> bytes:
 def _path(value: Text) -> bytes:
     """A path or name: surrogates stand for the bytes of a file's name."""
     data = os.fsencode(value)
-    if b"\0" in data:
+    if 0 in data:
         raise errors.ArgumentError("the path holds a NUL character")
     return data
 
 
-def _check(status: int, error: Any) -> None:
-    if status == _lib.MEMPLAN_OK:
-        return
+def _fail(status: int, error: Any) -> NoReturn:
     name = _text(_lib.memplan_status_name(status))
     offset = None if error.offset == _UNKNOWN else int(error.offset)
     line = int(error.line) or None
     raise _ERRORS.get(name, errors.Error)(_text(error.message), offset, line)
 
 
-def _options(kind: str, values: Mapping[str, object]) -> Tuple[Any, object]:
-    """A sized struct, and what keeps its texts alive."""
-    type_, size = _STRUCTS[kind]
-    struct = _ffi.new(type_)
-    struct.size = size
+def _make(kind: str, create: Any, *arguments: Any) -> Any:
+    """What `create` gives through its first argument, a pointer to `kind`."""
+    out, error = _ffi.new(kind), _ffi.new("memplan_error *")
+    if status := create(out, *arguments, error):
+        _fail(status, error)
+    return out[0]
+
+
+def _make_text(create: Any, *arguments: Any) -> str:
+    """A text that the library makes: copied and freed."""
+    made = _make("char **", create, *arguments)
+    try:
+        return _text(made)
+    finally:
+        _lib.memplan_text_free(made)
+
+
+def _sized(kind: str) -> Any:
+    struct = _ffi.new(kind + " *")
+    struct.size = _ffi.sizeof(kind)
+    return struct
+
+
+def _options(kind: str, values: Mapping[str, object]) -> tuple[Any, object]:
+    """A struct of options, and what keeps its texts alive."""
+    struct = _sized(kind)
     kept = []
     for name, value in values.items():
         if value is None:
             continue
-        if isinstance(value, bool):
-            value = int(value)
         if not isinstance(value, int):
-            value = _ffi.new(_CHARS, _encode(value, name))  # type: ignore[arg-type]
+            value = _ffi.new("char[]", _encode(value, name))  # type: ignore[arg-type]
             kept.append(value)
         elif not 0 <= value < 2**64:
             raise errors.ArgumentError(f"{name}: {value} is not within 64 bits")
@@ -94,39 +104,20 @@ def _options(kind: str, values: Mapping[str, object]) -> Tuple[Any, object]:
     return struct, kept
 
 
-def _fields(kind: str) -> Tuple[str, ...]:
+def _fields(kind: str) -> tuple[str, ...]:
     return tuple(name for name, _ in _ffi.typeof(kind).fields if name != "size")
 
 
-def _row(kind: str, fill: Callable[[Any], Optional[int]]) -> Optional[Row]:
-    """The struct that `fill` fills, as a dict; None past the last one."""
-    type_, size = _STRUCTS[kind]
-    struct = _ffi.new(type_)
-    struct.size = size
-    if fill(struct) not in (None, _lib.MEMPLAN_OK):
+def _value(struct: Any, name: str) -> Any:
+    """A field of a struct that the library filled."""
+    value = getattr(struct, name)
+    if isinstance(value, int):
+        return None if value == _UNKNOWN else value
+    if not value:
         return None
-    row: Row = {}
-    for name in _fields(kind):
-        value = getattr(struct, name)
-        if isinstance(value, int):
-            row[name] = None if value == _UNKNOWN else value
-        elif value == _ffi.NULL:
-            row[name] = None
-        elif name == "shape":
-            row[name] = tuple(value[0 : struct.dimension_count])
-        else:
-            row[name] = _text(value)
-    return row
-
-
-def _take_text(call: Callable[[Any, Any], int]) -> str:
-    """A text that the library makes: copied and freed."""
-    out, error = _ffi.new(_TEXT), _ffi.new(_ERROR)
-    _check(call(out, error), error)
-    try:
-        return _text(out[0])
-    finally:
-        _lib.memplan_text_free(out[0])
+    if name == "shape":
+        return tuple(value[0 : struct.dimension_count])
+    return _text(value)
 
 
 class Handle:
@@ -138,13 +129,10 @@ class Handle:
 
     __slots__ = ("_kind", "_pointer")
 
-    def __init__(self, kind: str, create: Callable[[Any, Any], int]) -> None:
-        type_, free = _HANDLES[kind]
-        out, error = _ffi.new(type_), _ffi.new(_ERROR)
-        self._pointer: Any = None
+    def __init__(self, kind: str, create: Any, *arguments: Any) -> None:
+        made = _make(f"memplan_{kind} **", create, *arguments)
+        self._pointer: Any = _ffi.gc(made, _FREE[kind])
         self._kind = kind
-        _check(create(out, error), error)
-        self._pointer = _ffi.gc(out[0], free)
 
     @property
     def _open(self) -> Any:
@@ -164,35 +152,37 @@ class Handle:
         """It was closed."""
         return self._pointer is None
 
+    def _totals(self) -> Any:
+        struct = _sized(f"memplan_{self._kind}_info")
+        getattr(_lib, f"memplan_{self._kind}_describe")(self._open, struct)
+        return struct
+
+    def total(self, name: str) -> Any:
+        """One of its totals."""
+        return _value(self._totals(), name)
+
     def describe(self) -> Row:
         """Its totals."""
-        describe = getattr(_lib, f"memplan_{self._kind}_describe")
-        pointer = self._open
-        row = _row(f"memplan_{self._kind}_info", lambda out: describe(pointer, out))
-        assert row is not None
-        return row
+        struct = self._totals()
+        names = _fields(f"memplan_{self._kind}_info")
+        return {name: _value(struct, name) for name in names}
 
     def rows(self, what: str, *at: int) -> Iterator[Row]:
         """Its rows of one kind: "tensor", "unit", "device", "pool", ..."""
         get = getattr(_lib, f"memplan_{self._kind}_{what}")
+        names = _fields(f"memplan_{what}_info")
+        struct = _sized(f"memplan_{what}_info")
         index = 0
-        while True:
-            pointer = self._open
-            row = _row(
-                f"memplan_{what}_info", lambda out: get(pointer, *at, index, out)
-            )
-            if row is None:
-                return
-            yield row
+        while get(self._open, *at, index, struct) == _lib.MEMPLAN_OK:
+            yield {name: _value(struct, name) for name in names}
             index += 1
 
-    def notes(self) -> Tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:
         """Its notes in plain words."""
         note = getattr(_lib, f"memplan_{self._kind}_note")
-        found, index = [], 0
-        while (text := note(self._open, index)) != _ffi.NULL:
+        found: list[str] = []
+        while text := note(self._open, len(found)):
             found.append(_text(text))
-            index += 1
         return tuple(found)
 
     def render(self, dialect: str, **options: object) -> str:
@@ -200,7 +190,7 @@ class Handle:
         call = getattr(_lib, f"memplan_{self._kind}_render")
         name = _encode(dialect, "dialect")
         struct, kept = _options("memplan_render_options", options)
-        text = _take_text(lambda out, e: call(out, self._open, name, struct, e))
+        text = _make_text(call, self._open, name, struct)
         del kept
         return text
 
@@ -209,9 +199,7 @@ def open_model(source: Text, options: Mapping[str, object]) -> Handle:
     """memplan_model_open()."""
     struct, kept = _options("memplan_model_options", options)
     name = _path(source)
-    handle = Handle(
-        "model", lambda out, e: _lib.memplan_model_open(out, name, struct, e)
-    )
+    handle = Handle("model", _lib.memplan_model_open, name, struct)
     del kept
     return handle
 
@@ -219,9 +207,7 @@ def open_model(source: Text, options: Mapping[str, object]) -> Handle:
 def detect_machine(options: Mapping[str, object]) -> Handle:
     """memplan_machine_detect()."""
     struct, kept = _options("memplan_machine_options", options)
-    handle = Handle(
-        "machine", lambda out, e: _lib.memplan_machine_detect(out, struct, e)
-    )
+    handle = Handle("machine", _lib.memplan_machine_detect, struct)
     del kept
     return handle
 
@@ -230,76 +216,59 @@ def open_machine(path: Text, options: Mapping[str, object]) -> Handle:
     """memplan_machine_open()."""
     struct, kept = _options("memplan_machine_options", options)
     name = _path(path)
-    handle = Handle(
-        "machine", lambda out, e: _lib.memplan_machine_open(out, name, struct, e)
-    )
+    handle = Handle("machine", _lib.memplan_machine_open, name, struct)
     del kept
     return handle
 
 
-def declare_machine(budgets: str, base: Optional[Handle]) -> Handle:
+def declare_machine(budgets: str, base: Handle | None) -> Handle:
     """memplan_machine_declare()."""
     text = _encode(budgets, "budgets")
     under = _ffi.NULL if base is None else base._open
-    return Handle(
-        "machine", lambda out, e: _lib.memplan_machine_declare(out, under, text, e)
-    )
+    return Handle("machine", _lib.memplan_machine_declare, under, text)
 
 
 def create_plan(model: Handle, machine: Handle, request: Mapping[str, object]) -> Handle:
     """memplan_plan_create()."""
     struct, kept = _options("memplan_request", request)
-    handle = Handle(
-        "plan",
-        lambda out, e: _lib.memplan_plan_create(
-            out, model._open, machine._open, struct, e
-        ),
-    )
+    handle = Handle("plan", _lib.memplan_plan_create, model._open, machine._open, struct)
     del kept
     return handle
 
 
 def price_plan(
-    model: Handle, machine: Handle, request: Mapping[str, object], placement: Optional[str]
+    model: Handle, machine: Handle, request: Mapping[str, object], placement: str | None
 ) -> Handle:
     """memplan_plan_price()."""
     struct, kept = _options("memplan_request", request)
     text = _ffi.NULL if placement is None else _encode(placement, "placement")
     handle = Handle(
-        "plan",
-        lambda out, e: _lib.memplan_plan_price(
-            out, model._open, machine._open, struct, text, e
-        ),
+        "plan", _lib.memplan_plan_price, model._open, machine._open, struct, text
     )
     del kept
     return handle
 
 
-def dialects() -> Dict[str, str]:
+def dialects() -> dict[str, str]:
     """The dialects of plans, each with what it is for."""
-    found: Dict[str, str] = {}
+    found: dict[str, str] = {}
     while (name := _lib.memplan_dialect_name(len(found))) != _ffi.NULL:
         found[_text(name)] = _text(_lib.memplan_dialect_purpose(len(found)))
     return found
 
 
-def _parse(call: Callable[[Any, Any, Any], int], text: str) -> int:
-    out, error = _ffi.new("uint64_t *"), _ffi.new("memplan_error *")
-    _check(call(out, _encode(text, "amount"), error), error)
-    return int(out[0])
-
-
 def bytes_parse(text: str) -> int:
     """memplan_bytes_parse()."""
-    return _parse(_lib.memplan_bytes_parse, text)
+    return int(_make("uint64_t *", _lib.memplan_bytes_parse, _encode(text, "amount")))
 
 
 def modules_bytes_parse(text: str) -> int:
     """memplan_modules_bytes_parse()."""
-    return _parse(_lib.memplan_modules_bytes_parse, text)
+    amount = _encode(text, "amount")
+    return int(_make("uint64_t *", _lib.memplan_modules_bytes_parse, amount))
 
 
-def bytes_format(amount: Optional[int]) -> str:
+def bytes_format(amount: int | None) -> str:
     """memplan_bytes_format()."""
     out = _ffi.new("char[32]")
     _lib.memplan_bytes_format(out, 32, _UNKNOWN if amount is None else amount)
@@ -309,27 +278,20 @@ def bytes_format(amount: Optional[int]) -> str:
 def read_modules(json: str) -> Handle:
     """memplan_modules_read()."""
     data = json.encode("utf-8")
-    return Handle(
-        "modules", lambda out, e: _lib.memplan_modules_read(out, data, len(data), e)
-    )
+    return Handle("modules", _lib.memplan_modules_read, data, len(data))
 
 
-def declare_model(tree: Handle, name: str, config: Optional[str]) -> Handle:
+def declare_model(tree: Handle, name: str, config: str | None) -> Handle:
     """memplan_model_declare()."""
     called = _encode(name, "name")
     text = _ffi.NULL if config is None else _encode(config, "config")
-    return Handle(
-        "model",
-        lambda out, e: _lib.memplan_model_declare(out, tree._open, called, text, e),
-    )
+    return Handle("model", _lib.memplan_model_declare, tree._open, called, text)
 
 
 def modules_sizes(tree: Handle, options: Mapping[str, object]) -> str:
     """memplan_modules_sizes()."""
     struct, kept = _options("memplan_modules_options", options)
-    text = _take_text(
-        lambda out, e: _lib.memplan_modules_sizes(out, tree._open, struct, e)
-    )
+    text = _make_text(_lib.memplan_modules_sizes, tree._open, struct)
     del kept
     return text
 
@@ -338,9 +300,7 @@ def modules_balance(tree: Handle, max_memory: str, options: Mapping[str, object]
     """memplan_modules_balance()."""
     struct, kept = _options("memplan_modules_options", options)
     data = _encode(max_memory, "max_memory")
-    text = _take_text(
-        lambda out, e: _lib.memplan_modules_balance(out, tree._open, data, struct, e)
-    )
+    text = _make_text(_lib.memplan_modules_balance, tree._open, data, struct)
     del kept
     return text
 
@@ -349,9 +309,7 @@ def modules_map(tree: Handle, max_memory: str, options: Mapping[str, object]) ->
     """memplan_modules_map()."""
     struct, kept = _options("memplan_modules_options", options)
     data = _encode(max_memory, "max_memory")
-    text = _take_text(
-        lambda out, e: _lib.memplan_modules_map(out, tree._open, data, struct, e)
-    )
+    text = _make_text(_lib.memplan_modules_map, tree._open, data, struct)
     del kept
     return text
 
@@ -359,12 +317,10 @@ def modules_map(tree: Handle, max_memory: str, options: Mapping[str, object]) ->
 def modules_check(tree: Handle, names: str) -> str:
     """memplan_modules_check()."""
     data = _encode(names, "names")
-    return _take_text(
-        lambda out, e: _lib.memplan_modules_check(out, tree._open, data, e)
-    )
+    return _make_text(_lib.memplan_modules_check, tree._open, data)
 
 
 def device_map_clean(device_map: str) -> str:
     """memplan_device_map_clean()."""
     data = _encode(device_map, "device_map")
-    return _take_text(lambda out, e: _lib.memplan_device_map_clean(out, data, e))
+    return _make_text(_lib.memplan_device_map_clean, data)

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-import html
-import json
 import os
-from typing import Any, Dict, Type, TypeVar
 
 from memplan import _library
 
-Self = TypeVar("Self", bound="Shown")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    Self = TypeVar("Self", bound="Shown")
 
 
 class Shown:
@@ -22,7 +23,7 @@ class Shown:
         self._handle = handle
 
     @classmethod
-    def _of(cls: Type[Self], handle: _library.Handle) -> Self:
+    def _of(cls: type[Self], handle: _library.Handle) -> Self:
         return cls(handle)
 
     def close(self) -> None:
@@ -48,10 +49,16 @@ class Shown:
         """Everything, as JSON with a named schema; bytes are whole numbers."""
         return self._handle.render("json")
 
-    def to_dict(self) -> Dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """What to_json() writes, as a dict."""
-        result: Dict[str, Any] = json.loads(self.to_json())
+        result: dict[str, Any] = self._read("json")
         return result
+
+    def _read(self, dialect: str) -> Any:
+        """What a dialect that is JSON says."""
+        import json  # with what it imports, it takes longer than memplan itself
+
+        return json.loads(self._handle.render(dialect))
 
     def to_svg(self) -> str:
         """A picture with a bar for each memory, for light and dark pages."""
@@ -65,6 +72,8 @@ class Shown:
             file.write(self.to_svg())
 
     def _repr_html_(self) -> str:
+        import html
+
         # The fold keeps a notebook short; the table inside is for copying.
         return (
             f"{self.to_svg()}\n<details><summary>{html.escape(repr(self))}</summary>\n"

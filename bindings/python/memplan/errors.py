@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 __all__ = [
     "Error",
     "ArgumentError",
@@ -31,12 +29,12 @@ class Error(Exception):
     #: The status's name: "ARGUMENT", "CORRUPT", ...
     status: str = "UNKNOWN"
     #: The byte of the input that is to blame, or None.
-    offset: Optional[int]
+    offset: int | None
     #: The 1-based line of a text input, or None.
-    line: Optional[int]
+    line: int | None
 
     def __init__(
-        self, message: str, offset: Optional[int] = None, line: Optional[int] = None
+        self, message: str, offset: int | None = None, line: int | None = None
     ) -> None:
         super().__init__(message)
         self.offset = offset

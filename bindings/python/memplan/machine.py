@@ -4,16 +4,20 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Mapping, Optional, Tuple, Union
 
 from memplan import _environment, _library
 from memplan._shown import Shown
-from memplan.rows import Device
 
-__all__ = ["Budgets", "Machine", "budgets_text"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Mapping, Union
 
-#: Budgets: "0=20GB,cpu=60GB", or {0: "20GB", "cpu": 60 * 10**9}.
-Budgets = Union[str, Mapping[Union[int, str], Union[int, str]]]
+    from memplan.rows import Device
+
+    #: Budgets: "0=20GB,cpu=60GB", or {0: "20GB", "cpu": 60 * 10**9}.
+    Budgets = Union[str, Mapping[Union[int, str], Union[int, str]]]
+
+__all__ = ["Machine", "budgets_text"]
 
 
 def budgets_text(budgets: Budgets) -> str:
@@ -37,9 +41,9 @@ class Machine(Shown):
     def detect(
         cls,
         *,
-        root: Optional[Union[str, "os.PathLike[str]"]] = None,
-        disk_path: Optional[Union[str, "os.PathLike[str]"]] = None,
-        nvml_path: Optional[str] = None,
+        root: str | os.PathLike[str] | None = None,
+        disk_path: str | os.PathLike[str] | None = None,
+        nvml_path: str | None = None,
     ) -> "Machine":
         """This machine, from what hwloc, the kernel and the drivers say.
 
@@ -49,23 +53,23 @@ class Machine(Shown):
         that may hold offloaded weights (None: no disk); ``nvml_path`` is NVML's
         shared object ("": none).
         """
-        options: dict[str, Any] = dict(_environment.machine_options())
+        options: dict[str, object] = dict(_environment.machine_options())
         options.update(root=root, disk_path=disk_path, nvml_path=nvml_path)
         return cls(_library.detect_machine(options))
 
     @classmethod
     def open(
         cls,
-        path: Union[str, "os.PathLike[str]"],
+        path: str | os.PathLike[str],
         *,
-        disk_path: Optional[Union[str, "os.PathLike[str]"]] = None,
+        disk_path: str | os.PathLike[str] | None = None,
     ) -> "Machine":
         """A machine one is not on: an lstopo XML, or a JSON profile (what
         to_json() of a machine writes)."""
         return cls(_library.open_machine(path, {"disk_path": disk_path}))
 
     @classmethod
-    def declare(cls, budgets: Budgets, base: Optional["Machine"] = None) -> "Machine":
+    def declare(cls, budgets: Budgets, base: Machine | None = None) -> "Machine":
         """A machine of which only budgets are known.
 
         Keys are device numbers, "cpu" and "disk"; amounts are bytes or texts
@@ -78,46 +82,48 @@ class Machine(Shown):
     @property
     def name(self) -> str:
         """For people: "this machine", a path, ..."""
-        return str(self._handle.describe()["name"])
+        return str(self._handle.total("name"))
 
     @property
-    def total_bytes(self) -> Optional[int]:
+    def total_bytes(self) -> int | None:
         """The host's memory."""
-        count: Optional[int] = self._handle.describe()["total_bytes"]
+        count: int | None = self._handle.total("total_bytes")
         return count
 
     @property
-    def available_bytes(self) -> Optional[int]:
+    def available_bytes(self) -> int | None:
         """What one may use of it now, with all limits."""
-        count: Optional[int] = self._handle.describe()["available_bytes"]
+        count: int | None = self._handle.total("available_bytes")
         return count
 
     @property
-    def limit_bytes(self) -> Optional[int]:
+    def limit_bytes(self) -> int | None:
         """The tightest limit (cgroup, rlimit), or None."""
-        count: Optional[int] = self._handle.describe()["limit_bytes"]
+        count: int | None = self._handle.total("limit_bytes")
         return count
 
     @property
     def cpu_model(self) -> str:
         """The processor's name, or ""."""
-        return str(self._handle.describe()["cpu_model"] or "")
+        return str(self._handle.total("cpu_model") or "")
 
     @property
     def thread_count(self) -> int:
         """Threads that this process may use."""
-        return int(self._handle.describe()["thread_count"] or 0)
+        return int(self._handle.total("thread_count") or 0)
 
     @property
-    def devices(self) -> Tuple[Device, ...]:
+    def devices(self) -> tuple[Device, ...]:
         """The devices, in the engine's order."""
+        from memplan.rows import Device
+
         return tuple(
             Device(**{**row, "is_unified": bool(row["is_unified"])})
             for row in self._handle.rows("device")
         )
 
     @property
-    def notes(self) -> Tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:
         """Disagreements that were found, in plain words."""
         return self._handle.notes()
 

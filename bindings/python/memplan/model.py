@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, Optional, Tuple, Union
-
 from memplan import _environment, _library
 from memplan._shown import Shown
-from memplan.rows import Tensor, Unit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from memplan.rows import Tensor, Unit
 
 __all__ = ["Model"]
 
@@ -28,10 +29,10 @@ class Model(Shown):
     @classmethod
     def open(
         cls,
-        source: Union[str, "os.PathLike[str]"],
+        source: str | os.PathLike[str],
         *,
-        revision: Optional[str] = None,
-        cache_dir: Optional[Union[str, "os.PathLike[str]"]] = None,
+        revision: str | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
         header_max_bytes: int = 0,
     ) -> "Model":
         """Open a model. Nothing but headers is read, and no network is used.
@@ -46,8 +47,9 @@ class Model(Shown):
         branch, a tag or a commit. A header longer than ``header_max_bytes`` (0: 1
         GiB) is refused.
         """
-        options: Dict[str, object] = {"header_max_bytes": header_max_bytes}
-        if not os.path.exists(source):  # a path that is there is no name
+        options: dict[str, object] = {"header_max_bytes": header_max_bytes}
+        # A path from the root, or one that is there, is no name.
+        if not (os.path.isabs(source) or os.path.exists(source)):
             options["hub_cache"] = (
                 _environment.hub_cache() if cache_dir is None else os.fspath(cache_dir)
             )
@@ -58,63 +60,65 @@ class Model(Shown):
     @property
     def name(self) -> str:
         """A short name for people."""
-        return str(self._handle.describe()["name"])
+        return str(self._handle.total("name"))
 
     @property
     def source(self) -> str:
         """The path or name that was opened."""
-        return str(self._handle.describe()["source"])
+        return str(self._handle.total("source"))
 
     @property
     def format(self) -> str:
         """"gguf", "safetensors", "config", "index", "catalogue" or "declared"."""
-        return str(self._handle.describe()["format"])
+        return str(self._handle.total("format"))
 
     @property
     def architecture(self) -> str:
         """"llama", "qwen3_moe", ..."""
-        return str(self._handle.describe()["architecture"])
+        return str(self._handle.total("architecture"))
 
     @property
     def dtype(self) -> str:
         """The dtype of most weight bytes: "bf16", "q4_k", ..."""
-        return str(self._handle.describe()["dtype"])
+        return str(self._handle.total("dtype"))
 
     @property
     def parameter_count(self) -> int:
         """Elements of all parameters; tied ones count once."""
-        return int(self._handle.describe()["parameter_count"])
+        return int(self._handle.total("parameter_count"))
 
     @property
     def weight_bytes(self) -> int:
         """Bytes of all parameters; tied ones count once."""
-        return int(self._handle.describe()["weight_bytes"])
+        return int(self._handle.total("weight_bytes"))
 
     @property
-    def file_bytes(self) -> Optional[int]:
+    def file_bytes(self) -> int | None:
         """Bytes on disk, or None."""
-        count: Optional[int] = self._handle.describe()["file_bytes"]
+        count: int | None = self._handle.total("file_bytes")
         return count
 
     @property
     def layer_count(self) -> int:
         """How many of its units are layers."""
-        return int(self._handle.describe()["layer_count"])
+        return int(self._handle.total("layer_count"))
 
     @property
-    def context_tokens(self) -> Optional[int]:
+    def context_tokens(self) -> int | None:
         """The length it was trained for, or None."""
-        count: Optional[int] = self._handle.describe()["context_tokens"]
+        count: int | None = self._handle.total("context_tokens")
         return count
 
     @property
-    def notes(self) -> Tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:
         """How its bytes were found, where that is not what one expects."""
         return self._handle.notes()
 
     @property
-    def tensors(self) -> Tuple[Tensor, ...]:
+    def tensors(self) -> tuple[Tensor, ...]:
         """All tensors, in the order of their units."""
+        from memplan.rows import Tensor
+
         return tuple(
             Tensor(
                 name=row["name"],
@@ -129,8 +133,10 @@ class Model(Shown):
         )
 
     @property
-    def units(self) -> Tuple[Unit, ...]:
+    def units(self) -> tuple[Unit, ...]:
         """All units, in the order in which they run."""
+        from memplan.rows import Unit
+
         return tuple(Unit(**row) for row in self._handle.rows("unit"))
 
     def __repr__(self) -> str:

@@ -3,20 +3,24 @@
 
 from __future__ import annotations
 
-import json
 import os
-from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 from memplan import _library
 from memplan._shown import Shown
-from memplan.machine import Budgets, Machine
+from memplan.machine import Machine
 from memplan.model import Model
-from memplan.rows import Fix, Placement, Pool, Row
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Mapping, Union
+
+    from memplan.machine import Budgets
+    from memplan.rows import Fix, Placement, Pool
+
+    #: Units fixed to pools: "model.layers.0..9=0,lm_head=cpu", or a dict of them.
+    Pins = Union[str, Mapping[str, Union[int, str]]]
 
 __all__ = ["Plan", "plan", "price"]
-
-#: Units fixed to pools: "model.layers.0..9=0,lm_head=cpu", or a dict of them.
-Pins = Union[str, Mapping[str, Union[int, str]]]
 
 _CATEGORY_ORDER = ("category", "certainty", "bytes", "rule")
 
@@ -33,68 +37,70 @@ class Plan(Shown):
     @property
     def fits(self) -> bool:
         """Every pool holds what it is given."""
-        return bool(self._handle.describe()["fits"])
+        return bool(self._handle.total("fits"))
 
     @property
     def is_optimal(self) -> bool:
         """Nothing that ``claim`` compares with is faster."""
-        return bool(self._handle.describe()["is_optimal"])
+        return bool(self._handle.total("is_optimal"))
 
     @property
     def claim(self) -> str:
         """What is proven about the placement, in words, or ""."""
-        return str(self._handle.describe()["claim"])
+        return str(self._handle.total("claim"))
 
     @property
-    def gap_parts_per_million(self) -> Optional[int]:
+    def gap_parts_per_million(self) -> int | None:
         """Time above the proven bound, or None."""
-        gap: Optional[int] = self._handle.describe()["gap_parts_per_million"]
+        gap: int | None = self._handle.total("gap_parts_per_million")
         return gap
 
     @property
     def engine(self) -> str:
         """Whose rules count the bytes: "transformers", "llama.cpp"."""
-        return str(self._handle.describe()["engine"])
+        return str(self._handle.total("engine"))
 
     @property
     def profile(self) -> str:
         """Which version's: "transformers-5"."""
-        return str(self._handle.describe()["profile"])
+        return str(self._handle.total("profile"))
 
     @property
     def dtype(self) -> str:
         """Weights as planned: "bf16", "nf4"."""
-        return str(self._handle.describe()["dtype"])
+        return str(self._handle.total("dtype"))
 
     @property
     def kv_dtype(self) -> str:
         """The cache as planned."""
-        return str(self._handle.describe()["kv_dtype"])
+        return str(self._handle.total("kv_dtype"))
 
     @property
     def cache(self) -> str:
         """How transformers keeps the cache: "dynamic", "static", ...; or ""."""
-        return str(self._handle.describe()["cache"])
+        return str(self._handle.total("cache"))
 
     @property
     def context_tokens(self) -> int:
         """Tokens that one sequence may hold."""
-        return int(self._handle.describe()["context_tokens"])
+        return int(self._handle.total("context_tokens"))
 
     @property
     def sequences(self) -> int:
         """Sequences at once."""
-        return int(self._handle.describe()["sequences"])
+        return int(self._handle.total("sequences"))
 
     @property
-    def decode_ns_per_token(self) -> Optional[int]:
+    def decode_ns_per_token(self) -> int | None:
         """The least time a token takes, or None where a speed is unknown."""
-        time: Optional[int] = self._handle.describe()["decode_ns_per_token"]
+        time: int | None = self._handle.total("decode_ns_per_token")
         return time
 
     @property
-    def pools(self) -> Tuple[Pool, ...]:
+    def pools(self) -> tuple[Pool, ...]:
         """Devices first, then "cpu", then "disk", each with its ledger."""
+        from memplan.rows import Pool, Row
+
         return tuple(
             Pool(
                 key=pool["key"],
@@ -111,7 +117,7 @@ class Plan(Shown):
             for index, pool in enumerate(self._handle.rows("pool"))
         )
 
-    def pool(self, key: Union[int, str]) -> Pool:
+    def pool(self, key: int | str) -> Pool:
         """The pool of that key; KeyError where there is none."""
         for pool in self.pools:
             if pool.key == str(key):
@@ -119,8 +125,10 @@ class Plan(Shown):
         raise KeyError(key)
 
     @property
-    def placement(self) -> Tuple[Placement, ...]:
+    def placement(self) -> tuple[Placement, ...]:
         """Every unit and its pool, in the order in which they run."""
+        from memplan.rows import Placement
+
         keys = [pool["key"] for pool in self._handle.rows("pool")]
         return tuple(
             Placement(row["unit"], keys[row["pool_index"]], row["weight_bytes"])
@@ -128,28 +136,30 @@ class Plan(Shown):
         )
 
     @property
-    def fixes(self) -> Tuple[Fix, ...]:
+    def fixes(self) -> tuple[Fix, ...]:
         """Changes that would make it fit, the cheapest first."""
+        from memplan.rows import Fix
+
         return tuple(
             Fix(row["kind"], row["text"], row["value"] or "", row["bytes"] or 0)
             for row in self._handle.rows("fix")
         )
 
     @property
-    def notes(self) -> Tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:
         """What else there is to know, in plain words."""
         return self._handle.notes()
 
     @property
-    def device_map(self) -> Dict[str, Union[int, str]]:
+    def device_map(self) -> dict[str, int | str]:
         """For ``from_pretrained(device_map=...)`` (engine "transformers")."""
-        device_map: Dict[str, Union[int, str]] = json.loads(self.render("device_map"))
+        device_map: dict[str, int | str] = self._read("device_map")
         return device_map
 
     @property
-    def max_memory(self) -> Dict[Union[int, str], int]:
+    def max_memory(self) -> dict[int | str, int]:
         """For ``from_pretrained(max_memory=...)``: reserves are taken off."""
-        budgets: Dict[str, int] = json.loads(self.render("max_memory"))
+        budgets: dict[str, int] = self._read("max_memory")
         return {
             int(key) if key.isdecimal() else key: amount
             for key, amount in budgets.items()
@@ -174,25 +184,25 @@ class Plan(Shown):
         )
 
 
-def pins_text(pins: Optional[Pins]) -> Optional[str]:
+def pins_text(pins: Pins | None) -> str | None:
     """Pins as the library reads them."""
     if pins is None or isinstance(pins, str):
         return pins
     return ",".join(f"{unit}={pool}" for unit, pool in pins.items())
 
 
-def _model(model: Union[Model, str, "os.PathLike[str]"]) -> Model:
+def _model(model: Model | str | os.PathLike[str]) -> Model:
     return model if isinstance(model, Model) else Model.open(model)
 
 
 def _machine(
-    machine: Optional[Union[Machine, str, "os.PathLike[str]", Mapping[Any, Any]]],
-    max_memory: Optional[Budgets],
+    machine: Machine | str | os.PathLike[str] | Mapping[Any, Any] | None,
+    max_memory: Budgets | None,
 ) -> Machine:
     if machine is None or isinstance(machine, Machine):
         pass
-    elif isinstance(machine, Mapping) or (isinstance(machine, str) and "=" in machine):
-        machine = Machine.declare(machine)
+    elif hasattr(machine, "items") or (isinstance(machine, str) and "=" in machine):
+        machine = Machine.declare(machine)  # type: ignore[arg-type]
     else:
         machine = Machine.open(machine)
     if max_memory is not None:
@@ -201,20 +211,20 @@ def _machine(
 
 
 def plan(
-    model: Union[Model, str, "os.PathLike[str]"],
-    machine: Optional[Union[Machine, str, "os.PathLike[str]", Mapping[Any, Any]]] = None,
+    model: Model | str | os.PathLike[str],
+    machine: Machine | str | os.PathLike[str] | Mapping[Any, Any] | None = None,
     *,
     context: int = 0,
     sequences: int = 1,
     prompt: int = 0,
-    dtype: Optional[str] = None,
-    kv_dtype: Optional[str] = None,
-    cache: Optional[str] = None,
+    dtype: str | None = None,
+    kv_dtype: str | None = None,
+    cache: str | None = None,
     encoder_tokens: int = 0,
-    engine: Optional[str] = None,
-    max_memory: Optional[Budgets] = None,
-    pins: Optional[Pins] = None,
-    settings: Optional[str] = None,
+    engine: str | None = None,
+    max_memory: Budgets | None = None,
+    pins: Pins | None = None,
+    settings: str | None = None,
     reserve_bytes: int = 0,
 ) -> Plan:
     """Plan where a model's memory goes on a machine: the fastest placement.
@@ -268,20 +278,20 @@ def plan(
 
 
 def price(
-    model: Union[Model, str, "os.PathLike[str]"],
-    placement: Optional[Union[str, Mapping[str, Union[int, str]]]],
-    machine: Optional[Union[Machine, str, "os.PathLike[str]", Mapping[Any, Any]]] = None,
+    model: Model | str | os.PathLike[str],
+    placement: str | Mapping[str, int | str] | None,
+    machine: Machine | str | os.PathLike[str] | Mapping[Any, Any] | None = None,
     *,
     context: int = 0,
     sequences: int = 1,
     prompt: int = 0,
-    dtype: Optional[str] = None,
-    kv_dtype: Optional[str] = None,
-    cache: Optional[str] = None,
+    dtype: str | None = None,
+    kv_dtype: str | None = None,
+    cache: str | None = None,
     encoder_tokens: int = 0,
-    engine: Optional[str] = None,
-    max_memory: Optional[Budgets] = None,
-    settings: Optional[str] = None,
+    engine: str | None = None,
+    max_memory: Budgets | None = None,
+    settings: str | None = None,
     reserve_bytes: int = 0,
 ) -> Plan:
     """Price exactly one placement: no search, no change.
@@ -292,6 +302,8 @@ def price(
     The rest is as for plan().
     """
     if placement is not None and not isinstance(placement, str):
+        import json
+
         placement = json.dumps(dict(placement))
     return Plan(
         _library.price_plan(

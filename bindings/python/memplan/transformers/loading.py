@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple, Union
 
 from memplan import _library
-from memplan.machine import Budgets, Machine
+from memplan.machine import Machine
 from memplan.model import Model
-from memplan.plan import Pins, Plan, plan
+from memplan.plan import Plan, plan
 from memplan.transformers.modules import tree_of
 
 if TYPE_CHECKING:
     import torch
     import transformers
+
+    from memplan.machine import Budgets
+    from memplan.plan import Pins
 
     Source = Union[
         Model,

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
 from memplan import _library
-from memplan.machine import Budgets, Machine
+from memplan.machine import Machine
 from memplan.model import Model
 from memplan.plan import Plan, plan, price
 from memplan.transformers.loading import DeviceMap, Source, model_of
+
+if TYPE_CHECKING:
+    from memplan.machine import Budgets
 
 __all__ = ["Explanation", "explain_oom"]
 
