@@ -6,60 +6,94 @@
 #include "base/utf8.h"
 
 /* How many bytes stand as they are. */
-static size_t plain_length(const char *value)
+static uint64_t plain_length(const char *value, uint64_t length)
 {
-    size_t length = 0;
-    for (;; length++) {
-        const unsigned char next = (unsigned char)value[length];
+    uint64_t plain = 0;
+    while (plain < length) {
+        const unsigned char next = (unsigned char)value[plain];
         if (next < 0x20 || next > 0x7e || next == '"' || next == '\\')
-            return length;
+            break;
+        plain++;
     }
+    return plain;
+}
+
+/* One character that does not stand as it is. Returns its bytes. */
+static uint64_t escape(mpl_text *text, const char *value, uint64_t left)
+{
+    const uint64_t step = mpl_utf8_step(value, left);
+    const unsigned char first = (unsigned char)*value;
+    if (step == 0)
+        mpl_text_add(text, "\xef\xbf\xbd"); /* U+FFFD for a bad byte */
+    else if (first == '"' || first == '\\')
+        mpl_text_format(text, "\\%c", first);
+    else if (first < 0x20)
+        mpl_text_format(text, "\\u%04x", first);
+    else
+        mpl_text_add_bytes(text, value, step);
+    return step > 0 ? step : 1;
+}
+
+static void quote(mpl_text *text, const char *value, uint64_t length)
+{
+    mpl_text_add_bytes(text, "\"", 1);
+    while (length > 0) {
+        const uint64_t plain = plain_length(value, length);
+        mpl_text_add_bytes(text, value, plain);
+        value += plain;
+        length -= plain;
+        if (length == 0)
+            break;
+        const uint64_t step = escape(text, value, length);
+        value += step;
+        length -= step;
+    }
+    mpl_text_add_bytes(text, "\"", 1);
 }
 
 void mpl_json_quote(mpl_text *text, const char *value)
 {
-    mpl_text_add_bytes(text, "\"", 1);
-    for (size_t left = strlen(value); left > 0;) {
-        const size_t plain = plain_length(value);
-        if (plain > 0) {
-            mpl_text_add_bytes(text, value, plain);
-            value += plain;
-            left -= plain;
-            continue;
-        }
-        const size_t step = mpl_utf8_step(value, left);
-        const unsigned char first = (unsigned char)*value;
-        if (step == 0)
-            mpl_text_add(text, "\xef\xbf\xbd"); /* U+FFFD for a bad byte */
-        else if (first == '"' || first == '\\')
-            mpl_text_format(text, "\\%c", first);
-        else if (first < 0x20)
-            mpl_text_format(text, "\\u%04x", first);
-        else
-            mpl_text_add_bytes(text, value, step);
-        value += step > 0 ? step : 1;
-        left -= step > 0 ? step : 1;
-    }
-    mpl_text_add_bytes(text, "\"", 1);
+    quote(text, value, strlen(value));
 }
 
-/* Comma, line break, indentation and key: all that stands before a value. */
+/* A new line at a depth, after a comma where there is one. */
+static void break_line(mpl_text *text, uint32_t depth, bool has_comma)
+{
+    static const char LINE[2 + 2 * MPL_JSON_MAX_DEPTH + 1] =
+        ",\n                                "
+        "                                ";
+    const uint64_t skipped = has_comma ? 0 : 1;
+    mpl_text_add_bytes(text, LINE + skipped, 2 - skipped + 2 * depth);
+}
+
+/* Comma, line break, indentation: all that stands before an item. */
+static void begin_item(mpl_json_writer *out)
+{
+    const bool has_items = out->has_items[out->depth];
+    if (out->depth == 0)
+        return;
+    out->has_items[out->depth] = true;
+    if (!out->is_flat[out->depth])
+        break_line(out->text, out->depth, has_items);
+    else if (has_items)
+        mpl_text_add_bytes(out->text, ", ", 2);
+}
+
+void mpl_json_key(mpl_json_writer *out, const char *key, uint64_t length)
+{
+    begin_item(out);
+    quote(out->text, key, length);
+    mpl_text_add_bytes(out->text, ": ", 2);
+    out->has_key = true;
+}
+
 static void begin_value(mpl_json_writer *out, const char *key)
 {
-    const bool is_flat = out->is_flat[out->depth];
-    if (out->depth > 0) {
-        if (out->has_items[out->depth])
-            mpl_text_add(out->text, is_flat ? ", " : ",");
-        out->has_items[out->depth] = true;
-        if (!is_flat) {
-            mpl_text_add(out->text, "\n");
-            mpl_text_repeat(out->text, "  ", out->depth);
-        }
-    }
-    if (key != NULL) {
-        mpl_json_quote(out->text, key);
-        mpl_text_add(out->text, ": ");
-    }
+    if (key != NULL)
+        mpl_json_key(out, key, strlen(key));
+    else if (!out->has_key)
+        begin_item(out);
+    out->has_key = false;
 }
 
 static void open_container(mpl_json_writer *out, const char *key, bool is_array)
@@ -95,10 +129,8 @@ void mpl_json_close(mpl_json_writer *out)
     const bool is_array = out->is_array[out->depth];
     const bool is_flat = out->is_flat[out->depth];
     out->depth--;
-    if (had_items && !is_flat) {
-        mpl_text_add(out->text, "\n");
-        mpl_text_repeat(out->text, "  ", out->depth);
-    }
+    if (had_items && !is_flat)
+        break_line(out->text, out->depth, false);
     mpl_text_add(out->text, is_array ? "]" : "}");
 }
 

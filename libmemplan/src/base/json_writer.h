@@ -24,6 +24,7 @@ typedef struct mpl_json_writer {
     bool is_array[MPL_JSON_MAX_DEPTH];
     bool has_items[MPL_JSON_MAX_DEPTH];
     bool is_flat[MPL_JSON_MAX_DEPTH];
+    bool has_key;   /* the next value's is written */
     bool is_inline; /* set it: containers opened now stay on one line */
 } mpl_json_writer;
 
@@ -31,6 +32,9 @@ typedef struct mpl_json_writer {
 void mpl_json_open_object(mpl_json_writer *out, const char *key);
 void mpl_json_open_array(mpl_json_writer *out, const char *key);
 void mpl_json_close(mpl_json_writer *out);
+
+/* A key by itself, of a part of a text; the value that follows has none. */
+void mpl_json_key(mpl_json_writer *out, const char *key, uint64_t length);
 
 void mpl_json_number(mpl_json_writer *out, const char *key, uint64_t value);
 void mpl_json_text(mpl_json_writer *out, const char *key, const char *value);

@@ -14,97 +14,156 @@
 
 /* A module that units are below, or a unit itself. */
 typedef struct module {
-    const char *name; /* NULL: a free place */
+    const char *name; /* of a unit; the module's is its start */
+    uint64_t hash;    /* FNV-1a of it */
     uint32_t length;
-    uint32_t pool; /* of its units */
-    bool is_mixed; /* they are on several */
-    bool is_taken; /* it is in the map */
+    uint32_t parent; /* MPL_NO_INDEX: the root */
+    uint32_t pool;   /* of its units */
+    bool is_mixed;   /* they are on several: so are its parent's */
+    bool is_taken;   /* it is in the map */
 } module;
 
-/* Open addressing, a power of two of places. */
+/* Modules as they come, and where they are found: open addressing, a power of
+ * two of places. */
 typedef struct modules {
-    module *places;
+    module *all;
+    uint32_t count;
+    uint32_t *places; /* an index plus 1; 0: free */
     uint64_t mask;
+    uint32_t *of_unit;
 } modules;
 
-/* A walk over the modules of a name, from the root to itself. */
-typedef struct steps {
-    const char *name;
-    uint64_t length; /* of the module at hand */
-    uint64_t hash;   /* FNV-1a of its name */
-    bool is_last;
-} steps;
-
-static steps first_step(const char *name)
+/* How many bytes a name has in common with the one before it: the modules in
+ * them are those of the unit before. */
+static uint32_t common_length(const char *name, const char *before)
 {
-    return (steps){name, 0, UINT64_C(14695981039346656037), false};
+    uint32_t length = 0;
+    while (name[length] == before[length] && name[length] != '\0')
+        length++;
+    return length;
 }
 
-/* To the next dot or the end; false behind the whole name. */
-static bool next_step(steps *at)
+/* As many modules at most: the root, and of each unit those that the one
+ * before it has not. Leaves what they have in common in of_unit. */
+static uint64_t count_modules(modules *out, const memplan_plan *plan)
 {
-    if (at->is_last)
-        return false;
-    do
-        at->hash = (at->hash ^ (unsigned char)at->name[at->length++]) *
-                   UINT64_C(1099511628211);
-    while (at->name[at->length] != '.' && at->name[at->length] != '\0');
-    at->is_last = at->name[at->length] == '\0';
-    return true;
-}
-
-static module *find_module(const modules *table, const steps *at)
-{
-    uint64_t place = (at->hash ^ at->hash >> 29) & table->mask;
-    for (;; place = (place + 1) & table->mask) {
-        module *const here = &table->places[place];
-        if (here->name == NULL ||
-            (here->length == at->length &&
-             memcmp(here->name, at->name, (size_t)at->length) == 0))
-            return here;
+    uint64_t count = 1;
+    const char *before = "";
+    for (uint32_t at = 0; at < plan->unit_count; at++) {
+        const char *const name = plan->units[at].name;
+        out->of_unit[at] = common_length(name, before);
+        count += 2;
+        for (const char *rest = name + out->of_unit[at]; *rest != '\0'; rest++)
+            count += *rest == '.';
+        before = name;
     }
+    return count;
 }
 
 static bool make_table(modules *out, mpl_arena *arena, const memplan_plan *plan)
 {
-    uint64_t count = 0;
-    for (uint32_t at = 0; at < plan->unit_count; at++) {
-        count += 2;
-        for (const char *dot = strchr(plan->units[at].name, '.'); dot != NULL;
-             dot = strchr(dot + 1, '.'))
-            count++;
-    }
+    *out = (modules){
+        .of_unit = mpl_arena_take(arena, plan->unit_count,
+                                  sizeof *out->of_unit)};
+    if (out->of_unit == NULL)
+        return false;
+    const uint64_t count = count_modules(out, plan);
     uint64_t places = 16;
     while (places < count + count / 2)
         places *= 2;
     out->mask = places - 1;
     out->places = mpl_arena_alloc(arena, places, sizeof *out->places);
-    return out->places != NULL;
+    out->all = mpl_arena_take(arena, count, sizeof *out->all);
+    return out->places != NULL && out->all != NULL;
 }
 
-static void add_modules(const modules *table, const mpl_plan_unit *unit)
+/* The module that `made` describes, added where it is new. */
+static uint32_t find_module(modules *table, const module *made)
 {
-    steps at = first_step(unit->name);
-    at.is_last = unit->name[0] == '\0';
-    do {
-        module *const here = find_module(table, &at);
-        if (here->name == NULL)
-            *here = (module){.name = unit->name,
-                             .length = (uint32_t)at.length,
-                             .pool = unit->pool};
-        here->is_mixed = here->is_mixed || here->pool != unit->pool;
-    } while (next_step(&at));
+    uint64_t place = (made->hash ^ made->hash >> 29) & table->mask;
+    for (;; place = (place + 1) & table->mask) {
+        if (table->places[place] == 0) {
+            table->all[table->count] = *made;
+            table->places[place] = ++table->count;
+            return table->count - 1;
+        }
+        const uint32_t index = table->places[place] - 1;
+        const module *const here = &table->all[index];
+        if (here->length == made->length &&
+            memcmp(here->name, made->name, made->length) == 0)
+            return index;
+    }
+}
+
+static bool is_end(char letter)
+{
+    return letter == '.' || letter == '\0';
+}
+
+/* The modules of a unit, from one that it has in common with the unit before
+ * down to itself; which that is. */
+static uint32_t add_modules(modules *table, const mpl_plan_unit *unit,
+                            uint32_t from)
+{
+    const char *const name = unit->name;
+    uint32_t parent = from;
+    module made = {.name = name,
+                   .hash = table->all[from].hash,
+                   .length = table->all[from].length,
+                   .pool = unit->pool};
+    while (name[made.length] != '\0') {
+        do
+            made.hash = (made.hash ^ (unsigned char)name[made.length++]) *
+                        UINT64_C(1099511628211);
+        while (!is_end(name[made.length]));
+        made.parent = parent;
+        parent = find_module(table, &made);
+    }
+    return parent;
+}
+
+/* The last module of the unit before that this one has too. */
+static uint32_t common_module(const modules *table, const char *name,
+                              uint32_t before, uint32_t length)
+{
+    uint32_t index = before;
+    for (;; index = table->all[index].parent) {
+        const uint32_t own = table->all[index].length;
+        if (own == 0 || (own <= length && is_end(name[own])))
+            return index;
+    }
+}
+
+static void add_units(modules *table, const memplan_plan *plan)
+{
+    uint32_t before = 0;
+    table->count = 1;
+    table->all[0] = (module){.name = "",
+                             .hash = UINT64_C(14695981039346656037),
+                             .parent = MPL_NO_INDEX,
+                             .pool = plan->unit_count > 0 ? plan->units[0].pool
+                                                          : 0};
+    for (uint32_t at = 0; at < plan->unit_count; at++) {
+        const mpl_plan_unit *const unit = &plan->units[at];
+        const uint32_t common = common_module(table, unit->name, before,
+                                              table->of_unit[at]);
+        const uint32_t own = add_modules(table, unit, common);
+        for (uint32_t up = own;
+             up != MPL_NO_INDEX && !table->all[up].is_mixed;
+             up = table->all[up].parent)
+            table->all[up].is_mixed = table->all[up].pool != unit->pool;
+        table->of_unit[at] = own;
+        before = own;
+    }
 }
 
 /* The shortest module that no other pool has units of, else the unit. */
-static module *standing_for(const modules *table, const mpl_plan_unit *unit)
+static module *standing_for(const modules *table, uint32_t unit)
 {
-    steps at = first_step(unit->name);
-    at.is_last = unit->name[0] == '\0';
-    module *found;
-    do
-        found = find_module(table, &at);
-    while (found->is_mixed && next_step(&at));
+    module *found = &table->all[table->of_unit[unit]];
+    while (found->parent != MPL_NO_INDEX &&
+           !table->all[found->parent].is_mixed)
+        found = &table->all[found->parent];
     return found;
 }
 
@@ -114,17 +173,15 @@ const mpl_map_entry *mpl_device_map(mpl_arena *arena, const memplan_plan *plan,
     modules table;
     uint32_t count = 0;
     mpl_map_entry *const map =
-        mpl_arena_alloc(arena, plan->unit_count, sizeof *map);
+        mpl_arena_take(arena, plan->unit_count, sizeof *map);
     if (map == NULL || !make_table(&table, arena, plan))
         return NULL;
-    for (uint32_t at = 0; at < plan->unit_count; at++)
-        add_modules(&table, &plan->units[at]);
+    add_units(&table, plan);
     for (uint32_t at = 0; at < plan->unit_count; at++) {
-        const mpl_plan_unit *const unit = &plan->units[at];
-        module *const found = standing_for(&table, unit);
+        module *const found = standing_for(&table, at);
         if (!found->is_taken)
-            map[count++] =
-                (mpl_map_entry){found->name, found->length, unit->pool};
+            map[count++] = (mpl_map_entry){found->name, found->length,
+                                           plan->units[at].pool};
         found->is_taken = true;
     }
     *out_count = count;
@@ -140,13 +197,12 @@ bool mpl_plan_has_device_map(const memplan_plan *plan)
 }
 
 /* A device by its number, as from_pretrained() wants it; else "cpu", "disk". */
-static void write_pool(mpl_json_writer *out, const char *key,
-                       const mpl_plan_pool *pool)
+static void write_pool(mpl_json_writer *out, const mpl_plan_pool *pool)
 {
     if (pool->kind == MPL_POOL_DEVICE)
-        mpl_json_number(out, key, pool->device_index);
+        mpl_json_number(out, NULL, pool->device_index);
     else
-        mpl_json_text(out, key, pool->key);
+        mpl_json_text(out, NULL, pool->key);
 }
 
 void mpl_json_device_map(mpl_json_writer *out, const char *key,
@@ -160,11 +216,8 @@ void mpl_json_device_map(mpl_json_writer *out, const char *key,
         out->text->failed = true;
     mpl_json_open_object(out, key);
     for (uint32_t at = 0; at < count; at++) {
-        char *const name = mpl_arena_copy(arena, map[at].name, map[at].length);
-        if (name == NULL)
-            out->text->failed = true;
-        else
-            write_pool(out, name, &plan->pools[map[at].pool]);
+        mpl_json_key(out, map[at].name, map[at].length);
+        write_pool(out, &plan->pools[map[at].pool]);
     }
     mpl_json_close(out);
     mpl_arena_free(arena);

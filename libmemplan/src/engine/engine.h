@@ -161,11 +161,11 @@ typedef struct mpl_engine {
 
     void (*terms)(const mpl_job *job, mpl_terms *out);
 
-    /* The units space, or NULL. It is a union of problems, tried in order:
-     * `out` is the one at `index`, and `*out_count` how many there are; the
-     * one in which the host executes comes last. */
+    /* The units space, or NULL. It is a union of problems, tried in order;
+     * the one in which the host executes comes last. rank() returns how many
+     * there are, and says when the one at `index` is searched. */
+    uint32_t (*rank)(const mpl_job *job, uint32_t index, mpl_problem_rank *out);
     memplan_status (*problem)(mpl_job *job, uint32_t index, mpl_problem *out,
-                              uint32_t *out_count, mpl_problem_rank *out_rank,
                               memplan_error *error);
 
     /* With problem: `*out` lists the stand-ins on which it depends that the

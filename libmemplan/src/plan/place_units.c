@@ -28,7 +28,7 @@ try {
     mpl_job *job;
     const memplan_machine *machine;
     const mpl_engine *engine;
-    const uint32_t *pins;
+    const uint32_t *pins; /* by unit, or NULL */
     uint32_t unit_count;
     mpl_solution best;
     uint64_t bound_ps;  /* the least of all problems that were tried */
@@ -106,11 +106,8 @@ static memplan_status try_all(try *at, relaxation how, memplan_error *error)
     for (uint32_t index = 0; index < count; index++) {
         mpl_problem problem;
         mpl_solution found;
-        mpl_problem_rank rank = MPL_PROBLEM_FIRST;
-        const memplan_status status =
-            at->engine->problem(at->job, index, &problem, &count, &rank, error);
-        if (status != MEMPLAN_OK)
-            return status;
+        mpl_problem_rank rank;
+        count = at->engine->rank(at->job, index, &rank);
         if (rank != MPL_PROBLEM_FIRST)
             at->host_trial = index == 0             ? MPL_HOST_ALONE
                              : at->best.is_feasible ? MPL_HOST_UNTRIED
@@ -119,8 +116,13 @@ static memplan_status try_all(try *at, relaxation how, memplan_error *error)
             (rank == MPL_PROBLEM_FALLBACK ||
              (rank == MPL_PROBLEM_RIVAL && how != RELAX_NOTHING)))
             continue;
-        apply_pins(&problem, at->pins);
-        if (!relax(&problem, at, how) ||
+        const memplan_status status =
+            at->engine->problem(at->job, index, &problem, error);
+        if (status != MEMPLAN_OK)
+            return status;
+        if (at->pins != NULL)
+            apply_pins(&problem, at->pins);
+        if ((how != RELAX_NOTHING && !relax(&problem, at, how)) ||
             mpl_search(at->arena, &problem, MPL_SEARCH_STEPS, &found) !=
                 MEMPLAN_OK)
             return mpl_fail_memory(error);
@@ -159,12 +161,14 @@ memplan_status mpl_place_units(mpl_outcome *out, mpl_arena *arena, mpl_job *job,
                         "the machine has %u pools to place anything on; a "
                         "plan takes 1 to %d",
                         machine->pool_count, MPL_PROBLEM_POOLS_MAX);
-    uint32_t *const pins =
-        mpl_arena_alloc(arena, model->unit_count, sizeof *pins);
-    if (pins == NULL)
-        return mpl_fail_memory(error);
-    memplan_status status =
-        mpl_pins_read(pins, request->pins, model, machine, error);
+    uint32_t *pins = NULL;
+    memplan_status status = MEMPLAN_OK;
+    if (request->pins != NULL) {
+        pins = mpl_arena_alloc(arena, model->unit_count, sizeof *pins);
+        if (pins == NULL)
+            return mpl_fail_memory(error);
+        status = mpl_pins_read(pins, request->pins, model, machine, error);
+    }
     if (status != MEMPLAN_OK)
         return status;
     try at = {.arena = arena,

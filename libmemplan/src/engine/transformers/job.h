@@ -176,9 +176,11 @@ uint64_t mpl_transformers_link_speed(const mpl_job *job, uint32_t pool,
 uint64_t mpl_transformers_unit_ps(const mpl_job *job, const mpl_unit_cost *cost,
                                   uint32_t pool, uint32_t main, bool *is_known);
 
-/* Picoseconds to hand the hidden state from one device to another. */
-uint64_t mpl_transformers_crossing_ps(const mpl_job *job, uint32_t from,
-                                      uint32_t to, bool *is_known);
+/* Picoseconds that the hidden state takes over a pool's link, and from one
+ * home to another: as long as over the slower link. */
+uint64_t mpl_transformers_hand_ps(const mpl_job *job, uint32_t pool,
+                                  bool *is_known);
+uint64_t mpl_transformers_crossing_ps(uint64_t from_ps, uint64_t to_ps);
 
 /* Who executes what rests on a pool: itself if it is a device, else `main`. */
 uint32_t mpl_transformers_home(const mpl_job *job, uint32_t pool,
@@ -189,10 +191,10 @@ uint32_t mpl_transformers_home(const mpl_job *job, uint32_t pool,
 uint32_t mpl_transformers_main(const mpl_job *job,
                                const mpl_placement *placement);
 
+uint32_t mpl_transformers_rank(const mpl_job *job, uint32_t index,
+                               mpl_problem_rank *out);
 memplan_status mpl_transformers_problem(mpl_job *job, uint32_t index,
-                                        mpl_problem *out, uint32_t *out_count,
-                                        mpl_problem_rank *out_rank,
-                                        memplan_error *error);
+                                        mpl_problem *out, memplan_error *error);
 bool mpl_transformers_stand_ins(const mpl_job *job,
                                 const mpl_placement *placement,
                                 const char **out);

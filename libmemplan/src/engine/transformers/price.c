@@ -262,8 +262,9 @@ static void find_timing(const mpl_job *job, const mpl_placement *placement,
                                                      units.pool, main,
                                                      &is_known);
         if (last != MPL_NO_INDEX && last != units.home)
-            ps += mpl_transformers_crossing_ps(job, last, units.home,
-                                               &is_known);
+            ps += mpl_transformers_crossing_ps(
+                mpl_transformers_hand_ps(job, last, &is_known),
+                mpl_transformers_hand_ps(job, units.home, &is_known));
         last = units.home;
         unit += units.count;
     }

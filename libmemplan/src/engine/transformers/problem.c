@@ -124,8 +124,19 @@ static bool allocate(tables *made, mpl_job *job)
     return is_whole && made->crossing != NULL && made->budget_bytes != NULL;
 }
 
-static bool fill_row(const tables *made, mpl_job *job, uint32_t row,
-                     uint32_t pool, uint32_t main)
+/* Whether a device takes what the one before it takes, as fast. */
+static bool is_twin(const mpl_job *job, uint32_t pool)
+{
+    const mpl_pool *const at = &job->machine->pools[pool];
+    return pool > 0 && at->kind == MPL_POOL_DEVICE &&
+           at[-1].kind == MPL_POOL_DEVICE &&
+           at->bandwidth_bytes_per_second ==
+               at[-1].bandwidth_bytes_per_second &&
+           at->link_bytes_per_second == at[-1].link_bytes_per_second;
+}
+
+static bool fill_cell(const tables *made, mpl_job *job, uint32_t row,
+                      uint32_t pool, uint32_t main)
 {
     const mpl_unit_cost *const cost = &job->costs[row];
     const mpl_pool_kind kind = job->machine->pools[pool].kind;
@@ -138,6 +149,11 @@ static bool fill_row(const tables *made, mpl_job *job, uint32_t row,
         (kind == MPL_POOL_DEVICE && (pool < main || main == job->host_pool)) ||
         !mpl_transformers_may_rest(job, pool, main))
         return true;
+    if (pool > main && is_twin(job, pool)) {
+        made->time[cell] = made->time[cell - 1];
+        made->own[cell] = made->own[cell - 1];
+        return true;
+    }
     if (!mpl_transformers_resident(&resident, cost))
         return false;
     made->time[cell] =
@@ -158,17 +174,20 @@ static void fill_crossings(const tables *made, const mpl_job *job,
                            uint32_t main)
 {
     const uint32_t pools = job->machine->pool_count;
+    uint64_t hand_ps[MPL_PROBLEM_POOLS_MAX];
     bool is_known = true;
-    for (uint32_t from = 0; from < pools && main != MPL_NO_INDEX; from++)
-        for (uint32_t to = from + 1; to < pools; to++) {
-            const uint32_t ends[] = {made->home[from], made->home[to]};
-            const uint64_t ps = ends[0] == ends[1]
-                                    ? 0
-                                    : mpl_transformers_crossing_ps(
-                                          job, ends[0], ends[1], &is_known);
-            made->crossing[from * pools + to] = ps;
-            made->crossing[to * pools + from] = ps;
-        }
+    if (main == MPL_NO_INDEX)
+        return;
+    for (uint32_t pool = 0; pool < pools; pool++)
+        hand_ps[pool] = is_twin(job, pool)
+                            ? hand_ps[pool - 1]
+                            : mpl_transformers_hand_ps(job, pool, &is_known);
+    for (uint32_t from = 0; from < pools; from++)
+        for (uint32_t to = 0; to < pools; to++)
+            if (made->home[from] != made->home[to])
+                made->crossing[from * pools + to] =
+                    mpl_transformers_crossing_ps(hand_ps[made->home[from]],
+                                                 hand_ps[made->home[to]]);
 }
 
 /* What the process takes on the host, whoever executes, is gone before, and
@@ -225,27 +244,33 @@ static bool knows_all_speeds(const mpl_job *job)
     return is_known;
 }
 
+uint32_t mpl_transformers_rank(const mpl_job *job, uint32_t index,
+                               mpl_problem_rank *out)
+{
+    uint32_t count;
+    const uint32_t main = main_at(job, index, &count);
+    *out = main != job->host_pool  ? MPL_PROBLEM_FIRST
+           : knows_all_speeds(job) ? MPL_PROBLEM_RIVAL
+                                   : MPL_PROBLEM_FALLBACK;
+    return count;
+}
+
 memplan_status mpl_transformers_problem(mpl_job *job, uint32_t index,
-                                        mpl_problem *out, uint32_t *out_count,
-                                        mpl_problem_rank *out_rank,
-                                        memplan_error *error)
+                                        mpl_problem *out, memplan_error *error)
 {
     const memplan_machine *const machine = job->machine;
-    const uint32_t main = main_at(job, index, out_count);
+    uint32_t count;
+    const uint32_t main = main_at(job, index, &count);
     tables made = {0};
     if (!allocate(&made, job))
         return mpl_fail_memory(error);
-    *out_rank = main != job->host_pool  ? MPL_PROBLEM_FIRST
-                : knows_all_speeds(job) ? MPL_PROBLEM_RIVAL
-                                        : MPL_PROBLEM_FALLBACK;
     fill_pools(&made, job, main);
     for (uint32_t row = 0; row < job->row_count; row++)
         for (uint32_t pool = 0; pool < machine->pool_count; pool++)
-            if (!fill_row(&made, job, row, pool, main))
-                return mpl_fail(
-                    error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
-                    "unit \"%s\": its bytes pass 64 bits",
-                    mpl_transformers_unit(job, row)->name);
+            if (!fill_cell(&made, job, row, pool, main))
+                return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
+                                "unit \"%s\": its bytes pass 64 bits",
+                                mpl_transformers_unit(job, row)->name);
     *out = (mpl_problem){
         .unit_count = job->model->unit_count,
         .pool_count = machine->pool_count,

@@ -93,8 +93,8 @@ uint64_t mpl_transformers_unit_ps(const mpl_job *job, const mpl_unit_cost *cost,
     return mpl_min(ps, MPL_TIME_MAX_PS);
 }
 
-uint64_t mpl_transformers_crossing_ps(const mpl_job *job, uint32_t from,
-                                      uint32_t to, bool *is_known)
+uint64_t mpl_transformers_hand_ps(const mpl_job *job, uint32_t pool,
+                                  bool *is_known)
 {
     const uint64_t hidden = job->model->facts.hidden_elements;
     uint64_t bytes = 0;
@@ -102,11 +102,12 @@ uint64_t mpl_transformers_crossing_ps(const mpl_job *job, uint32_t from,
         (!mpl_mul(&bytes, hidden, job->request->sequences) ||
          !mpl_mul(&bytes, bytes, mpl_dtype_block_bytes(job->compute_dtype))))
         bytes = UINT64_MAX;
-    uint64_t slowest = UINT64_MAX;
-    const uint32_t ends[] = {from, to};
-    for (uint32_t at = 0; at < 2; at++)
-        if (job->machine->pools[ends[at]].kind == MPL_POOL_DEVICE)
-            slowest = mpl_min(
-                slowest, mpl_transformers_link_speed(job, ends[at], is_known));
-    return mpl_min(CROSSING_PS + transfer_ps(bytes, slowest), MPL_TIME_MAX_PS);
+    if (job->machine->pools[pool].kind != MPL_POOL_DEVICE)
+        return 0;
+    return transfer_ps(bytes, mpl_transformers_link_speed(job, pool, is_known));
+}
+
+uint64_t mpl_transformers_crossing_ps(uint64_t from_ps, uint64_t to_ps)
+{
+    return mpl_min(CROSSING_PS + mpl_max(from_ps, to_ps), MPL_TIME_MAX_PS);
 }

@@ -256,6 +256,7 @@ const mpl_engine mpl_engine_transformers = {
     .claims = claims,
     .open = open_job,
     .terms = terms,
+    .rank = mpl_transformers_rank,
     .problem = mpl_transformers_problem,
     .stand_ins = mpl_transformers_stand_ins,
     .price = mpl_transformers_price,
