@@ -312,7 +312,7 @@ static int price_plan(lua_State *L)
 
 static int plan_fits(lua_State *L)
 {
-    memplan_plan_info info = {.size = sizeof info};
+    memplan_plan_info info = MEMPLAN_PLAN_INFO_INIT;
     memplan_plan_describe(check_handle(L, 1, PLAN), &info);
     lua_pushboolean(L, info.fits != 0);
     return 1;
@@ -321,13 +321,13 @@ static int plan_fits(lua_State *L)
 static int plan_pools(lua_State *L)
 {
     const memplan_plan *const plan = check_handle(L, 1, PLAN);
-    memplan_pool_info pool = {.size = sizeof pool};
+    memplan_pool_info pool = MEMPLAN_POOL_INFO_INIT;
     lua_newtable(L);
     for (int at = 0; memplan_plan_pool(plan, (uint64_t)at, &pool) == MEMPLAN_OK;
          at++) {
         mpl_lua_push_row(L, POOL_INFO_FIELDS, COUNT(POOL_INFO_FIELDS), &pool);
         lua_createtable(L, (int)pool.row_count, 0);
-        memplan_row_info row = {.size = sizeof row};
+        memplan_row_info row = MEMPLAN_ROW_INFO_INIT;
         for (int line = 0; memplan_plan_row(plan, (uint64_t)at, (uint64_t)line,
                                             &row) == MEMPLAN_OK;
              line++) {
@@ -353,8 +353,8 @@ static void push_key(lua_State *L, const char *key)
 static int plan_placement(lua_State *L)
 {
     const memplan_plan *const plan = check_handle(L, 1, PLAN);
-    memplan_placement_info row = {.size = sizeof row};
-    memplan_pool_info pool = {.size = sizeof pool};
+    memplan_placement_info row = MEMPLAN_PLACEMENT_INFO_INIT;
+    memplan_pool_info pool = MEMPLAN_POOL_INFO_INIT;
     lua_newtable(L);
     for (int at = 0;
          memplan_plan_placement(plan, (uint64_t)at, &row) == MEMPLAN_OK; at++) {

@@ -15,25 +15,25 @@
 
 static void print_plan(const memplan_plan *plan)
 {
-    memplan_plan_info info = {.size = sizeof info};
+    memplan_plan_info info = MEMPLAN_PLAN_INFO_INIT;
     memplan_plan_describe(plan, &info);
     printf("%s at %" PRIu64 " tokens: %s\n", info.dtype, info.context_tokens,
            info.fits ? "fits" : "does not fit");
     for (uint64_t index = 0; index < info.pool_count; index++) {
-        memplan_pool_info pool = {.size = sizeof pool};
+        memplan_pool_info pool = MEMPLAN_POOL_INFO_INIT;
         (void)memplan_plan_pool(plan, index, &pool);
         printf("%s: %" PRIu64 " of %" PRIu64 " bytes\n", pool.key,
                pool.used_bytes, pool.capacity_bytes);
     }
     for (uint64_t index = 0; index < info.unit_count; index++) {
-        memplan_placement_info unit = {.size = sizeof unit};
-        memplan_pool_info pool = {.size = sizeof pool};
+        memplan_placement_info unit = MEMPLAN_PLACEMENT_INFO_INIT;
+        memplan_pool_info pool = MEMPLAN_POOL_INFO_INIT;
         (void)memplan_plan_placement(plan, index, &unit);
         (void)memplan_plan_pool(plan, unit.pool_index, &pool);
         printf("%s -> %s\n", unit.unit, pool.key);
     }
     for (uint64_t index = 0; index < info.fix_count; index++) {
-        memplan_fix_info fix = {.size = sizeof fix};
+        memplan_fix_info fix = MEMPLAN_FIX_INFO_INIT;
         (void)memplan_plan_fix(plan, index, &fix);
         printf("to make it fit: %s\n", fix.text);
     }
@@ -55,7 +55,7 @@ static memplan_status fit(const char *name, const char *budgets,
     memplan_model_free(model); /* a plan outlives what it was made of */
     memplan_machine_free(machine);
     if (status == MEMPLAN_OK) {
-        memplan_plan_info info = {.size = sizeof info};
+        memplan_plan_info info = MEMPLAN_PLAN_INFO_INIT;
         memplan_plan_describe(plan, &info);
         print_plan(plan);
         *out_exit = info.fits ? 0 : 1;

@@ -43,9 +43,7 @@ int main(int count, char **arguments)
             MEMPLAN_OK &&
         memplan_plan_render(&command, plan, "llamacpp", NULL, &error) ==
             MEMPLAN_OK) {
-        memplan_plan_info info;
-        memset(&info, 0, sizeof info);
-        info.size = sizeof info;
+        memplan_plan_info info = MEMPLAN_PLAN_INFO_INIT;
         memplan_plan_describe(plan, &info);
         exit_code = info.fits ? 0 : 1;
         printf("%s\n", command);

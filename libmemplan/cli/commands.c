@@ -131,7 +131,7 @@ static bool make_plan(memplan_plan **out, const options *asked, bool is_price,
 static int run_plan(const options *asked, bool is_price)
 {
     const memplan_render_options style = terminal_style(asked);
-    memplan_plan_info info = {.size = sizeof info};
+    memplan_plan_info info = MEMPLAN_PLAN_INFO_INIT;
     memplan_plan *plan = NULL;
     memplan_error error = {0};
     char *text = NULL;

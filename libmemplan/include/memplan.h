@@ -35,7 +35,10 @@
  *      MEMPLAN_UNKNOWN, never 0. A NULL handle is a programming error.
  *
  * Structs that travel in either direction start with their own size, set by
- * the caller (the ..._INIT macros do it). In options, zero means the default.
+ * the caller; each has an ..._INIT macro that does it. In options, zero means
+ * the default. A struct to be filled whose size was forgotten, or is none that
+ * a struct may have (8 to 4096, a multiple of 8), is left as it is, and the
+ * call is MEMPLAN_E_ARGUMENT.
  */
 #ifndef MEMPLAN_H
 #define MEMPLAN_H
@@ -48,7 +51,7 @@
 #define MEMPLAN_API __attribute__((visibility("default")))
 #endif
 
-/* Options with nothing set but their size. */
+/* A struct with nothing set but its size. */
 #ifdef __cplusplus
 #define MEMPLAN_SIZED(type) { sizeof(type) }
 #else
@@ -205,6 +208,7 @@ typedef struct memplan_model_info {
     uint64_t context_tokens;  /**< Trained length, or MEMPLAN_UNKNOWN. */
     uint64_t note_count;
 } memplan_model_info;
+#define MEMPLAN_MODEL_INFO_INIT MEMPLAN_SIZED(memplan_model_info)
 
 /** One tensor. Buffers (not trained) are tensors too. */
 typedef struct memplan_tensor_info {
@@ -218,6 +222,7 @@ typedef struct memplan_tensor_info {
     uint64_t is_buffer;    /**< 1: a buffer, not a parameter. */
     const char *tied_to;   /**< The tensor that owns the bytes, or NULL. */
 } memplan_tensor_info;
+#define MEMPLAN_TENSOR_INFO_INIT MEMPLAN_SIZED(memplan_tensor_info)
 
 /** One unit: what a plan places as a whole. */
 typedef struct memplan_unit_info {
@@ -228,6 +233,7 @@ typedef struct memplan_unit_info {
     uint64_t parameter_count;
     uint64_t tensor_count;
 } memplan_unit_info;
+#define MEMPLAN_UNIT_INFO_INIT MEMPLAN_SIZED(memplan_unit_info)
 
 /**
  * Open a model from its headers: nothing but headers is read.
@@ -256,12 +262,15 @@ memplan_model_open(memplan_model **out, const char *source,
 MEMPLAN_API void memplan_model_free(memplan_model *model);
 
 /**
- * Fill `out_info` with a model's totals. `out_info->size` must be set.
+ * Fill `out_info` with a model's totals.
+ *
+ * @return MEMPLAN_OK, or MEMPLAN_E_ARGUMENT where its size is not set.
  *
  * Since 0.1.
  */
-MEMPLAN_API void memplan_model_describe(const memplan_model *model,
-                                        memplan_model_info *out_info);
+MEMPLAN_API memplan_status
+memplan_model_describe(const memplan_model *model,
+                       memplan_model_info *out_info);
 
 /**
  * A note in plain words about how a model's bytes were found, where that is
@@ -273,7 +282,7 @@ MEMPLAN_API const char *memplan_model_note(const memplan_model *model,
                                            uint64_t index);
 
 /**
- * Fill `out_info` with the tensor at `index`. `out_info->size` must be set.
+ * Fill `out_info` with the tensor at `index`.
  *
  * @return MEMPLAN_OK, or MEMPLAN_E_ARGUMENT past the last tensor.
  *
@@ -285,7 +294,6 @@ MEMPLAN_API memplan_status memplan_model_tensor(const memplan_model *model,
 
 /**
  * Fill `out_info` with the unit at `index`, in execution order.
- * `out_info->size` must be set.
  *
  * @return MEMPLAN_OK, or MEMPLAN_E_ARGUMENT past the last unit.
  *
@@ -332,13 +340,14 @@ typedef struct memplan_machine_info {
     uint64_t numa_count;
     uint64_t note_count;
 } memplan_machine_info;
+#define MEMPLAN_MACHINE_INFO_INIT MEMPLAN_SIZED(memplan_machine_info)
 
 /** One device. */
 typedef struct memplan_device_info {
     uint64_t size;               /**< sizeof(memplan_device_info). */
     const char *name;            /**< "NVIDIA GeForce RTX 4090". */
     const char *vendor;          /**< "nvidia", "amd", "intel", "apple", or
-                                      "" */
+                                      "". */
     const char *pci;             /**< "0000:01:00.0", or "". */
     uint64_t index;              /**< As the engine numbers it. */
     uint64_t total_bytes;
@@ -348,6 +357,7 @@ typedef struct memplan_device_info {
     uint64_t bandwidth_bytes_per_second;
     uint64_t link_bytes_per_second; /**< To and from the host, at most. */
 } memplan_device_info;
+#define MEMPLAN_DEVICE_INFO_INIT MEMPLAN_SIZED(memplan_device_info)
 
 /**
  * Detect this machine: hwloc's topology joined with what the kernel and the
@@ -452,9 +462,10 @@ MEMPLAN_API memplan_status memplan_machine_declare(memplan_machine **out,
 /** Free a machine. NULL is allowed; plans made of it live on. Since 0.1. */
 MEMPLAN_API void memplan_machine_free(memplan_machine *machine);
 
-/** Fill `out_info` with the host. `out_info->size` must be set. Since 0.1. */
-MEMPLAN_API void memplan_machine_describe(const memplan_machine *machine,
-                                          memplan_machine_info *out_info);
+/** Fill `out_info` with the host, as memplan_model_describe(). Since 0.1. */
+MEMPLAN_API memplan_status
+memplan_machine_describe(const memplan_machine *machine,
+                         memplan_machine_info *out_info);
 
 /**
  * Fill `out_info` with the device at `position`, 0 to device_count - 1.
@@ -599,6 +610,7 @@ typedef struct memplan_plan_info {
     const char *cache;            /**< transformers: how it is kept: "dynamic",
                                        "static", "offloaded", ...; else "". */
 } memplan_plan_info;
+#define MEMPLAN_PLAN_INFO_INIT MEMPLAN_SIZED(memplan_plan_info)
 
 /** One pool of a plan. used = the sum of its rows but those that are only
  * "mapped". */
@@ -614,18 +626,21 @@ typedef struct memplan_pool_info {
                                   no more than is left of that, for all of
                                   them. MEMPLAN_UNKNOWN: no limit known. */
 } memplan_pool_info;
+#define MEMPLAN_POOL_INFO_INIT MEMPLAN_SIZED(memplan_pool_info)
 
 /** One row of a pool's ledger. */
 typedef struct memplan_row_info {
     uint64_t size;         /**< sizeof(memplan_row_info). */
     const char *category;  /**< "weights", "kv_cache", "state", "compute",
                                 "activations", "staging", "output",
-                                "host_cache", "reserve", "mapped". */
+                                "host_cache", "runtime", "reserve",
+                                "mapped". */
     const char *certainty; /**< "exact", "bound" (never less is needed than
                                 stated) or "estimate". */
     const char *rule;      /**< Whose rule: one sentence. */
     uint64_t bytes;
 } memplan_row_info;
+#define MEMPLAN_ROW_INFO_INIT MEMPLAN_SIZED(memplan_row_info)
 
 /** Where one unit goes. */
 typedef struct memplan_placement_info {
@@ -634,6 +649,7 @@ typedef struct memplan_placement_info {
     uint64_t pool_index;
     uint64_t weight_bytes; /**< As placed. */
 } memplan_placement_info;
+#define MEMPLAN_PLACEMENT_INFO_INIT MEMPLAN_SIZED(memplan_placement_info)
 
 /** A change that would make the plan fit, cheapest first. */
 typedef struct memplan_fix_info {
@@ -644,6 +660,7 @@ typedef struct memplan_fix_info {
     const char *value;    /**< The value to set: "2048", "int8", "cpu". */
     uint64_t bytes;       /**< Memory to add, where kind is "memory". */
 } memplan_fix_info;
+#define MEMPLAN_FIX_INFO_INIT MEMPLAN_SIZED(memplan_fix_info)
 
 /** How to draw a text. Zero in a field is its default. */
 typedef struct memplan_render_options {
@@ -701,10 +718,9 @@ MEMPLAN_API memplan_status memplan_plan_price(memplan_plan **out,
 /** Free a plan. NULL is allowed. Since 0.1. */
 MEMPLAN_API void memplan_plan_free(memplan_plan *plan);
 
-/** Fill `out_info` with the verdict. `out_info->size` must be set. Since 0.1.
- */
-MEMPLAN_API void memplan_plan_describe(const memplan_plan *plan,
-                                       memplan_plan_info *out_info);
+/** Fill `out_info` with the verdict, as memplan_model_describe(). Since 0.1. */
+MEMPLAN_API memplan_status memplan_plan_describe(const memplan_plan *plan,
+                                                 memplan_plan_info *out_info);
 
 /**
  * Fill `out_info` with the pool at `index`: devices first, then cpu, disk.

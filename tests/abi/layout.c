@@ -12,6 +12,8 @@
     _Static_assert(sizeof(type) == (bytes), #type ": its size changed")
 #define FIELD(type, field, at) \
     _Static_assert(offsetof(type, field) == (at), #type "." #field " moved")
+#define INIT(type, init) \
+    _Static_assert(sizeof((type)init) == sizeof(type), #init ": another's")
 
 #if UINTPTR_MAX == UINT64_MAX
 SIZE(memplan_error, 256);
@@ -21,6 +23,7 @@ FIELD(memplan_error, offset, 8);
 FIELD(memplan_error, message, 16);
 
 SIZE(memplan_model_options, 40);
+INIT(memplan_model_options, MEMPLAN_MODEL_OPTIONS_INIT);
 FIELD(memplan_model_options, size, 0);
 FIELD(memplan_model_options, hub_cache, 8);
 FIELD(memplan_model_options, hub_revision, 16);
@@ -28,6 +31,7 @@ FIELD(memplan_model_options, ollama_store, 24);
 FIELD(memplan_model_options, header_max_bytes, 32);
 
 SIZE(memplan_model_info, 112);
+INIT(memplan_model_info, MEMPLAN_MODEL_INFO_INIT);
 FIELD(memplan_model_info, size, 0);
 FIELD(memplan_model_info, source, 8);
 FIELD(memplan_model_info, name, 16);
@@ -44,6 +48,7 @@ FIELD(memplan_model_info, context_tokens, 96);
 FIELD(memplan_model_info, note_count, 104);
 
 SIZE(memplan_tensor_info, 72);
+INIT(memplan_tensor_info, MEMPLAN_TENSOR_INFO_INIT);
 FIELD(memplan_tensor_info, size, 0);
 FIELD(memplan_tensor_info, name, 8);
 FIELD(memplan_tensor_info, dtype, 16);
@@ -55,6 +60,7 @@ FIELD(memplan_tensor_info, is_buffer, 56);
 FIELD(memplan_tensor_info, tied_to, 64);
 
 SIZE(memplan_unit_info, 48);
+INIT(memplan_unit_info, MEMPLAN_UNIT_INFO_INIT);
 FIELD(memplan_unit_info, size, 0);
 FIELD(memplan_unit_info, name, 8);
 FIELD(memplan_unit_info, kind, 16);
@@ -63,6 +69,7 @@ FIELD(memplan_unit_info, parameter_count, 32);
 FIELD(memplan_unit_info, tensor_count, 40);
 
 SIZE(memplan_machine_options, 64);
+INIT(memplan_machine_options, MEMPLAN_MACHINE_OPTIONS_INIT);
 FIELD(memplan_machine_options, size, 0);
 FIELD(memplan_machine_options, root, 8);
 FIELD(memplan_machine_options, nvml_path, 16);
@@ -73,6 +80,7 @@ FIELD(memplan_machine_options, rocr_visible_devices, 48);
 FIELD(memplan_machine_options, disk_path, 56);
 
 SIZE(memplan_machine_info, 96);
+INIT(memplan_machine_info, MEMPLAN_MACHINE_INFO_INIT);
 FIELD(memplan_machine_info, size, 0);
 FIELD(memplan_machine_info, name, 8);
 FIELD(memplan_machine_info, total_bytes, 16);
@@ -87,6 +95,7 @@ FIELD(memplan_machine_info, numa_count, 80);
 FIELD(memplan_machine_info, note_count, 88);
 
 SIZE(memplan_device_info, 88);
+INIT(memplan_device_info, MEMPLAN_DEVICE_INFO_INIT);
 FIELD(memplan_device_info, size, 0);
 FIELD(memplan_device_info, name, 8);
 FIELD(memplan_device_info, vendor, 16);
@@ -100,6 +109,7 @@ FIELD(memplan_device_info, bandwidth_bytes_per_second, 72);
 FIELD(memplan_device_info, link_bytes_per_second, 80);
 
 SIZE(memplan_request, 96);
+INIT(memplan_request, MEMPLAN_REQUEST_INIT);
 FIELD(memplan_request, size, 0);
 FIELD(memplan_request, engine, 8);
 FIELD(memplan_request, context_tokens, 16);
@@ -114,6 +124,7 @@ FIELD(memplan_request, cache, 80);
 FIELD(memplan_request, encoder_tokens, 88);
 
 SIZE(memplan_plan_info, 136);
+INIT(memplan_plan_info, MEMPLAN_PLAN_INFO_INIT);
 FIELD(memplan_plan_info, size, 0);
 FIELD(memplan_plan_info, fits, 8);
 FIELD(memplan_plan_info, is_optimal, 16);
@@ -133,6 +144,7 @@ FIELD(memplan_plan_info, claim, 120);
 FIELD(memplan_plan_info, cache, 128);
 
 SIZE(memplan_pool_info, 64);
+INIT(memplan_pool_info, MEMPLAN_POOL_INFO_INIT);
 FIELD(memplan_pool_info, size, 0);
 FIELD(memplan_pool_info, name, 8);
 FIELD(memplan_pool_info, key, 16);
@@ -143,6 +155,7 @@ FIELD(memplan_pool_info, row_count, 48);
 FIELD(memplan_pool_info, free_bytes, 56);
 
 SIZE(memplan_row_info, 40);
+INIT(memplan_row_info, MEMPLAN_ROW_INFO_INIT);
 FIELD(memplan_row_info, size, 0);
 FIELD(memplan_row_info, category, 8);
 FIELD(memplan_row_info, certainty, 16);
@@ -150,12 +163,14 @@ FIELD(memplan_row_info, rule, 24);
 FIELD(memplan_row_info, bytes, 32);
 
 SIZE(memplan_placement_info, 32);
+INIT(memplan_placement_info, MEMPLAN_PLACEMENT_INFO_INIT);
 FIELD(memplan_placement_info, size, 0);
 FIELD(memplan_placement_info, unit, 8);
 FIELD(memplan_placement_info, pool_index, 16);
 FIELD(memplan_placement_info, weight_bytes, 24);
 
 SIZE(memplan_fix_info, 40);
+INIT(memplan_fix_info, MEMPLAN_FIX_INFO_INIT);
 FIELD(memplan_fix_info, size, 0);
 FIELD(memplan_fix_info, kind, 8);
 FIELD(memplan_fix_info, text, 16);
@@ -163,6 +178,7 @@ FIELD(memplan_fix_info, value, 24);
 FIELD(memplan_fix_info, bytes, 32);
 
 SIZE(memplan_render_options, 56);
+INIT(memplan_render_options, MEMPLAN_RENDER_OPTIONS_INIT);
 FIELD(memplan_render_options, size, 0);
 FIELD(memplan_render_options, width, 8);
 FIELD(memplan_render_options, use_colour, 16);
@@ -172,6 +188,7 @@ FIELD(memplan_render_options, without_bars, 40);
 FIELD(memplan_render_options, with_rules, 48);
 
 SIZE(memplan_modules_options, 80);
+INIT(memplan_modules_options, MEMPLAN_MODULES_OPTIONS_INIT);
 FIELD(memplan_modules_options, size, 0);
 FIELD(memplan_modules_options, dtype, 8);
 FIELD(memplan_modules_options, special_dtypes, 16);

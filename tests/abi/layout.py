@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Write layout.c from memplan.h, so that a moved field shows in a diff.
+"""Write layout.c from memplan.h, so that a moved field shows in a diff, and a
+struct without its _INIT does not compile.
 
     python3 tests/abi/layout.py > tests/abi/layout.c
 
@@ -29,6 +30,8 @@ PROLOGUE = '''/* SPDX-License-Identifier: MIT */
     _Static_assert(sizeof(type) == (bytes), #type ": its size changed")
 #define FIELD(type, field, at) \\
     _Static_assert(offsetof(type, field) == (at), #type "." #field " moved")
+#define INIT(type, init) \\
+    _Static_assert(sizeof((type)init) == sizeof(type), #init ": another's")
 
 #if UINTPTR_MAX == UINT64_MAX
 '''
@@ -43,7 +46,8 @@ def layout(name: str, body: str) -> str:
             r"(.*?)(\w+)(?:\[(\d+)\])?", field).groups()
         lines.append(f"FIELD({name}, {label}, {offset});\n")
         offset += int(count) if count else WIDTHS.get(kind.strip(), 8)
-    return f"SIZE({name}, {offset});\n" + "".join(lines)
+    sized = f"INIT({name}, {name.upper()}_INIT);\n" if "uint64_t size;" in body else ""
+    return f"SIZE({name}, {offset});\n{sized}" + "".join(lines)
 
 
 def main() -> None:

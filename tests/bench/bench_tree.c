@@ -105,7 +105,7 @@ static void report(const char *what, const char *path, const char *modules,
 {
     uint64_t tree = UINT64_MAX;
     uint64_t map = UINT64_MAX;
-    memplan_model_info info = {.size = sizeof info};
+    memplan_model_info info = MEMPLAN_MODEL_INFO_INIT;
     for (int run = 0; run < RUNS; run++) {
         const uint64_t begin = now_ns();
         memplan_model *const model = make(path, modules);

@@ -28,15 +28,11 @@ static void admit(const memplan_machine *machine, const char *name)
         memplan_model_free(model);
         return;
     }
-    memplan_plan_info info;
-    memset(&info, 0, sizeof info);
-    info.size = sizeof info;
+    memplan_plan_info info = MEMPLAN_PLAN_INFO_INIT;
     memplan_plan_describe(plan, &info);
     printf("%s: %s\n", name, info.fits ? "may start" : "must wait");
     for (uint64_t index = 0; index < info.pool_count; index++) {
-        memplan_pool_info pool;
-        memset(&pool, 0, sizeof pool);
-        pool.size = sizeof pool;
+        memplan_pool_info pool = MEMPLAN_POOL_INFO_INIT;
         (void)memplan_plan_pool(plan, index, &pool);
         printf("  %s %" PRIu64 "\n", pool.key, pool.used_bytes);
     }

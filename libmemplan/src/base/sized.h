@@ -14,12 +14,13 @@
 #include "memplan.h"
 
 /* `given` may be NULL: all zero. `out` has `known_bytes`.
- * MEMPLAN_OK, _ARGUMENT (size below 8), _TOO_NEW. */
+ * MEMPLAN_OK, _ARGUMENT (a size that no struct has), _TOO_NEW. */
 memplan_status mpl_copy_options(void *out, uint64_t known_bytes,
                                 const void *given, memplan_error *error);
 
 /* Writes the row into the caller's struct, whose first field says its size
- * and keeps it. */
-void mpl_copy_row(void *out, const void *row, uint64_t known_bytes);
+ * and keeps it. MEMPLAN_OK, or _ARGUMENT and nothing written: a size that no
+ * struct has. */
+memplan_status mpl_copy_row(void *out, const void *row, uint64_t known_bytes);
 
 #endif

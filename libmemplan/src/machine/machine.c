@@ -261,8 +261,8 @@ void memplan_machine_free(memplan_machine *machine)
         mpl_arena_free(machine->arena);
 }
 
-void memplan_machine_describe(const memplan_machine *machine,
-                              memplan_machine_info *out_info)
+memplan_status memplan_machine_describe(const memplan_machine *machine,
+                                        memplan_machine_info *out_info)
 {
     const mpl_host *const host = &machine->host;
     const memplan_machine_info info = {
@@ -278,7 +278,7 @@ void memplan_machine_describe(const memplan_machine *machine,
         .numa_count = machine->node_count,
         .note_count = machine->note_count,
     };
-    mpl_copy_row(out_info, &info, sizeof info);
+    return mpl_copy_row(out_info, &info, sizeof info);
 }
 
 memplan_status memplan_machine_device(const memplan_machine *machine,
@@ -301,8 +301,7 @@ memplan_status memplan_machine_device(const memplan_machine *machine,
         .bandwidth_bytes_per_second = device->bandwidth_bytes_per_second.value,
         .link_bytes_per_second = device->link_bytes_per_second.value,
     };
-    mpl_copy_row(out_info, &info, sizeof info);
-    return MEMPLAN_OK;
+    return mpl_copy_row(out_info, &info, sizeof info);
 }
 
 const char *memplan_machine_note(const memplan_machine *machine,

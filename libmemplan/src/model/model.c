@@ -229,8 +229,8 @@ static const char *main_dtype(const memplan_model *model)
     return bytes[best] > 0 ? mpl_model_dtype_name(model, best) : "";
 }
 
-void memplan_model_describe(const memplan_model *model,
-                            memplan_model_info *out_info)
+memplan_status memplan_model_describe(const memplan_model *model,
+                                      memplan_model_info *out_info)
 {
     const memplan_model_info row = {
         .source = model->source,
@@ -247,7 +247,7 @@ void memplan_model_describe(const memplan_model *model,
         .context_tokens = model->facts.context_tokens,
         .note_count = model->note_count,
     };
-    mpl_copy_row(out_info, &row, sizeof row);
+    return mpl_copy_row(out_info, &row, sizeof row);
 }
 
 const char *memplan_model_note(const memplan_model *model, uint64_t index)
@@ -273,8 +273,7 @@ memplan_status memplan_model_tensor(const memplan_model *model, uint64_t index,
                        ? model->tensors[tensor->tied_to].name
                        : NULL,
     };
-    mpl_copy_row(out_info, &row, sizeof row);
-    return MEMPLAN_OK;
+    return mpl_copy_row(out_info, &row, sizeof row);
 }
 
 memplan_status memplan_model_unit(const memplan_model *model, uint64_t index,
@@ -290,6 +289,5 @@ memplan_status memplan_model_unit(const memplan_model *model, uint64_t index,
         .parameter_count = unit->element_count,
         .tensor_count = unit->tensor_count,
     };
-    mpl_copy_row(out_info, &row, sizeof row);
-    return MEMPLAN_OK;
+    return mpl_copy_row(out_info, &row, sizeof row);
 }

@@ -5,8 +5,8 @@
 #include "base/sized.h"
 #include "plan/plan.h"
 
-void memplan_plan_describe(const memplan_plan *plan,
-                           memplan_plan_info *out_info)
+memplan_status memplan_plan_describe(const memplan_plan *plan,
+                                     memplan_plan_info *out_info)
 {
     const memplan_plan_info row = {
         .fits = plan->fits,
@@ -28,7 +28,7 @@ void memplan_plan_describe(const memplan_plan *plan,
         .claim = plan->claim,
         .cache = plan->cache,
     };
-    mpl_copy_row(out_info, &row, sizeof row);
+    return mpl_copy_row(out_info, &row, sizeof row);
 }
 
 memplan_status memplan_plan_pool(const memplan_plan *plan, uint64_t index,
@@ -46,8 +46,7 @@ memplan_status memplan_plan_pool(const memplan_plan *plan, uint64_t index,
         .row_count = pool->row_count,
         .free_bytes = pool->free_bytes,
     };
-    mpl_copy_row(out_info, &row, sizeof row);
-    return MEMPLAN_OK;
+    return mpl_copy_row(out_info, &row, sizeof row);
 }
 
 memplan_status memplan_plan_row(const memplan_plan *plan, uint64_t pool_index,
@@ -63,8 +62,7 @@ memplan_status memplan_plan_row(const memplan_plan *plan, uint64_t pool_index,
         .rule = from->rule,
         .bytes = from->bytes,
     };
-    mpl_copy_row(out_info, &row, sizeof row);
-    return MEMPLAN_OK;
+    return mpl_copy_row(out_info, &row, sizeof row);
 }
 
 memplan_status memplan_plan_placement(const memplan_plan *plan, uint64_t index,
@@ -78,8 +76,7 @@ memplan_status memplan_plan_placement(const memplan_plan *plan, uint64_t index,
         .pool_index = unit->pool != MPL_NO_INDEX ? unit->pool : MEMPLAN_UNKNOWN,
         .weight_bytes = unit->weight_bytes,
     };
-    mpl_copy_row(out_info, &row, sizeof row);
-    return MEMPLAN_OK;
+    return mpl_copy_row(out_info, &row, sizeof row);
 }
 
 memplan_status memplan_plan_fix(const memplan_plan *plan, uint64_t index,
@@ -94,8 +91,7 @@ memplan_status memplan_plan_fix(const memplan_plan *plan, uint64_t index,
         .value = fix->value,
         .bytes = fix->bytes,
     };
-    mpl_copy_row(out_info, &row, sizeof row);
-    return MEMPLAN_OK;
+    return mpl_copy_row(out_info, &row, sizeof row);
 }
 
 const char *memplan_plan_note(const memplan_plan *plan, uint64_t index)

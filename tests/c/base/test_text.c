@@ -2,6 +2,7 @@
 #include "base/text.h"
 
 #include <criterion/criterion.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/failure.h"
@@ -154,8 +155,20 @@ Test(sized, rows_for_other_releases)
 {
     const small row = {0, 7};
     large out = {sizeof out, 1, 1};
-    mpl_copy_row(&out, &row, sizeof row);
+    cr_expect_eq(mpl_copy_row(&out, &row, sizeof row), MEMPLAN_OK);
     cr_expect_eq(out.size, sizeof out, "the caller's size stays");
     cr_expect_eq(out.a, 7);
     cr_expect_eq(out.b, 0);
+}
+
+Test(sized, a_row_whose_size_was_forgotten)
+{
+    static const uint64_t SIZES[] = {0, 4, 12, 4104, UINT64_MAX};
+    const small row = {0, 7};
+    for (size_t at = 0; at < sizeof SIZES / sizeof *SIZES; at++) {
+        large out = {SIZES[at], 1, 2};
+        cr_expect_eq(mpl_copy_row(&out, &row, sizeof row), MEMPLAN_E_ARGUMENT);
+        cr_expect(out.size == SIZES[at] && out.a == 1 && out.b == 2,
+                  "a size of %" PRIu64 ": nothing is written", SIZES[at]);
+    }
 }

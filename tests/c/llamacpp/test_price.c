@@ -29,10 +29,10 @@ static uint64_t bytes_of(const memplan_plan *plan, const char *category,
                          const char *rule)
 {
     uint64_t sum = 0;
-    memplan_pool_info pool = {.size = sizeof pool};
+    memplan_pool_info pool = MEMPLAN_POOL_INFO_INIT;
     for (uint64_t p = 0; memplan_plan_pool(plan, p, &pool) == MEMPLAN_OK; p++)
         for (uint64_t r = 0; r < pool.row_count; r++) {
-            memplan_row_info row = {.size = sizeof row};
+            memplan_row_info row = MEMPLAN_ROW_INFO_INIT;
             (void)memplan_plan_row(plan, p, r, &row);
             if (strcmp(row.category, category) == 0 &&
                 strncmp(row.rule, rule, strlen(rule)) == 0)
@@ -135,11 +135,11 @@ Test(price, a_mapped_file_is_address_space_and_its_weights_are_memory)
         4 * TINY_LAYER_BYTES + TINY_EMBD_BYTES + TINY_NORM_BYTES;
     cr_expect_eq(bytes_of(plan, "mapped", "CPU_Mapped"), weights);
     cr_expect_eq(bytes_of(plan, "weights", "CPU_Mapped"), weights);
-    memplan_pool_info pool = {.size = sizeof pool};
+    memplan_pool_info pool = MEMPLAN_POOL_INFO_INIT;
     uint64_t rows = 0;
     (void)memplan_plan_pool(plan, 0, &pool);
     for (uint64_t r = 0; r < pool.row_count; r++) {
-        memplan_row_info row = {.size = sizeof row};
+        memplan_row_info row = MEMPLAN_ROW_INFO_INIT;
         (void)memplan_plan_row(plan, 0, r, &row);
         rows += strcmp(row.category, "mapped") != 0 ? row.bytes : 0;
     }
@@ -229,7 +229,7 @@ Test(plan, puts_all_layers_on_a_device_that_has_room)
     request.settings = "c=512";
     cr_assert_eq(memplan_plan_create(&plan, model, machine, &request, &error),
                  MEMPLAN_OK, "%s", error.message);
-    memplan_plan_info info = {.size = sizeof info};
+    memplan_plan_info info = MEMPLAN_PLAN_INFO_INIT;
     memplan_plan_describe(plan, &info);
     cr_expect_eq(info.fits, 1);
     cr_expect_eq(bytes_of(plan, "weights", "CUDA0 model"),

@@ -20,7 +20,7 @@ static void check_row(const vector_case *one)
     const memplan_status status =
         memplan_model_open(&model, text_of(one->given, "name"), NULL, &error);
     cr_assert_eq(status, MEMPLAN_OK, "%s: %s", one->name, error.message);
-    memplan_model_info info = {.size = sizeof info};
+    memplan_model_info info = MEMPLAN_MODEL_INFO_INIT;
     memplan_model_describe(model, &info);
     const uint64_t wanted =
         vectors_u64(mpl_json_get(one->expect, "parameters"));

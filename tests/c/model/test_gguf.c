@@ -52,14 +52,14 @@ Test(gguf, groups_tensors_into_units_in_execution_order)
         {"scalar", "other", 4, 1},
     };
     const size_t count = sizeof EXPECTED / sizeof *EXPECTED;
-    memplan_model_info info = {.size = sizeof info};
+    memplan_model_info info = MEMPLAN_MODEL_INFO_INIT;
     memplan_model_describe(model, &info);
     cr_assert_eq(info.unit_count, count);
     cr_expect_eq(info.layer_count, 2);
     cr_expect_eq(info.tensor_count, 8);
     cr_expect_str_eq(info.architecture, "llama");
     for (size_t at = 0; at < count; at++) {
-        memplan_unit_info unit = {.size = sizeof unit};
+        memplan_unit_info unit = MEMPLAN_UNIT_INFO_INIT;
         cr_assert_eq(memplan_model_unit(model, at, &unit), MEMPLAN_OK);
         cr_expect_str_eq(unit.name, EXPECTED[at].name);
         cr_expect_str_eq(unit.kind, EXPECTED[at].kind);

@@ -52,7 +52,7 @@ static outcome open_once(const char *source,
     cr_expect_eq(error.status, status);
     cr_expect_eq(model != NULL, status == MEMPLAN_OK);
     if (model != NULL) {
-        memplan_model_info info = {.size = sizeof info};
+        memplan_model_info info = MEMPLAN_MODEL_INFO_INIT;
         memplan_model_describe(model, &info);
         made.parameter_count = info.parameter_count;
         made.weight_bytes = info.weight_bytes;

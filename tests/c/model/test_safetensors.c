@@ -101,7 +101,7 @@ Test(safetensors, groups_tensors_by_their_modules)
     const size_t count = sizeof EXPECTED / sizeof *EXPECTED;
     cr_assert_eq(model->unit_count, count);
     for (size_t at = 0; at < count; at++) {
-        memplan_unit_info unit = {.size = sizeof unit};
+        memplan_unit_info unit = MEMPLAN_UNIT_INFO_INIT;
         cr_assert_eq(memplan_model_unit(model, at, &unit), MEMPLAN_OK);
         cr_expect_str_eq(unit.name, EXPECTED[at].name);
         cr_expect_str_eq(unit.kind, EXPECTED[at].kind);

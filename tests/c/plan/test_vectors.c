@@ -41,10 +41,10 @@ static memplan_status plan_of(memplan_plan **out, mpl_json_value given,
 static uint64_t sum(const memplan_plan *plan, const char *category)
 {
     uint64_t bytes = 0;
-    memplan_pool_info pool = {.size = sizeof pool};
+    memplan_pool_info pool = MEMPLAN_POOL_INFO_INIT;
     for (uint64_t at = 0; memplan_plan_pool(plan, at, &pool) == MEMPLAN_OK;
          at++) {
-        memplan_row_info row = {.size = sizeof row};
+        memplan_row_info row = MEMPLAN_ROW_INFO_INIT;
         for (uint64_t line = 0;
              memplan_plan_row(plan, at, line, &row) == MEMPLAN_OK; line++)
             if (strcmp(row.category, category) == 0)
@@ -59,7 +59,7 @@ static void check_plan(const vector_case *one)
     memplan_error error = {0};
     cr_assert_eq(plan_of(&plan, one->given, &error), MEMPLAN_OK, "%s: %s",
                  one->name, error.message);
-    memplan_plan_info info = {.size = sizeof info};
+    memplan_plan_info info = MEMPLAN_PLAN_INFO_INIT;
     memplan_plan_describe(plan, &info);
     bool fits = false;
     cr_assert(mpl_json_bool(mpl_json_get(one->expect, "fits"), &fits));
@@ -73,7 +73,7 @@ static void check_plan(const vector_case *one)
                          one->name, CATEGORIES[at], (unsigned long long)bytes);
     }
     const char *const kind = text_of(one->expect, "first_fix");
-    memplan_fix_info fix = {.size = sizeof fix};
+    memplan_fix_info fix = MEMPLAN_FIX_INFO_INIT;
     if (kind != NULL) {
         cr_assert_eq(memplan_plan_fix(plan, 0, &fix), MEMPLAN_OK);
         cr_expect_str_eq(fix.kind, kind, "%s", one->name);
