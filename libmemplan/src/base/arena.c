@@ -259,3 +259,18 @@ void *mpl_arena_grow(mpl_arena *arena, void *items, uint64_t count,
     *capacity = wider;
     return moved;
 }
+
+void *mpl_arena_reserve(mpl_arena *arena, void *items, uint64_t count,
+                        uint64_t *capacity, uint64_t wanted,
+                        uint64_t item_bytes)
+{
+    if (wanted <= *capacity)
+        return items;
+    void *const moved = mpl_arena_take(arena, wanted, item_bytes);
+    if (moved == NULL)
+        return NULL;
+    if (count > 0)
+        memcpy(moved, items, (size_t)(count * item_bytes));
+    *capacity = wanted;
+    return moved;
+}

@@ -57,4 +57,10 @@ char *mpl_arena_format(mpl_arena *arena, const char *format, ...)
 void *mpl_arena_grow(mpl_arena *arena, void *items, uint64_t count,
                      uint64_t *capacity, uint64_t item_bytes);
 
+/* The same for `wanted` items in all, of which those after `count` are not
+ * zeroed: where it is known how many will come. */
+void *mpl_arena_reserve(mpl_arena *arena, void *items, uint64_t count,
+                        uint64_t *capacity, uint64_t wanted,
+                        uint64_t item_bytes);
+
 #endif

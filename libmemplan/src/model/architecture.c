@@ -113,8 +113,8 @@ static memplan_status add_tensor(builder *to, const mpl_node *node,
     if (tensor->name == NULL)
         return mpl_fail_memory(with->error);
     for (uint32_t at = 0; at < node->argument_count; at++) {
-        shape[at] = mpl_expression_count(mpl_node_argument(node, at), MAX_SIZE,
-                                         with);
+        shape[at] =
+            mpl_expression_count(mpl_node_argument(node, at), MAX_SIZE, with);
         if (with->status != MEMPLAN_OK)
             return with->status;
         if (!mpl_mul(&tensor->element_count, tensor->element_count, shape[at]))
@@ -166,59 +166,93 @@ static memplan_status walk_block(builder *to, const mpl_node *node,
     return status;
 }
 
-/* Walks the first item of its kind, and copies the others. */
-static memplan_status add_item(builder *to, mpl_repeats *repeats,
-                               const mpl_node *node, uint64_t left,
-                               mpl_evaluation *with)
+/* The first item of its kind. */
+static memplan_status walk_item(builder *to, mpl_repeats *repeats,
+                                const mpl_node *node, uint64_t index,
+                                uint64_t count, mpl_evaluation *with)
 {
+    const uint64_t outer = to->path_length;
     const mpl_repeat_mark mark = mpl_repeats_mark(to);
-    mpl_repeat_kind *kind = NULL;
-    const bool is_first = repeats->list == NULL;
-    memplan_status status =
-        is_first ? MEMPLAN_OK : mpl_repeats_find(repeats, &kind, with);
-    if (status != MEMPLAN_OK)
-        return status;
-    if (kind != NULL && kind->tensor_count + mark.tensor_count <=
-                            MPL_BUILDER_TENSORS_MAX)
-        return mpl_repeats_copy(to, kind, left, with);
-    status = walk_block(to, node, with);
-    if (status == MEMPLAN_OK && is_first && left > 0) {
-        status =
-            mpl_repeats_begin(repeats, to, node, to->list_depth - 1, with);
+    const mpl_repeat_kind *kind = NULL;
+    const uint32_t depth = to->list_depth++;
+    if (!push_index(to, index))
+        return too_large(with, "levels");
+    memplan_status status = walk_block(to, node, with);
+    if (status == MEMPLAN_OK && repeats->list == NULL && index + 1 < count) {
+        status = mpl_repeats_begin(repeats, to, node, depth, with);
         if (status == MEMPLAN_OK)
             status = mpl_repeats_find(repeats, &kind, with);
     }
     if (status == MEMPLAN_OK && repeats->list != NULL)
         mpl_repeats_learn(repeats, to, mark);
+    to->list_depth = depth;
+    pop(to, outer);
     return status;
+}
+
+/* Those that are alike and follow each other, from `run->first` on; none,
+ * where that one must be walked. */
+static memplan_status find_run(mpl_repeat_run *run, const builder *to,
+                               mpl_repeats *repeats, mpl_evaluation *with)
+{
+    const mpl_repeat_kind *kind = NULL;
+    uint64_t tensor_count = to->model->tensor_count;
+    run->kind = NULL;
+    run->end = run->first;
+    while (repeats->list != NULL && run->end < run->list_end) {
+        with->indices[to->list_depth] = (int64_t)run->end;
+        const memplan_status status = mpl_repeats_find(repeats, &kind, with);
+        if (status != MEMPLAN_OK)
+            return status;
+        if (run->end == run->first)
+            run->kind = kind;
+        if (kind == NULL || kind != run->kind ||
+            (tensor_count += kind->tensor_count) > MPL_BUILDER_TENSORS_MAX)
+            break;
+        run->end++;
+    }
+    return MEMPLAN_OK;
+}
+
+/* Walks the first item of its kind, and copies the others. */
+static memplan_status add_items(builder *to, mpl_repeats *repeats,
+                                const mpl_node *node, uint64_t count,
+                                mpl_evaluation *with)
+{
+    mpl_repeat_run run = {.list_end = count};
+    while (run.first < count) {
+        memplan_status status = find_run(&run, to, repeats, with);
+        if (status == MEMPLAN_OK && run.end > run.first) {
+            status = mpl_repeats_copy(to, run, with);
+        } else if (status == MEMPLAN_OK) {
+            with->indices[to->list_depth] = (int64_t)run.first;
+            status = walk_item(to, repeats, node, run.first, count, with);
+            run.end = run.first + 1;
+        }
+        if (status != MEMPLAN_OK)
+            return status;
+        run.first = run.end;
+    }
+    return MEMPLAN_OK;
 }
 
 static memplan_status walk_list(builder *to, const mpl_node *node,
                                 mpl_evaluation *with)
 {
     const uint64_t outer = to->path_length;
-    const uint32_t depth = to->list_depth;
     const uint64_t count =
         mpl_expression_count(mpl_node_argument(node, 0), MAX_LIST, with);
     mpl_repeats repeats;
     repeats.list = NULL;
     if (with->status != MEMPLAN_OK)
         return with->status;
-    if (depth == MPL_MAX_NESTING)
+    if (to->list_depth == MPL_MAX_NESTING)
         return too_large(with, "lists in lists");
-    for (uint64_t index = 0; index < count; index++) {
-        if (!push(to, mpl_word(node->name)) || !push_index(to, index))
-            return too_large(with, "levels");
-        with->indices[depth] = (int64_t)index;
-        to->list_depth = depth + 1;
-        const memplan_status status =
-            add_item(to, &repeats, node, count - index - 1, with);
-        to->list_depth = depth;
-        pop(to, outer);
-        if (status != MEMPLAN_OK)
-            return status;
-    }
-    return MEMPLAN_OK;
+    if (!push(to, mpl_word(node->name)))
+        return too_large(with, "levels");
+    const memplan_status status = add_items(to, &repeats, node, count, with);
+    pop(to, outer);
+    return status;
 }
 
 static memplan_status walk_module(builder *to, const mpl_node *node,
@@ -298,8 +332,7 @@ static memplan_status open_nested(mpl_scope **out, builder *to,
         model_type = NULL;
     const bool is_named = model_type != NULL;
     if (mpl_json_type_of(config) == MPL_JSON_NONE &&
-        strcmp(part, "text_config") == 0 &&
-        mpl_scope_reads_root(with->scope) &&
+        strcmp(part, "text_config") == 0 && mpl_scope_reads_root(with->scope) &&
         mpl_json_type_of(mpl_json_get(outer, "hidden_size")) != MPL_JSON_NONE)
         config = outer;
     const char *const path =
@@ -311,13 +344,11 @@ static memplan_status open_nested(mpl_scope **out, builder *to,
                         "\"%smodel_type\" is missing", path);
     const mpl_family *family;
     const memplan_status status =
-        is_named
-            ? mpl_family_require(&family, model_type, path, with->error)
-            : require_implied(&family, node, with);
+        is_named ? mpl_family_require(&family, model_type, path, with->error)
+                 : require_implied(&family, node, with);
     if (status != MEMPLAN_OK)
         return status;
-    *out =
-        mpl_scope_create_part(with->scope, family, config, path, part);
+    *out = mpl_scope_create_part(with->scope, family, config, path, part);
     return *out != NULL ? MEMPLAN_OK : mpl_fail_memory(with->error);
 }
 
@@ -347,8 +378,8 @@ static memplan_status walk_use(builder *to, const mpl_node *node,
     memplan_status status = MEMPLAN_OK;
     if (node->config != 0) {
         const char *const part = mpl_word(node->config);
-        to->is_trunk &= strncmp(part, "vision", 6) != 0 &&
-                        strncmp(part, "audio", 5) != 0;
+        to->is_trunk &=
+            strncmp(part, "vision", 6) != 0 && strncmp(part, "audio", 5) != 0;
         status = open_nested(&scope, to, node, with);
     }
     to->list_depth = 0;
@@ -396,8 +427,7 @@ static memplan_status walk_node(builder *to, const mpl_node *node,
     case MPL_NODE_FIXED:
         return add_state(to, node, with);
     case MPL_NODE_ENCODER:
-        return mpl_encoder_tokens(&to->model->facts.encoder_tokens, node,
-                                  with);
+        return mpl_encoder_tokens(&to->model->facts.encoder_tokens, node, with);
     case MPL_NODE_REFUSE:
         return refuse(node, with);
     case MPL_NODE_KIND_COUNT:
@@ -406,8 +436,7 @@ static memplan_status walk_node(builder *to, const mpl_node *node,
     return MEMPLAN_OK;
 }
 
-static memplan_status walk(builder *to, mpl_branch branch,
-                           mpl_evaluation *with)
+static memplan_status walk(builder *to, mpl_branch branch, mpl_evaluation *with)
 {
     for (uint32_t at = branch.first; at < branch.end; at = mpl_nodes[at].end) {
         const mpl_node *const node = &mpl_nodes[at];
@@ -439,9 +468,9 @@ memplan_status mpl_architecture_build(mpl_architecture *out,
         return mpl_fail_memory(error);
     memplan_status status = walk_tree(&to, out->root, class_name, error);
     if (status == MEMPLAN_OK)
-        status = mpl_ties_resolve(model, to.ties, to.tie_count, error);
-    if (status == MEMPLAN_OK)
         status = mpl_units_gather(model, to.blocks, to.block_count, error);
+    if (status == MEMPLAN_OK)
+        status = mpl_ties_resolve(model, to.ties, to.tie_count, error);
     if (out->trunk == NULL)
         out->trunk = out->root;
     return status;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/checked.h"
 #include "base/failure.h"
 #include "model/expression_node.h"
 
@@ -62,8 +63,8 @@ static void find_rules_of(mpl_repeats *to, const mpl_node *node,
         node->kind == MPL_NODE_CROSS || node->kind == MPL_NODE_FIXED;
     if (node->kind == MPL_NODE_USE || node->kind == MPL_NODE_TIE)
         to->is_plain = true;
-    for (uint32_t at = 0;
-         (is_trunk || !is_state) && at < node->argument_count; at++)
+    for (uint32_t at = 0; (is_trunk || !is_state) && at < node->argument_count;
+         at++)
         if (depends(mpl_arguments[node->first_argument + at], to->depth))
             add_rule(to, mpl_arguments[node->first_argument + at], false);
     if (node->kind != MPL_NODE_LIST)
@@ -134,7 +135,7 @@ static bool is_of_kind(const mpl_repeats *repeats, const mpl_repeat_kind *kind)
 }
 
 memplan_status mpl_repeats_find(mpl_repeats *repeats,
-                                mpl_repeat_kind **out_kind,
+                                const mpl_repeat_kind **out_kind,
                                 mpl_evaluation *with)
 {
     *out_kind = NULL;
@@ -144,13 +145,12 @@ memplan_status mpl_repeats_find(mpl_repeats *repeats,
         const mpl_repeat_rule *const rule = &repeats->rules[at];
         if (!rule->is_condition) {
             const mpl_value value = mpl_expression_value(rule->value, with);
-            repeats->values[at] = (mpl_repeat_value){value.kind, value.integer,
-                                                     value.string};
+            repeats->values[at] =
+                (mpl_repeat_value){value.kind, value.integer, value.string};
             continue;
         }
         const bool holds = mpl_expression_is_true(rule->value, with);
-        repeats->values[at] =
-            (mpl_repeat_value){MPL_VALUE_BOOL, holds, NULL};
+        repeats->values[at] = (mpl_repeat_value){MPL_VALUE_BOOL, holds, NULL};
         for (uint32_t skipped = at + 1; !holds && skipped < rule->end;
              skipped++)
             repeats->values[skipped].kind = MPL_VALUE_NONE;
@@ -182,117 +182,175 @@ void mpl_repeats_learn(mpl_repeats *repeats, const mpl_builder *to,
     made->tensor_count = to->model->tensor_count - mark.tensor_count;
     made->block = is_block ? (uint32_t)mark.block_count : MPL_NO_INDEX;
     made->path_length = to->path_length;
-    made->names = NULL;
-    made->names_path_length = 0;
-    made->name_at = NULL;
 }
 
-/* Names for a path as long as none before: the path, and then what follows it
- * in the kind's own names. */
-static bool spell_names(const mpl_builder *to, mpl_repeat_kind *kind)
+/* A number as it stands in a name. */
+typedef struct digits {
+    char text[20];
+    uint64_t length;
+    uint64_t next; /* the first number that is longer */
+} digits;
+
+static digits digits_of(uint64_t number)
 {
-    mpl_arena *const arena = to->model->arena;
-    const mpl_tensor *const tensors = &to->model->tensors[kind->first_tensor];
-    uint64_t bytes = 0;
-    if (kind->name_at == NULL)
-        kind->name_at =
-            mpl_arena_alloc(arena, kind->tensor_count, sizeof *kind->name_at);
-    if (kind->name_at == NULL)
-        return false;
-    for (uint32_t at = 0; at < kind->tensor_count; at++) {
-        kind->name_at[at] = bytes;
-        bytes += to->path_length +
-                 strlen(tensors[at].name + kind->path_length) + 1;
+    digits out = {.length = 1, .next = 10};
+    while (out.next <= number) {
+        out.next *= 10;
+        out.length++;
     }
-    char *const names = mpl_arena_take(arena, bytes, 1);
-    if (names == NULL)
-        return false;
-    for (uint32_t at = 0; at < kind->tensor_count; at++) {
-        char *const name = names + kind->name_at[at];
-        const uint64_t end =
-            at + 1 < kind->tensor_count ? kind->name_at[at + 1] : bytes;
-        memcpy(name, to->path, (size_t)to->path_length);
-        memcpy(name + to->path_length, tensors[at].name + kind->path_length,
-               (size_t)(end - kind->name_at[at] - to->path_length));
-    }
-    kind->names = names;
-    kind->names_bytes = bytes;
-    kind->names_path_length = to->path_length;
-    return true;
+    for (uint64_t at = out.length; at > 0; number /= 10)
+        out.text[--at] = (char)('0' + number % 10);
+    return out;
 }
 
-/* The names of the item before with another index. */
-static bool renumber_names(const mpl_builder *to, mpl_repeat_kind *kind)
+/* Puts the next number of the same length in the place of one. */
+static void count_up(digits *number)
 {
-    char *const names = mpl_arena_take(to->model->arena, kind->names_bytes, 1);
-    if (names == NULL)
-        return false;
-    uint64_t first = to->path_length;
-    while (first > 0 && to->path[first - 1] != '.')
-        first--;
-    memcpy(names, kind->names, (size_t)kind->names_bytes);
-    for (uint32_t at = 0; at < kind->tensor_count; at++)
-        for (uint64_t digit = first; digit < to->path_length; digit++)
-            names[kind->name_at[at] + digit] = to->path[digit];
-    kind->names = names;
-    return true;
+    uint64_t at = number->length - 1;
+    while (number->text[at] == '9')
+        number->text[at--] = '0';
+    number->text[at]++;
 }
 
-/* Room for `more` tensors at once, where doubling would copy all the time. */
-static bool reserve(mpl_builder *to, uint64_t more)
+/* The names of one item, one after the other: of its tensors, then its own. */
+typedef struct name_row {
+    uint64_t count;
+    uint64_t bytes;
+    uint64_t number_at; /* in each name */
+    uint64_t *starts;
+} name_row;
+
+/* What an item's name is followed by in a name of its kind. */
+static const char *tail_of(const mpl_builder *to, const mpl_repeat_kind *kind,
+                           uint64_t index)
+{
+    return index == kind->tensor_count
+               ? ""
+               : to->model->tensors[kind->first_tensor + index].name +
+                     kind->path_length;
+}
+
+static bool measure_names(name_row *out, const mpl_builder *to,
+                          const mpl_repeat_kind *kind, const digits *number)
+{
+    *out = (name_row){
+        .count = kind->tensor_count + 1u,
+        .number_at = to->path_length + (to->path_length > 0),
+        .starts = mpl_arena_take(to->model->arena, kind->tensor_count + 1u,
+                                 sizeof *out->starts),
+    };
+    for (uint64_t at = 0; out->starts != NULL && at < out->count; at++) {
+        out->starts[at] = out->bytes;
+        out->bytes +=
+            out->number_at + number->length + strlen(tail_of(to, kind, at)) + 1;
+    }
+    return out->starts != NULL;
+}
+
+static void spell_names(char *names, const name_row *row, const mpl_builder *to,
+                        const mpl_repeat_kind *kind, const digits *number)
+{
+    for (uint64_t at = 0; at < row->count; at++) {
+        char *end = names + row->starts[at];
+        const char *const tail = tail_of(to, kind, at);
+        memcpy(end, to->path, (size_t)to->path_length);
+        end += to->path_length;
+        if (to->path_length > 0)
+            *end++ = '.';
+        memcpy(end, number->text, (size_t)number->length);
+        memcpy(end + number->length, tail, strlen(tail) + 1);
+    }
+}
+
+/* The names of the item before, with another number. */
+static void renumber_names(char *names, const name_row *row,
+                           const digits *number)
+{
+    memcpy(names, names - row->bytes, (size_t)row->bytes);
+    for (uint64_t at = 0; at < row->count; at++)
+        memcpy(names + row->starts[at] + row->number_at, number->text,
+               (size_t)number->length);
+}
+
+static void copy_item(mpl_builder *to, const mpl_repeat_kind *kind,
+                      const char *names, const name_row *row)
 {
     memplan_model *const model = to->model;
-    const uint64_t capacity = model->tensor_count + more + SPARE_COUNT;
-    if (model->tensor_count + more <= to->tensor_capacity)
-        return true;
-    mpl_tensor *const tensors =
-        mpl_arena_take(model->arena, capacity, sizeof *tensors);
-    if (tensors == NULL)
-        return false;
-    if (model->tensor_count > 0)
-        memcpy(tensors, model->tensors, model->tensor_count * sizeof *tensors);
-    model->tensors = tensors;
-    to->tensor_capacity = capacity;
-    return true;
-}
-
-static bool copy_block(mpl_builder *to, const mpl_repeat_kind *kind)
-{
-    mpl_block *const blocks =
-        mpl_arena_grow(to->model->arena, to->blocks, to->block_count,
-                       &to->block_capacity, sizeof *blocks);
-    if (blocks == NULL)
-        return false;
-    to->blocks = blocks;
-    mpl_block *const block = &blocks[to->block_count];
-    *block = blocks[kind->block];
-    block->name = mpl_arena_copy(to->model->arena, to->path, to->path_length);
-    block->first_tensor = to->model->tensor_count;
-    block->like_before = (uint32_t)to->block_count - kind->block;
-    to->block_count++;
-    return block->name != NULL;
-}
-
-memplan_status mpl_repeats_copy(mpl_builder *to, mpl_repeat_kind *kind,
-                                uint64_t left, mpl_evaluation *with)
-{
-    memplan_model *const model = to->model;
-    const uint64_t wanted = kind->tensor_count * (left + 1);
-    const bool is_reserved = reserve(
-        to, wanted + model->tensor_count <= MPL_BUILDER_TENSORS_MAX
-                ? wanted
-                : kind->tensor_count);
-    if (!is_reserved ||
-        (kind->block != MPL_NO_INDEX && !copy_block(to, kind)) ||
-        !(kind->names_path_length == to->path_length
-              ? renumber_names(to, kind)
-              : spell_names(to, kind)))
-        return mpl_fail_memory(with->error);
     mpl_tensor *const made = &model->tensors[model->tensor_count];
     memcpy(made, &model->tensors[kind->first_tensor],
            kind->tensor_count * sizeof *made);
     for (uint32_t at = 0; at < kind->tensor_count; at++)
-        made[at].name = kind->names + kind->name_at[at];
+        made[at].name = names + row->starts[at];
+    if (kind->block != MPL_NO_INDEX) {
+        mpl_block *const block = &to->blocks[to->block_count];
+        *block = to->blocks[kind->block];
+        block->name = names + row->starts[kind->tensor_count];
+        block->first_tensor = model->tensor_count;
+        block->like_before = (uint32_t)to->block_count - kind->block;
+        to->block_count++;
+    }
     model->tensor_count += kind->tensor_count;
-    return MEMPLAN_OK;
+}
+
+/* Items whose numbers have as many digits. */
+static bool copy_alike(mpl_builder *to, mpl_repeat_run run)
+{
+    digits number = digits_of(run.first);
+    name_row row;
+    if (!measure_names(&row, to, run.kind, &number))
+        return false;
+    char *names =
+        mpl_arena_take(to->model->arena, run.end - run.first, row.bytes);
+    if (names == NULL)
+        return false;
+    for (uint64_t index = run.first; index < run.end; index++) {
+        if (index == run.first) {
+            spell_names(names, &row, to, run.kind, &number);
+        } else {
+            count_up(&number);
+            names += row.bytes;
+            renumber_names(names, &row, &number);
+        }
+        copy_item(to, run.kind, names, &row);
+    }
+    return true;
+}
+
+/* Room for the whole list at once, where doubling would copy all the time. */
+static bool reserve(mpl_builder *to, mpl_repeat_run run)
+{
+    memplan_model *const model = to->model;
+    const uint64_t most = run.list_end - run.first;
+    const uint64_t tensors =
+        SPARE_COUNT +
+        mpl_min(model->tensor_count + run.kind->tensor_count * most,
+                MPL_BUILDER_TENSORS_MAX);
+    mpl_tensor *const moved =
+        mpl_arena_reserve(model->arena, model->tensors, model->tensor_count,
+                          &to->tensor_capacity, tensors, sizeof *moved);
+    if (moved == NULL)
+        return false;
+    model->tensors = moved;
+    if (run.kind->block == MPL_NO_INDEX)
+        return true; /* inside a block, which must stay where it is */
+    mpl_block *const blocks = mpl_arena_reserve(
+        model->arena, to->blocks, to->block_count, &to->block_capacity,
+        to->block_count + most, sizeof *blocks);
+    if (blocks == NULL)
+        return false;
+    to->blocks = blocks;
+    return true;
+}
+
+memplan_status mpl_repeats_copy(mpl_builder *to, mpl_repeat_run run,
+                                mpl_evaluation *with)
+{
+    bool is_made = reserve(to, run);
+    while (is_made && run.first < run.end) {
+        mpl_repeat_run alike = run;
+        alike.end = mpl_min(run.end, digits_of(run.first).next);
+        is_made = copy_alike(to, alike);
+        run.first = alike.end;
+    }
+    return is_made ? MEMPLAN_OK : mpl_fail_memory(with->error);
 }

@@ -32,10 +32,6 @@ typedef struct mpl_repeat_kind {
     uint32_t tensor_count;
     uint32_t block; /* of the builder's, or MPL_NO_INDEX */
     uint64_t path_length;
-    const char *names; /* of the item made last, one after the other */
-    uint64_t names_bytes;
-    uint64_t names_path_length;
-    uint64_t *name_at; /* in these names */
 } mpl_repeat_kind;
 
 typedef struct mpl_repeats {
@@ -67,16 +63,24 @@ memplan_status mpl_repeats_begin(mpl_repeats *out, const mpl_builder *to,
 
 /* Sets `*out_kind` to what the item at hand is like, or NULL. */
 memplan_status mpl_repeats_find(mpl_repeats *repeats,
-                                mpl_repeat_kind **out_kind,
+                                const mpl_repeat_kind **out_kind,
                                 mpl_evaluation *with);
 
-/* Remembers the item at hand, which was just walked. */
+/* Remembers the item at hand, which was just walked, and whose path the
+ * builder is at. */
 void mpl_repeats_learn(mpl_repeats *repeats, const mpl_builder *to,
                        mpl_repeat_mark mark);
 
-/* Makes the item at hand, whose path the builder is at, out of its kind;
- * `left` items may still come. */
-memplan_status mpl_repeats_copy(mpl_builder *to, mpl_repeat_kind *kind,
-                                uint64_t left, mpl_evaluation *with);
+/* Items of a kind that follow each other; the builder is at the path of the
+ * list. */
+typedef struct mpl_repeat_run {
+    const mpl_repeat_kind *kind;
+    uint64_t first; /* their indices */
+    uint64_t end;
+    uint64_t list_end;
+} mpl_repeat_run;
+
+memplan_status mpl_repeats_copy(mpl_builder *to, mpl_repeat_run run,
+                                mpl_evaluation *with);
 
 #endif

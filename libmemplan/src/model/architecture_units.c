@@ -80,8 +80,10 @@ memplan_status mpl_ties_resolve(memplan_model *model, const mpl_tie *ties,
             return mpl_fail(error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
                             "\"%s\" is tied to \"%s\", and their sizes differ",
                             ties[at].name, ties[at].owner);
-        if (&model->tensors[root] != tied)
-            tied->tied_to = root;
+        if (&model->tensors[root] == tied)
+            continue;
+        tied->tied_to = root;
+        mpl_model_tell_apart(model, tied->unit_index);
     }
     return MEMPLAN_OK;
 }

@@ -27,6 +27,7 @@ typedef struct mpl_tie {
 memplan_status mpl_units_gather(memplan_model *model, mpl_block *blocks,
                                 uint64_t block_count, memplan_error *error);
 
+/* Once the units are gathered. */
 memplan_status mpl_ties_resolve(memplan_model *model, const mpl_tie *ties,
                                 uint64_t tie_count, memplan_error *error);
 

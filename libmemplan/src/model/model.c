@@ -104,7 +104,7 @@ static bool has_same_shape(const mpl_tensor *a, const mpl_tensor *b)
 }
 
 /* Whether two units, of which neither has a tied tensor, differ in names
- * alone. */
+ * alone: a check of what `like_before` says. */
 static bool is_like(const memplan_model *model, const mpl_unit *unit,
                     const mpl_unit *other)
 {
@@ -123,17 +123,21 @@ static bool is_like(const memplan_model *model, const mpl_unit *unit,
     return true;
 }
 
-/* What a reader said of a unit may hold no more: its tensors may have been
- * given other types since. */
+void mpl_model_tell_apart(memplan_model *model, uint32_t index)
+{
+    model->units[index].like_before = 0;
+    for (uint32_t at = index + 1; at < model->unit_count; at++)
+        if (model->units[at].like_before == at - index)
+            model->units[at].like_before = 0;
+}
+
 static bool sum_or_copy(memplan_model *model, uint32_t index)
 {
     mpl_unit *const unit = &model->units[index];
     const mpl_unit *const like = unit - unit->like_before;
-    if (unit->like_before == 0 || !is_like(model, unit, like)) {
-        unit->like_before = 0;
+    if (unit->like_before == 0)
         return sum_unit(model, index, &unit->weight_bytes,
                         &unit->element_count);
-    }
     unit->weight_bytes = like->weight_bytes;
     unit->element_count = like->element_count;
     return true;

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which weights a quantization names, and what they take.
- *
- * Checkpoints name experts one by one where a running model has them in one
- * tensor: "experts.gate_up_proj" is then also "experts.0.gate_proj" and
- * "experts". All experts of a layer are packed alike.
  */
 #include "model/stored_weights.h"
 
@@ -12,18 +8,21 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/ending.h"
 #include "base/failure.h"
 #include "model/name_index.h"
 #include "model/quantization_config.h"
+#include "model/weight_names.h"
 
 /* Names against patterns: a second's work at the very most. */
-enum { MAX_COMPARISONS = 1 << 26, NAMES = 3 };
+enum { MAX_COMPARISONS = 1 << 26 };
 
-/* What a tensor is called where quantizers name modules; NULL: no more. */
+/* A tensor that may be packed. */
 typedef struct candidate {
-    const char *names[NAMES];
-    uint32_t group; /* plus 1; 0: none */
-    uint32_t rank;  /* how closely a target named it */
+    mpl_weight_names called; /* where modules are named at all */
+    uint32_t group;          /* plus 1; 0: none */
+    uint32_t rank;           /* how closely a target named it */
+    bool is_one;
 } candidate;
 
 typedef struct work {
@@ -34,25 +33,6 @@ typedef struct work {
     candidate *candidates; /* by tensor */
     memplan_error *error;
 } work;
-
-static bool has_end(const char *text, const char *end)
-{
-    const size_t length = strlen(text);
-    const size_t end_length = strlen(end);
-    return length >= end_length && strcmp(text + length - end_length, end) == 0;
-}
-
-static bool is_expert(const mpl_tensor *tensor)
-{
-    return (tensor->flags & MPL_TENSOR_EXPERT) != 0 &&
-           tensor->dimension_count == 3;
-}
-
-/* Gate and up beneath each other. */
-static uint64_t parts_of(const mpl_tensor *tensor)
-{
-    return is_expert(tensor) && has_end(tensor->name, "gate_up_proj") ? 2 : 1;
-}
 
 /* Whether the method packs such a weight where nobody names it. */
 static bool is_candidate(const work *job, uint32_t index)
@@ -68,7 +48,7 @@ static bool is_candidate(const work *job, uint32_t index)
     if (by->parts == MPL_PARTS_LAYERS &&
         model->units[tensor->unit_index].kind != MPL_UNIT_LAYER)
         return false;
-    if (is_expert(tensor))
+    if (mpl_is_joined_experts(tensor))
         return (by->parts & MPL_PARTS_EXPERTS) != 0;
     if ((by->parts & MPL_PARTS_LINEAR) == 0)
         return false;
@@ -79,83 +59,11 @@ static bool is_candidate(const work *job, uint32_t index)
            tensor->dimension_count == 2;
 }
 
-/* `module` with its last part replaced. */
-static const char *sibling(mpl_arena *arena, const char *module,
-                           const char *last)
-{
-    const char *const dot = strrchr(module, '.');
-    const int length = dot != NULL ? (int)(dot - module) : 0;
-    return last[0] == '\0'
-               ? mpl_arena_copy(arena, module, (uint64_t)length)
-               : mpl_arena_format(arena, "%.*s%s", length, module, last);
-}
-
-static bool name_candidate(const work *job, uint32_t index)
-{
-    candidate *const out = &job->candidates[index];
-    const mpl_tensor *const tensor = &job->model->tensors[index];
-    const size_t length = strlen(tensor->name);
-    mpl_arena *const arena = job->scratch;
-    if (!is_expert(tensor)) {
-        out->names[0] = mpl_arena_copy(arena, tensor->name,
-                                       has_end(tensor->name, ".weight")
-                                           ? length - strlen(".weight")
-                                           : length);
-        return out->names[0] != NULL;
-    }
-    const char *const last = strrchr(tensor->name, '.');
-    out->names[0] = sibling(arena, tensor->name, "");
-    if (job->from->quantizer->patterns == MPL_PATTERN_HF)
-        return out->names[0] != NULL;
-    out->names[1] = tensor->name;
-    out->names[2] = parts_of(tensor) == 2
-                        ? sibling(arena, tensor->name, ".0.gate_proj")
-                        : mpl_arena_format(arena, "%s.0%s", out->names[0],
-                                           last != NULL ? last : "");
-    return out->names[0] != NULL && out->names[2] != NULL;
-}
-
-static bool has_module(const work *job, const char *start)
-{
-    const size_t length = strlen(start);
-    for (uint32_t at = 0; at < job->model->tensor_count; at++)
-        if (strncmp(job->model->tensors[at].name, start, length) == 0)
-            return true;
-    return false;
-}
-
-/* A name as the checkpoint has it, by the names of the running model: what
- * Transformers renames while loading. NULL: no memory. */
-static const char *running_name(const work *job, const char *name)
-{
-    static const struct {
-        const char *from;
-        const char *to;
-    } STARTS[] = {{"language_model.model.", "model.language_model."},
-                  {"language_model.lm_head", "lm_head"},
-                  {"backbone.", "model."},
-                  {"layers.", "model.layers."}};
-    for (size_t at = 0; at < sizeof STARTS / sizeof *STARTS; at++) {
-        const size_t length = strlen(STARTS[at].from);
-        if (strncmp(name, STARTS[at].from, length) == 0 &&
-            !has_module(job, STARTS[at].from)) {
-            name = mpl_arena_format(job->scratch, "%s%s", STARTS[at].to,
-                                    name + length);
-            break;
-        }
-    }
-    static const char SPARSE[] = ".block_sparse_moe";
-    const char *const inner = name != NULL ? strstr(name, SPARSE) : NULL;
-    return inner == NULL ? name
-                         : mpl_arena_format(job->scratch, "%.*s.mlp%s",
-                                            (int)(inner - name), name,
-                                            inner + sizeof SPARSE - 1);
-}
-
 static bool is_named(const candidate *one, const mpl_module_pattern *pattern)
 {
-    for (uint32_t at = 0; at < NAMES && one->names[at] != NULL; at++)
-        if (mpl_module_pattern_matches(pattern, one->names[at]))
+    for (uint32_t at = 0;
+         at < MPL_WEIGHT_NAMES && one->called.names[at] != NULL; at++)
+        if (mpl_module_pattern_matches(pattern, one->called.names[at]))
             return true;
     return false;
 }
@@ -176,7 +84,8 @@ static memplan_status assign(const work *job, const char *text, uint32_t group,
                              uint32_t rank)
 {
     mpl_module_pattern pattern;
-    const char *const name = running_name(job, text);
+    const char *const name =
+        mpl_weight_running_name(job->scratch, job->model, text);
     if (name == NULL)
         return mpl_fail_memory(job->error);
     mpl_module_pattern_open(&pattern, job->from->quantizer->patterns, name);
@@ -200,7 +109,7 @@ static void assign_class(const work *job, uint32_t group, uint32_t wanted_flag)
         candidate *const one = &job->candidates[at];
         const bool is_wanted =
             (job->model->tensors[at].flags & wanted_flag) != 0;
-        if (one->names[0] == NULL || one->rank > 0 || !is_wanted)
+        if (!one->is_one || one->rank > 0 || !is_wanted)
             continue;
         one->group = group;
         one->rank = 1;
@@ -306,7 +215,8 @@ static memplan_status read_layers(work *job, layer_entry *entries,
                                 "weights are counted as if they had none",
                                 algorithm))
             return mpl_fail_memory(job->error);
-        entries[*out_count] = (layer_entry){running_name(job, walk.key), group};
+        entries[*out_count] = (layer_entry){
+            mpl_weight_running_name(job->scratch, job->model, walk.key), group};
         if (entries[(*out_count)++].name == NULL)
             return mpl_fail_memory(job->error);
     }
@@ -330,10 +240,11 @@ static memplan_status assign_layers(work *job)
         return mpl_fail_memory(job->error);
     for (uint32_t at = 0; at < job->model->tensor_count; at++) {
         candidate *const one = &job->candidates[at];
-        for (uint32_t name = 0; name < NAMES && one->names[name] != NULL;
+        for (uint32_t name = 0;
+             name < MPL_WEIGHT_NAMES && one->called.names[name] != NULL;
              name++) {
             const uint64_t found =
-                mpl_name_index_find(&index, one->names[name]);
+                mpl_name_index_find(&index, one->called.names[name]);
             if (found != MEMPLAN_UNKNOWN)
                 one->group = entries[found].group;
         }
@@ -345,9 +256,9 @@ static memplan_status assign_layers(work *job)
 static void find_direction(const memplan_model *model, mpl_tensor *tensor)
 {
     const uint64_t hidden = model->facts.hidden_elements;
-    if (!is_expert(tensor))
+    if (!mpl_is_joined_experts(tensor))
         return;
-    const uint32_t inputs_at = has_end(tensor->name, "down_proj") ? 2 : 1;
+    const uint32_t inputs_at = mpl_ends_with(tensor->name, "down_proj") ? 2 : 1;
     if (tensor->shape[inputs_at] == hidden &&
         tensor->shape[3 - inputs_at] != hidden)
         tensor->flags |= MPL_TENSOR_TRANSPOSED;
@@ -359,8 +270,8 @@ static memplan_status pack(const work *job, uint32_t index)
     const mpl_quantization *const from = job->from;
     const mpl_packing *const packing =
         &job->groups[job->candidates[index].group - 1].packing;
-    const bool keeps_scales =
-        from->quantizer->device == MPL_LOADING_DENSE && !is_expert(tensor);
+    const bool keeps_scales = from->quantizer->device == MPL_LOADING_DENSE &&
+                              !mpl_is_joined_experts(tensor);
     const bool has_scheme = from->scheme != MPL_SCHEME_COUNT;
     uint64_t bytes;
     uint64_t dense_bytes = tensor->bytes;
@@ -368,9 +279,11 @@ static memplan_status pack(const work *job, uint32_t index)
     const bool is_counted =
         has_scheme
             ? mpl_quantized_bytes(&bytes, job->model, index, from->scheme)
-            : mpl_packing_bytes(&bytes, packing, tensor, parts_of(tensor)) &&
+            : mpl_packing_bytes(&bytes, packing, tensor,
+                                mpl_joined_parts(tensor)) &&
                   mpl_packing_dense_bytes(&dense_bytes, packing, tensor,
-                                          parts_of(tensor), keeps_scales);
+                                          mpl_joined_parts(tensor),
+                                          keeps_scales);
     if (!is_counted)
         return mpl_fail(job->error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
                         "\"%s\" has more bytes than 64 bits can say",
@@ -393,7 +306,7 @@ static void widen_biases(const work *job)
     for (uint32_t at = 0; at < job->model->tensor_count; at++) {
         mpl_tensor *const tensor = &job->model->tensors[at];
         uint64_t bytes;
-        if (!has_end(tensor->name, "_proj_bias") ||
+        if (!mpl_ends_with(tensor->name, "_proj_bias") ||
             !mpl_dtype_bytes(&bytes, MPL_DTYPE_FP32, tensor->element_count))
             continue;
         tensor->dense_bytes = tensor->bytes;
@@ -404,14 +317,82 @@ static void widen_biases(const work *job)
     }
 }
 
+/* Whether modules are named, and not only what kind of weights is meant. */
+static bool has_names(const work *job)
+{
+    bool has_any = mpl_json_type_of(job->from->layers) == MPL_JSON_OBJECT ||
+                   mpl_json_count(job->from->skipped) > 0;
+    for (uint32_t at = 0; at < job->from->group_count; at++)
+        has_any = has_any || mpl_json_count(job->groups[at].targets) > 0;
+    return has_any;
+}
+
+/* The tensor of the unit that this one's is like, or this one. */
+static uint32_t twin_of(const memplan_model *model, uint32_t index)
+{
+    const mpl_unit *const unit =
+        &model->units[model->tensors[index].unit_index];
+    const mpl_unit *const like = unit - unit->like_before;
+    return index - (unit->first_tensor - like->first_tensor);
+}
+
+static memplan_status find_candidates(const work *job)
+{
+    const bool needs_names = has_names(job);
+    for (uint32_t at = 0; at < job->model->tensor_count; at++) {
+        const uint32_t twin = twin_of(job->model, at);
+        candidate *const one = &job->candidates[at];
+        one->is_one =
+            twin < at ? job->candidates[twin].is_one : is_candidate(job, at);
+        if (one->is_one && needs_names &&
+            !mpl_weight_names_of(&one->called, job->scratch,
+                                 &job->model->tensors[at],
+                                 job->from->quantizer->patterns))
+            return mpl_fail_memory(job->error);
+    }
+    return MEMPLAN_OK;
+}
+
+static void pack_like(mpl_tensor *tensor, const mpl_tensor *twin)
+{
+    tensor->flags = twin->flags;
+    tensor->bytes = twin->bytes;
+    tensor->dtype = twin->dtype;
+    tensor->dense_bytes = twin->dense_bytes;
+    tensor->dense_dtype = twin->dense_dtype;
+}
+
+static memplan_status pack_all(work *job)
+{
+    memplan_model *const model = job->model;
+    memplan_status status = MEMPLAN_OK;
+    bool is_any = false;
+    for (uint32_t at = 0; status == MEMPLAN_OK && at < model->tensor_count;
+         at++) {
+        const uint32_t group = job->candidates[at].group;
+        const uint32_t twin = twin_of(model, at);
+        if (group != 0 && twin < at && job->candidates[twin].group == group)
+            pack_like(&model->tensors[at], &model->tensors[twin]);
+        else if (group != 0)
+            status = pack(job, at);
+        is_any = is_any || group != 0;
+    }
+    if (!is_any || status != MEMPLAN_OK)
+        return status;
+    model->quantizer = job->from->quantizer;
+    widen_biases(job);
+    for (uint32_t at = model->tensor_count; at-- > 0;)
+        if (job->candidates[at].group !=
+            job->candidates[twin_of(model, at)].group)
+            model->units[model->tensors[at].unit_index].like_before = 0;
+    return MEMPLAN_OK;
+}
+
 static memplan_status run(work *job)
 {
-    const uint32_t count = job->model->tensor_count;
-    memplan_status status = MEMPLAN_OK;
-    for (uint32_t at = 0; at < count; at++)
-        if (is_candidate(job, at) && !name_candidate(job, at))
-            return mpl_fail_memory(job->error);
-    if (mpl_json_type_of(job->from->layers) == MPL_JSON_OBJECT)
+    memplan_status status = find_candidates(job);
+    if (status == MEMPLAN_OK &&
+        mpl_json_type_of(job->from->layers) == MPL_JSON_OBJECT)
         status = assign_layers(job);
     for (uint32_t group = 1;
          status == MEMPLAN_OK && group <= job->from->group_count; group++) {
@@ -421,17 +402,7 @@ static memplan_status run(work *job)
     }
     if (status == MEMPLAN_OK)
         status = skip(job);
-    bool is_any = false;
-    for (uint32_t at = 0; status == MEMPLAN_OK && at < count; at++)
-        if (job->candidates[at].group != 0) {
-            status = pack(job, at);
-            is_any = true;
-        }
-    if (is_any) {
-        job->model->quantizer = job->from->quantizer;
-        widen_biases(job);
-    }
-    return status;
+    return status == MEMPLAN_OK ? pack_all(job) : status;
 }
 
 static memplan_status note_unknown(memplan_model *model,
