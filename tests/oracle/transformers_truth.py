@@ -159,6 +159,9 @@ def build(values):
         model = build_plain(model_class, config, dtype)
         if quantization:
             LAST.clear()
+            quantization = CONFIG_MAPPING[model_type].from_dict(
+                dict(values, quantization_config=dict(quantization))
+            ).quantization_config  # some move keys of their own there
             with torch.device("meta"), contextlib.redirect_stdout(None), \
                     local_torch_dtype(dtype):  # as loading does
                 quantize(model, quantization, dtype)

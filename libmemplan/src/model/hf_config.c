@@ -134,6 +134,14 @@ static memplan_status read_dtype(uint32_t *out, mpl_json_value root,
     return MEMPLAN_OK;
 }
 
+/* Configurations of some families move this key of theirs into
+ * "quantization_config": those whose data has it. NULL: not given. */
+static const char *read_expert_dtype(mpl_scope *scope)
+{
+    mpl_evaluation with = {.scope = scope};
+    return mpl_scope_get(scope, "expert_dtype", &with).string;
+}
+
 /* Whether a class of code beside the weights has the modules that the
  * family's own has: both write text, or both fill masks. */
 static bool is_twin(const char *wanted, const char *own)
@@ -232,7 +240,7 @@ memplan_status mpl_config_fill(memplan_model *model, mpl_config_beside beside,
     return mpl_stored_weights_apply(
         model,
         mpl_json_type_of(own) == MPL_JSON_OBJECT ? own : beside.quantization,
-        error);
+        read_expert_dtype(built.root), error);
 }
 
 memplan_status mpl_config_read(memplan_model **out, mpl_json *config,

@@ -126,8 +126,9 @@ memplan_status mpl_quantization_size(uint64_t *out, mpl_json_value value,
 
 /* Blocks of 128 by 128 where the key is absent; the whole where it is null. */
 static memplan_status read_fp8(mpl_quantization *out, mpl_json_value from,
-                               memplan_error *error)
+                               const char *expert_dtype, memplan_error *error)
 {
+    const mpl_json_value own_experts = mpl_json_get(from, "expert_dtype");
     const mpl_json_value block = mpl_json_get(from, "weight_block_size");
     mpl_packing *const packing = &out->groups[0].packing;
     *packing = FP8;
@@ -135,7 +136,9 @@ static memplan_status read_fp8(mpl_quantization *out, mpl_json_value from,
         packing->scale_bytes = 1;
     if (says(from, "activation_scheme", "static"))
         packing->extra_bytes = 4;
-    if (says(from, "expert_dtype", "fp4")) {
+    if (mpl_json_type_of(own_experts) != MPL_JSON_NONE)
+        expert_dtype = mpl_json_string(own_experts, NULL);
+    if (expert_dtype != NULL && strcmp(expert_dtype, "fp4") == 0) {
         out->group_count = 2;
         out->groups[0].flags = MPL_TENSOR_LINEAR;
         out->groups[1] =
@@ -269,6 +272,7 @@ static mpl_json_value skip_list(mpl_json_value from)
 }
 
 static memplan_status read_method(mpl_quantization *out, mpl_json_value from,
+                                  const char *expert_dtype,
                                   memplan_error *error)
 {
     mpl_packing *const packing = &out->groups[0].packing;
@@ -276,7 +280,7 @@ static memplan_status read_method(mpl_quantization *out, mpl_json_value from,
     switch (out->quantizer - QUANTIZERS) {
     case MPL_QUANTIZER_FP8:
     case MPL_QUANTIZER_MXFP8:
-        return read_fp8(out, from, error);
+        return read_fp8(out, from, expert_dtype, error);
     case MPL_QUANTIZER_GPTQ:
     case MPL_QUANTIZER_AUTO_ROUND:
         return read_words(out, &GPTQ, from, error);
@@ -308,6 +312,7 @@ static memplan_status read_method(mpl_quantization *out, mpl_json_value from,
 }
 
 memplan_status mpl_quantization_read(mpl_quantization *out, mpl_json_value from,
+                                     const char *expert_dtype,
                                      memplan_error *error)
 {
     *out = (mpl_quantization){.scheme = MPL_SCHEME_COUNT,
@@ -325,5 +330,6 @@ memplan_status mpl_quantization_read(mpl_quantization *out, mpl_json_value from,
         read_modelopt(out, from);
         return MEMPLAN_OK;
     }
-    return out->quantizer != NULL ? read_method(out, from, error) : MEMPLAN_OK;
+    return out->quantizer != NULL ? read_method(out, from, expert_dtype, error)
+                                  : MEMPLAN_OK;
 }

@@ -73,9 +73,15 @@ typedef struct mpl_quantization {
     uint32_t group_count; /* 0: nothing is packed, or nobody knows how */
 } mpl_quantization;
 
-/* MEMPLAN_OK, _CORRUPT (the message names the key), _UNSUPPORTED (more than
- * MPL_PACKED_GROUPS groups). */
+/*
+ * `expert_dtype` is what the model's own keys say of its experts, or NULL: it
+ * stands where "quantization_config" has no such key.
+ *
+ * MEMPLAN_OK, _CORRUPT (the message names the key), _UNSUPPORTED (more than
+ * MPL_PACKED_GROUPS groups).
+ */
 memplan_status mpl_quantization_read(mpl_quantization *out, mpl_json_value from,
+                                     const char *expert_dtype,
                                      memplan_error *error);
 
 /* modelopt's name of an algorithm; false: not known. */

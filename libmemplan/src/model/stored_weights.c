@@ -420,12 +420,14 @@ static memplan_status note_unknown(memplan_model *model,
 
 memplan_status mpl_stored_weights_apply(memplan_model *model,
                                         mpl_json_value quantization,
+                                        const char *expert_dtype,
                                         memplan_error *error)
 {
     mpl_quantization from;
     if (mpl_json_type_of(quantization) != MPL_JSON_OBJECT)
         return MEMPLAN_OK;
-    memplan_status status = mpl_quantization_read(&from, quantization, error);
+    memplan_status status =
+        mpl_quantization_read(&from, quantization, expert_dtype, error);
     if (status != MEMPLAN_OK)
         return status;
     if (from.group_count == 0 &&

@@ -11,6 +11,8 @@
 #include "model/model.h"
 
 /*
+ * `expert_dtype` is what the model's own keys say of its experts, or NULL.
+ *
  * Gives each quantized weight of a built model the bytes that it takes, its
  * scales and zero points counted in. Sizes and shapes stay those of the
  * weight that is meant. A method that is not known, or that differs by layer,
@@ -20,6 +22,7 @@
  */
 memplan_status mpl_stored_weights_apply(memplan_model *model,
                                         mpl_json_value quantization,
+                                        const char *expert_dtype,
                                         memplan_error *error);
 
 #endif
