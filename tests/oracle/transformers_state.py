@@ -108,8 +108,8 @@ ALSO = {
     "mllama_vision_model": {"image_size": 28, "intermediate_layers_indices":
                             [1], "vision_output_dim": 96},
 }
-DTYPES = {torch.float32: "float32", torch.bfloat16: "bfloat16",
-          torch.float16: "float16"}
+DTYPES = {torch.float32: "fp32", torch.bfloat16: "bf16",
+          torch.float16: "fp16"}
 STATES = ("conv_states", "recurrent_states", "linear_cache")
 
 
@@ -242,6 +242,8 @@ def packed(backend, bits):
 
 
 DYNAMIC = ("dynamic", {}, {})
+# Nothing casts what is kept: other dtypes than the computed one are refused.
+PLAIN = [(name, {}, {"kv_dtype": name}) for name in DTYPES.values()]
 STATIC = ("static", {"cache_implementation": "static"}, {"cache": "static"})
 # Sequences, prompt, context: below windows of 5, and beyond them. A quantized
 # cache is then as large as it gets: RESIDUAL - 1 tokens are not packed.
@@ -255,7 +257,7 @@ def cases(is_long):
                 (packed("quanto", 4), BEYOND)]
     old = [(name, {"cache_implementation": name}, {"cache": name})
            for name in ("hybrid", "sliding_window")]
-    caches = [DYNAMIC, STATIC, *old, packed("fp8", 8)] + \
+    caches = [DYNAMIC, STATIC, *PLAIN, *old, packed("fp8", 8)] + \
         [packed("quanto", bits) for bits in (4, 2)] + \
         [packed("hqq", bits) for bits in (8, 4, 3, 2)]
     return [(cache, point) for cache in caches
@@ -304,7 +306,8 @@ def compare(library, path, model, cache, point):
         # every length, not at this one alone; and an image's keys, once
         # packed, are not looked at again.
         is_stricter = any(part in str(error) for part in (
-            "a cache of its own", "do not divide", "has cross attention"))
+            "a cache of its own", "do not divide", "has cross attention",
+            f"here in {DTYPES[model.dtype]}"))
         return "" if refusal or is_stricter else f"{label}: memplan: {error}"
     if refusal:
         return f"{label}: Transformers refuses: {refusal}"[:200]

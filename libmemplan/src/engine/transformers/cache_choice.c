@@ -5,6 +5,8 @@
  *     quantized    decoders whose layers all keep every token, in whole groups
  *     offloaded    where a GPU executes and there is host memory
  *
+ * What is not quantized is kept as it was computed: no class casts it.
+ *
  * Some classes keep a cache of their own, whatever is asked for.
  */
 #include <string.h>
@@ -103,6 +105,25 @@ static memplan_status check_offloaded(const mpl_job *job, memplan_error *error)
     return MEMPLAN_OK;
 }
 
+/* What keeps a class from keeping such keys and values. */
+static memplan_status check_loading(const mpl_job *job, memplan_error *error)
+{
+    const mpl_kv_loading *const loading = job->kv_loading;
+    if ((loading->backend != MPL_KV_PLAIN) != job->cache_kind->is_quantized)
+        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                        "cache \"%s\" does not keep %s", job->cache_kind->name,
+                        loading->name);
+    if (loading->backend == MPL_KV_PLAIN &&
+        loading->dtype != job->compute_dtype)
+        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                        "kv_dtype \"%s\": transformers keeps keys and values "
+                        "as it computes them, here in %s; load the weights in "
+                        "%s, or quantize the cache to fp8, int8, int4 or int2",
+                        loading->name, mpl_dtype_name(job->compute_dtype),
+                        loading->name);
+    return MEMPLAN_OK;
+}
+
 /* The class and the bits, each by what the request says of the other. */
 static memplan_status choose(mpl_job *job, memplan_error *error)
 {
@@ -130,11 +151,7 @@ static memplan_status choose(mpl_job *job, memplan_error *error)
     const bool is_quantized = job->kv_loading->backend != MPL_KV_PLAIN;
     if (is_quantized && request->cache == NULL)
         job->cache_kind = mpl_cache_kind_find("quantized");
-    if (is_quantized != job->cache_kind->is_quantized)
-        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
-                        "cache \"%s\" does not keep %s", job->cache_kind->name,
-                        job->kv_loading->name);
-    return MEMPLAN_OK;
+    return check_loading(job, error);
 }
 
 static void find_encoder(mpl_job *job)
