@@ -158,7 +158,8 @@ class Plan(Shown):
 
     @property
     def max_memory(self) -> dict[int | str, int]:
-        """For ``from_pretrained(max_memory=...)``: reserves are taken off."""
+        """For ``from_pretrained(max_memory=...)``: reserves are taken off, and
+        devices that stay empty have no key."""
         budgets: dict[str, int] = self._read("max_memory")
         return {
             int(key) if key.isdecimal() else key: amount

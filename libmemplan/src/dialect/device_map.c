@@ -237,6 +237,18 @@ uint64_t mpl_max_memory_bytes(const mpl_plan_pool *pool)
     return left;
 }
 
+/* A device that the plan leaves empty would need room for a cache as well. */
+static bool is_left_empty(const memplan_plan *plan, uint32_t pool)
+{
+    if (plan->pools[pool].kind != MPL_POOL_DEVICE)
+        return false;
+    for (uint32_t at = 0; at < plan->unit_count; at++)
+        if (plan->units[at].pool == pool)
+            return false;
+    return true;
+}
+
+/* No key: a host or a disk without a limit, or a device that is not used. */
 void mpl_json_max_memory(mpl_json_writer *out, const char *key,
                          const memplan_plan *plan)
 {
@@ -244,7 +256,7 @@ void mpl_json_max_memory(mpl_json_writer *out, const char *key,
     for (uint32_t at = 0; at < plan->pool_count; at++) {
         const mpl_plan_pool *const pool = &plan->pools[at];
         const uint64_t bytes = mpl_max_memory_bytes(pool);
-        if (bytes != MEMPLAN_UNKNOWN) /* no key: no limit */
+        if (bytes != MEMPLAN_UNKNOWN && !is_left_empty(plan, at))
             mpl_json_number(out, pool->key, bytes);
     }
     mpl_json_close(out);

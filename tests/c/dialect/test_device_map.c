@@ -140,3 +140,25 @@ Test(max_memory, leaves_out_what_is_no_weight)
     cr_expect_eq(mpl_max_memory_bytes(&sample.pools[0]), UINT64_C(15) << 30);
     cr_expect_eq(mpl_max_memory_bytes(&sample.pools[3]), MEMPLAN_UNKNOWN);
 }
+
+/* "auto" fills every device that has a key, and puts a cache there too. */
+Test(max_memory, names_no_device_that_stays_empty)
+{
+    static const char *const CASES[][2] = {
+        {"a=0 b=2", "{\"0\": 16106127360, \"cpu\": 64424509440}"},
+        {"a=1 b=1", "{\"1\": 21474836480, \"cpu\": 64424509440}"},
+        {"a=2 b=3", "{\"cpu\": 64424509440}"},
+    };
+    for (size_t at = 0; at < sizeof CASES / sizeof *CASES; at++) {
+        char text[32];
+        mpl_plan_unit units[MAX_UNITS];
+        sample_plan sample;
+        mpl_text out = {0};
+        mpl_json_writer writer = {.text = &out, .is_inline = true};
+        (void)snprintf(text, sizeof text, "%s", CASES[at][0]);
+        sample_plan_make(&sample, units, read_units(units, text));
+        mpl_json_max_memory(&writer, NULL, &sample.plan);
+        cr_expect_str_eq(out.data, CASES[at][1]);
+        mpl_text_discard(&out);
+    }
+}

@@ -156,8 +156,9 @@ def max_memory(
     """``max_memory`` for from_pretrained(device_map="auto"): bytes a device.
 
     What ``generate()`` needs beside weights at ``context`` tokens in
-    ``sequences`` sequences is taken off already. ``budgets`` are laid over
-    ``machine`` (None: this one). Raises DoesNotFitError.
+    ``sequences`` sequences is taken off already, and devices that stay empty
+    have no key. ``budgets`` are laid over ``machine`` (None: this one). Raises
+    DoesNotFitError.
     """
     request: Dict[str, Any] = dict(
         context=context,
@@ -171,13 +172,7 @@ def max_memory(
         pins=pins,
         reserve_bytes=reserve_bytes,
     )
-    found = _fitting(model, machine, request)
-    used = {row.pool for row in found.placement}
-    # A device that the plan leaves alone would need room for the cache as well.
-    return {
-        key: amount if str(key) in used or not isinstance(key, int) else 0
-        for key, amount in found.max_memory.items()
-    }
+    return _fitting(model, machine, request).max_memory
 
 
 def device_map(
