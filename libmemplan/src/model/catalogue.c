@@ -31,16 +31,21 @@ static const alias ALIASES[] = {
 };
 enum { ALIAS_COUNT = sizeof ALIASES / sizeof *ALIASES };
 
-/* Words of a name that do not change a model's size. */
-static const char *const NOISE[] = {"hf",   "chat",  "instruct", "it",
-                                    "pt",   "base",  "meta",     "gguf",
-                                    "text", "latest"};
+/* Words of a name that do not change a model's size; "gguf" does: its files
+ * are quantized. */
+static const char *const NOISE[] = {"hf", "chat", "instruct", "it",    "pt",
+                                    "base", "meta", "text",   "latest"};
 
 enum { KEY_SIZE = 96 };
 
 static bool is_separator(char letter)
 {
     return letter == '-' || letter == '_' || letter == ':' || letter == ' ';
+}
+
+static char to_lower(char letter)
+{
+    return letter >= 'A' && letter <= 'Z' ? (char)(letter - 'A' + 'a') : letter;
 }
 
 static bool is_noise(const char *word, size_t length)
@@ -61,12 +66,9 @@ static bool make_key(char key[KEY_SIZE], const char *name)
     while (*from != '\0') {
         const size_t word = length;
         while (*from != '\0' && !is_separator(*from)) {
-            const char letter = *from++;
             if (length == KEY_SIZE - 1)
                 return false;
-            key[length++] = letter >= 'A' && letter <= 'Z'
-                                ? (char)(letter - 'A' + 'a')
-                                : letter;
+            key[length++] = to_lower(*from++);
         }
         if (is_noise(key + word, length - word))
             length = word;
@@ -94,6 +96,35 @@ static const mpl_catalogue_row *find_key(const char *key)
     return NULL;
 }
 
+/* Whether `word`, in small letters, is a part of `name`. */
+static bool has_word(const char *name, const char *word)
+{
+    for (; *name != '\0'; name++) {
+        size_t at = 0;
+        while (word[at] != '\0' && to_lower(name[at]) == word[at])
+            at++;
+        if (word[at] == '\0')
+            return true;
+    }
+    return false;
+}
+
+/* Whether two names have the same letters, of either case. */
+static bool is_same(const char *a, const char *b)
+{
+    while (*a != '\0' && to_lower(*a) == to_lower(*b))
+        a++, b++;
+    return *a == *b;
+}
+
+bool mpl_catalogue_is_own(const mpl_catalogue_row *row, const char *name)
+{
+    for (size_t at = 0; at < ALIAS_COUNT; at++)
+        if (is_same(ALIASES[at].name, name))
+            return true;
+    return is_same(row->name, name) || is_same(row->source, name);
+}
+
 static memplan_status fail_unknown(const char *name, memplan_error *error)
 {
     const char *const slash = strrchr(name, '/');
@@ -104,7 +135,8 @@ static memplan_status fail_unknown(const char *name, memplan_error *error)
     char names[MPL_WORDS_SIZE];
     return mpl_fail(
         error, MEMPLAN_E_NOT_FOUND, MPL_NOWHERE,
-        "%.80s: no such file, and no model is known by that name%s%s", name,
+        "%.80s: no such file, and no model is known by that name%s%s%s", name,
+        has_word(name, "gguf") ? ": give the path of its .gguf" : "",
         nearest.count == 0   ? ""
         : nearest.count == 1 ? "; the nearest is "
                              : "; the nearest are ",

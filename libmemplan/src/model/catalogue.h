@@ -6,6 +6,8 @@
 #ifndef MPL_MODEL_CATALOGUE_H
 #define MPL_MODEL_CATALOGUE_H
 
+#include <stdbool.h>
+
 #include "base/json.h"
 #include "memplan.h"
 
@@ -23,6 +25,10 @@ const mpl_catalogue_row *mpl_catalogue_at(uint64_t index);
  * MEMPLAN_E_NOT_FOUND lists the nearest names. */
 memplan_status mpl_catalogue_find(const mpl_catalogue_row **out,
                                   const char *name, memplan_error *error);
+
+/* Whether `name`, which found the row, is one of its own: its name, its
+ * repository or an alias. Else it was found by likeness. */
+bool mpl_catalogue_is_own(const mpl_catalogue_row *row, const char *name);
 
 /* The row's config.json, parsed. MEMPLAN_OK or _NO_MEMORY. */
 memplan_status mpl_catalogue_config(mpl_json **out,

@@ -75,8 +75,15 @@ static memplan_status read_catalogue(memplan_model **out, const opening *from)
                                  from->source.row->name, from->error);
     if (status != MEMPLAN_OK)
         return status;
-    (*out)->format = "catalogue";
-    (*out)->repository = from->source.row->source;
+    memplan_model *const model = *out;
+    model->format = "catalogue";
+    model->repository = from->source.row->source;
+    if (!mpl_catalogue_is_own(from->source.row, from->asked) &&
+        !mpl_model_add_note(model,
+                            "the catalogue has no \"%s\": by likeness of the "
+                            "name its sizes are those of %s, not quantized",
+                            from->asked, model->repository))
+        return mpl_fail_memory(from->error);
     return MEMPLAN_OK;
 }
 

@@ -189,14 +189,18 @@ static memplan_status note_sharing(memplan_plan *plan)
 }
 
 memplan_status mpl_notes_write(memplan_plan *plan, const mpl_outcome *found,
+                               const memplan_model *model,
                                const memplan_machine *machine)
 {
     const mpl_ledger *const ledger = &found->ledger;
     memplan_status status = MEMPLAN_OK;
     plan->notes = mpl_arena_alloc(
-        plan->arena, ledger->note_count + OWN_NOTES_MAX, sizeof *plan->notes);
+        plan->arena, model->note_count + ledger->note_count + OWN_NOTES_MAX,
+        sizeof *plan->notes);
     if (plan->notes == NULL)
         return MEMPLAN_E_NO_MEMORY;
+    for (uint64_t at = 0; at < model->note_count && status == MEMPLAN_OK; at++)
+        status = add(plan, mpl_arena_strdup(plan->arena, model->notes[at]));
     for (uint64_t at = 0; at < ledger->note_count && status == MEMPLAN_OK; at++)
         status = add(plan, mpl_arena_strdup(plan->arena, ledger->notes[at]));
     if (status == MEMPLAN_OK)

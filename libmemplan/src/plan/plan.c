@@ -210,7 +210,7 @@ static memplan_status build(memplan_plan *plan, mpl_arena *scratch,
         !copy_pools(plan, machine, &found) ||
         !copy_units(plan, model, &found.placement) ||
         !mpl_claim_write(plan, &found, request) ||
-        mpl_notes_write(plan, &found, machine) != MEMPLAN_OK)
+        mpl_notes_write(plan, &found, model, machine) != MEMPLAN_OK)
         return mpl_fail_memory(error);
     if (!plan->fits && is_search)
         status =
