@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From counts to a placement, and candidates that need no counts.
+ * From counts to a placement.
  *
  * Which item of a class goes where decides only how often the chain changes
  * its pool. The chain is walked from the front and stays with a home for as
@@ -24,128 +24,25 @@ static uint64_t count_changes(const mpl_problem *problem,
     return changes;
 }
 
-uint64_t mpl_best_offer(mpl_best *best, const mpl_space *space)
+void mpl_best_take(mpl_best *best, const mpl_space *space, uint64_t value)
 {
     const mpl_problem *const problem = space->problem;
-    const uint64_t value =
-        mpl_problem_value(problem, best->trial, space->scratch);
-    if (value == MPL_TIME_FORBIDDEN || value > best->value_ps ||
-        (value == best->value_ps &&
-         count_changes(problem, best->trial) >=
-             count_changes(problem, best->pool_of_unit)))
-        return value;
+    if (value == best->value_ps &&
+        count_changes(problem, best->trial) >=
+            count_changes(problem, best->pool_of_unit))
+        return;
     best->value_ps = value;
     memcpy(best->pool_of_unit, best->trial,
            problem->unit_count * sizeof *best->trial);
+}
+
+uint64_t mpl_best_offer(mpl_best *best, const mpl_space *space)
+{
+    const uint64_t value =
+        mpl_problem_value(space->problem, best->trial, space->scratch);
+    if (value != MPL_TIME_FORBIDDEN && value <= best->value_ps)
+        mpl_best_take(best, space, value);
     return value;
-}
-
-/* Units from `first` on: those below `end` on `pool`, the others on `rest`;
- * tied ones with their owner. */
-static void split_chain(const mpl_problem *problem, uint32_t *trial,
-                        uint32_t first, uint32_t end, uint32_t pool,
-                        uint32_t rest)
-{
-    for (uint32_t unit = first; unit < problem->unit_count; unit++) {
-        const uint32_t tied = problem->tied_to[unit];
-        trial[unit] = tied != MPL_NO_INDEX ? trial[tied]
-                      : unit < end         ? pool
-                                           : rest;
-    }
-}
-
-/* Whether the chain from `first` to `end` fits on `pool`, the rest of it on
- * `rest`; offers it. */
-static bool offer_split(mpl_best *best, const mpl_space *space, uint32_t first,
-                        uint32_t end, uint32_t pool, uint32_t rest)
-{
-    split_chain(space->problem, best->trial, first, end, pool, rest);
-    return mpl_best_offer(best, space) != MPL_TIME_FORBIDDEN;
-}
-
-/* The unit up to which the chain from `first` on fills a pool's room. */
-static uint32_t guess_end(const mpl_space *space, uint32_t first, uint32_t pool)
-{
-    const mpl_problem *const problem = space->problem;
-    uint64_t left = space->rooms[pool];
-    uint32_t end = first;
-    uint64_t bytes = 0;
-    for (; end < problem->unit_count; end++) {
-        if (end == first || mpl_problem_row(problem, end) !=
-                                mpl_problem_row(problem, end - 1))
-            bytes = problem->own_bytes[mpl_problem_cell(problem, end, pool)];
-        if (bytes > left)
-            break;
-        left -= left != MEMPLAN_UNKNOWN ? bytes : 0;
-    }
-    return end;
-}
-
-/* The most units from `first` on with which all fits: the guess if it holds,
- * else by halving. */
-static uint32_t fill_pool(mpl_best *best, const mpl_space *space, uint32_t first,
-                         uint32_t pool, uint32_t rest)
-{
-    uint32_t low = first; /* with the units below it, all fits */
-    uint32_t high = pool != rest ? space->problem->unit_count : first;
-    const uint32_t guess = guess_end(space, first, pool);
-    if (low < high && guess > low &&
-        offer_split(best, space, first, guess, pool, rest)) {
-        low = guess;
-        if (low < high &&
-            !offer_split(best, space, first, low + 1, pool, rest))
-            high = low;
-    } else if (low < high && guess > low) {
-        high = guess - 1;
-    }
-    while (low < high) {
-        const uint32_t middle = low + (high - low + 1) / 2;
-        if (offer_split(best, space, first, middle, pool, rest))
-            low = middle;
-        else
-            high = middle - 1;
-    }
-    return low;
-}
-
-/* Fills the chain in order: each pool takes units for as long as the whole
- * still fits with the others on `rest`. */
-static void offer_filled(mpl_best *best, const mpl_space *space, uint32_t rest)
-{
-    const mpl_problem *const problem = space->problem;
-    const bool has_must = problem->must_use != MPL_NO_INDEX;
-    uint32_t first = 0;
-    for (uint32_t turn = 0; turn < problem->pool_count + has_must; turn++) {
-        const uint32_t pool = !has_must   ? space->levels[turn]
-                              : turn == 0 ? problem->must_use
-                                          : space->levels[turn - 1];
-        if (turn > 0 && pool == problem->must_use)
-            continue;
-        const uint32_t end = fill_pool(best, space, first, pool, rest);
-        split_chain(problem, best->trial, first, end, pool, rest);
-        first = end;
-    }
-    (void)mpl_best_offer(best, space);
-}
-
-void mpl_candidates(mpl_best *best, const mpl_space *space, uint64_t bound_ps)
-{
-    const mpl_problem *const problem = space->problem;
-    for (uint32_t pool = 0; pool < problem->pool_count; pool++) {
-        for (uint32_t unit = 0; unit < problem->unit_count; unit++)
-            best->trial[unit] = pool;
-        (void)mpl_best_offer(best, space);
-    }
-    if (problem->pool_count > 0 && best->value_ps > bound_ps)
-        offer_filled(best, space, space->levels[problem->pool_count - 1]);
-}
-
-void mpl_more_candidates(mpl_best *best, const mpl_space *space)
-{
-    enum { RESTS = 3 };
-    const uint32_t pools = space->problem->pool_count;
-    for (uint32_t at = 1; at < RESTS && at < pools; at++)
-        offer_filled(best, space, space->levels[pools - 1 - at]);
 }
 
 /* Takes one item of a class for a home: from itself, then from its guests in

@@ -34,7 +34,7 @@ memplan_status mpl_search(mpl_arena *arena, const mpl_problem *problem,
                           uint64_t steps, mpl_solution *out);
 
 /* The time of one placement, or MPL_TIME_FORBIDDEN where it does not fit:
- * the definition in engine.h, straight. `scratch` has pool_count * 4 +
+ * the definition in engine.h, straight. `scratch` has pool_count * 3 +
  * budget_count entries. */
 uint64_t mpl_problem_value(const mpl_problem *problem,
                            const uint32_t *pool_of_unit, uint64_t *scratch);

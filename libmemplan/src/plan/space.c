@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "plan/usage.h"
 
 /* In an item's slot: several units are tied in it. */
 #define JOINT (UINT32_C(1) << 31)
@@ -40,6 +41,20 @@ static void number_items(mpl_space *space, slots *made)
         else
             made->of_item[item++] =
                 (*of_row == 0 ? (*of_row = ++made->count) : *of_row) - 1;
+    }
+}
+
+static void find_runs(mpl_space *space)
+{
+    const mpl_problem *const problem = space->problem;
+    for (uint32_t unit = problem->unit_count; unit-- > 0;) {
+        const bool is_alone =
+            unit + 1 == problem->unit_count ||
+            mpl_problem_row(problem, unit + 1) !=
+                mpl_problem_row(problem, unit) ||
+            problem->tied_to[unit] != MPL_NO_INDEX ||
+            problem->tied_to[unit + 1] != MPL_NO_INDEX;
+        space->run_end[unit] = is_alone ? unit + 1 : space->run_end[unit + 1];
     }
 }
 
@@ -218,9 +233,12 @@ static bool make_classes(mpl_space *made, mpl_arena *arena)
         mpl_arena_alloc(arena, units, sizeof *made->item_of_unit);
     made->class_of_item =
         mpl_arena_alloc(arena, units, sizeof *made->class_of_item);
+    made->run_end = mpl_arena_take(arena, units, sizeof *made->run_end);
     if (found.of_item == NULL || found.of_row == NULL ||
-        made->item_of_unit == NULL || made->class_of_item == NULL)
+        made->item_of_unit == NULL || made->class_of_item == NULL ||
+        made->run_end == NULL)
         return false;
+    find_runs(made);
     number_items(made, &found);
     const uint64_t table_size = 2 * (uint64_t)found.count + 1;
     uint32_t *const table = mpl_arena_alloc(arena, table_size, sizeof *table);
@@ -247,7 +265,7 @@ bool mpl_space_make(mpl_space *out, mpl_arena *arena,
     made.levels = mpl_arena_alloc(arena, pools, sizeof *made.levels);
     made.multipliers = mpl_arena_alloc(arena, pools + problem->budget_count,
                                        sizeof *made.multipliers);
-    made.scratch = mpl_arena_alloc(arena, 4 * pools + problem->budget_count,
+    made.scratch = mpl_arena_alloc(arena, 2 * mpl_usage_words(problem),
                                    sizeof *made.scratch);
     made.rooms = mpl_arena_alloc(arena, pools, sizeof *made.rooms);
     made.placed =

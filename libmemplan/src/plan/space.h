@@ -24,6 +24,8 @@ typedef struct mpl_space {
     mpl_arena *arena;
     mpl_cell *cells; /* class_count * pool_count */
     uint32_t *item_of_unit;
+    uint32_t *run_end; /* by unit: past the neighbours of its row; tied ones
+                          are alone */
     uint32_t *class_of_item;
     uint32_t *class_size; /* items */
     uint32_t *levels;     /* pools in the order in which they are filled */
@@ -35,7 +37,7 @@ typedef struct mpl_space {
     uint64_t *multipliers; /* picoseconds for 2^20 bytes: of each pool, then
                               of each budget */
     uint64_t *rooms;   /* by pool: the most bytes that items can take of it */
-    uint64_t *scratch; /* for mpl_problem_value() */
+    uint64_t *scratch; /* for two mpl_usage */
     uint32_t *left;    /* for mpl_arrange(): as counts */
     uint32_t *placed;  /* for mpl_arrange(): by item */
 } mpl_space;
@@ -91,6 +93,9 @@ typedef struct mpl_best {
 /* Takes the trial if it fits and is faster, or as fast with fewer changes of
  * pool. Returns its time. */
 uint64_t mpl_best_offer(mpl_best *best, const mpl_space *space);
+
+/* The same where the trial's time is known: it is no more than the best. */
+void mpl_best_take(mpl_best *best, const mpl_space *space, uint64_t value_ps);
 
 /* Candidates that need no search: all on one pool; the chain filled in order,
  * pool by pool. None that is as fast as `bound_ps` can be bettered. More of
