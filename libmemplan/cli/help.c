@@ -42,8 +42,8 @@ static const manual MANUALS[] = {
       "containers, page cache that can be reclaimed, memory that a GPU shares "
       "with the host. Where two sources disagree, a note says which one is "
       "believed and why.",
-      "With --json the output is a profile: memplan --machine FILE plans for "
-      "that machine anywhere.",
+      "With --json the output is a profile: memplan plan MODEL --machine FILE "
+      "plans for that machine anywhere.",
       MACHINE_IS, BUDGETS_ARE},
      {"memplan machine", "memplan machine --json > node7.json",
       "memplan machine --topology node7.xml"}},

@@ -402,6 +402,15 @@ static const mpl_gpu_model *find_words(const word_list *words,
     return best;
 }
 
+/* "thor" names one, and "x", of "titan-x-pascal", nothing yet. */
+static bool is_too_short(const word_list *words)
+{
+    enum { LETTERS_MIN = 4 }; /* of one word without a digit */
+    return words->count == 0 ||
+           (words->count == 1 && strlen(words->words[0]) < LETTERS_MIN &&
+            strpbrk(words->words[0], "0123456789") == NULL);
+}
+
 const mpl_gpu_model *mpl_gpu_find(const char *wanted, mpl_nearest *near,
                                   bool *out_several)
 {
@@ -418,7 +427,7 @@ const mpl_gpu_model *mpl_gpu_find(const char *wanted, mpl_nearest *near,
             best = find_words(&apart, &unsaid, out_several);
         words = apart;
     }
-    if (best != NULL && !*out_several)
+    if (best != NULL && !*out_several && !is_too_short(&words))
         return best;
     for (uint32_t at = 0; near != NULL && at < MODEL_COUNT; at++) {
         if (!*out_several)

@@ -31,6 +31,19 @@ Test(catalogue, rows_are_sound)
     cr_expect_geq(count, 150);
 }
 
+/* A letter of a name is none yet: nobody means a Titan by "x". */
+Test(catalogue, letters_name_no_gpu)
+{
+    static const char *const WORDS[] = {"x", "v", "xp", "nx", "fe"};
+    bool is_several = false;
+    for (size_t at = 0; at < sizeof WORDS / sizeof *WORDS; at++)
+        cr_expect_null(mpl_gpu_find(WORDS[at], NULL, &is_several), "%s",
+                       WORDS[at]);
+    cr_expect_not_null(mpl_gpu_find("titan x", NULL, &is_several));
+    cr_expect_not_null(mpl_gpu_find("thor", NULL, &is_several));
+    cr_expect_not_null(mpl_gpu_find("m2", NULL, &is_several));
+}
+
 /* Every key of an NVLink is a GPU's, once. */
 Test(catalogue, nvlinks_are_of_gpus)
 {
