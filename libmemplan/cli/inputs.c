@@ -90,6 +90,23 @@ static bool open_base(memplan_machine **out, const options *asked,
     return true;
 }
 
+/* A disk is of this machine, and budgets leave out what they do not name. */
+static bool check_disk(const options *asked, memplan_error *error)
+{
+    if (asked->disk == NULL)
+        return true;
+    if (asked->topology != NULL ||
+        (asked->machine != NULL && strcmp(asked->machine, "here") != 0))
+        return fail(error, "--disk is a path of this machine; say of another "
+                           "what its disk has: --machine \"..., 500GB disk\"");
+    if (asked->max_memory != NULL &&
+        (asked->machine == NULL || strstr(asked->max_memory, "disk") == NULL))
+        return fail(error, "--disk: budgets say what each memory has, and "
+                           "leave out the others; write disk=AMOUNT in "
+                           "--max-memory");
+    return true;
+}
+
 /* Puts measured rates in place of stated ones; only this machine can be. */
 static bool measure_base(memplan_machine **base, const options *asked,
                          memplan_error *error)
@@ -112,6 +129,8 @@ bool inputs_open_machine(memplan_machine **out, const options *asked,
                          memplan_error *error)
 {
     memplan_machine *base = NULL;
+    if (!check_disk(asked, error))
+        return false;
     if (!open_base(&base, asked, error))
         return false;
     if (asked->measure && !measure_base(&base, asked, error))

@@ -368,7 +368,8 @@ typedef struct memplan_device_info {
  *
  * @param out      Set to the new machine; free it with memplan_machine_free().
  * @param options  NULL for the defaults.
- * @return MEMPLAN_OK, _ARGUMENT, _IO, _CORRUPT, _NO_MEMORY, _TOO_NEW.
+ * @return MEMPLAN_OK, _ARGUMENT, _IO (also where disk_path is no path of this
+ *         machine), _CORRUPT, _TOO_LARGE, _NO_MEMORY, _TOO_NEW.
  *         A machine without a device is no error.
  *
  * Since 0.1.

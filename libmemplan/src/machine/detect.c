@@ -1,30 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* This machine: hwloc's topology joined with the kernel's files. */
 #include <stddef.h>
-#include <sys/statvfs.h>
 
-#include "base/checked.h"
 #include "base/failure.h"
 #include "base/sized.h"
 #include "machine/cpu.h"
+#include "machine/disk.h"
 #include "machine/gpus.h"
 #include "machine/host.h"
 #include "machine/machine.h"
 #include "machine/topology.h"
 #include "machine/visible.h"
-
-static bool read_disk(memplan_machine *machine, const char *path)
-{
-    if (path == NULL)
-        return true;
-    machine->disk.path = mpl_arena_strdup(machine->arena, path);
-    struct statvfs facts;
-    uint64_t bytes;
-    if (statvfs(path, &facts) == 0 &&
-        mpl_mul(&bytes, facts.f_bavail, facts.f_frsize))
-        machine->disk.free_bytes = (mpl_figure){bytes, "statvfs"};
-    return machine->disk.path != NULL;
-}
 
 /* A recorded tree has no driver: this machine's would speak of other GPUs. */
 static const char *nvml_path(const memplan_machine_options *options)
@@ -44,10 +30,11 @@ static memplan_status detect(memplan_machine *machine,
                         : "this machine";
     machine->is_here = options->root == NULL;
     mpl_topology topology = mpl_topology_blank(machine);
-    memplan_status status =
-        options->root != NULL
-            ? mpl_topology_read_tree(&topology, &tree, error)
-            : mpl_topology_detect(&topology, error);
+    memplan_status status = mpl_disk_find(machine, options->disk_path, error);
+    if (status == MEMPLAN_OK)
+        status = options->root != NULL
+                     ? mpl_topology_read_tree(&topology, &tree, error)
+                     : mpl_topology_detect(&topology, error);
     if (status != MEMPLAN_OK)
         return status;
     if (!mpl_topology_add_gpu_nodes(&topology, &tree) ||
@@ -59,8 +46,7 @@ static memplan_status detect(memplan_machine *machine,
         return mpl_fail_memory(error);
     mpl_topology_take(machine, &topology);
     if (machine->name == NULL || !mpl_cpu_read_isa(machine, &tree) ||
-        !mpl_host_read_memory(machine, &tree) ||
-        !read_disk(machine, options->disk_path))
+        !mpl_host_read_memory(machine, &tree))
         return mpl_fail_memory(error);
     status = mpl_topology_join(machine, &topology, error);
     if (status == MEMPLAN_OK && !mpl_visible_apply(machine, options))

@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "base/failure.h"
+#include "machine/disk.h"
 #include "machine/machine.h"
 
 static const char MEASURED[] = "measured";
@@ -68,9 +69,12 @@ memplan_status memplan_machine_measure(memplan_machine **out,
     memplan_machine *const made = mpl_machine_copy(machine);
     if (made == NULL)
         return mpl_fail_memory(error);
-    measure_nodes(made);
     memplan_status status = MEMPLAN_OK;
-    if (disk_path != NULL) {
+    if (made->disk.path == NULL)
+        status = mpl_disk_find(made, disk_path, error);
+    if (status == MEMPLAN_OK)
+        measure_nodes(made);
+    if (status == MEMPLAN_OK && disk_path != NULL) {
         const uint64_t rate = mpl_measure_disk(disk_path);
         if (rate == MEMPLAN_UNKNOWN)
             status = mpl_fail(error, MEMPLAN_E_IO, MPL_NOWHERE,
@@ -79,10 +83,6 @@ memplan_status memplan_machine_measure(memplan_machine **out,
                               disk_path);
         else
             made->disk.read_bytes_per_second = (mpl_figure){rate, MEASURED};
-        if (made->disk.path == NULL)
-            made->disk.path = mpl_arena_strdup(made->arena, disk_path);
-        if (made->disk.path == NULL)
-            status = mpl_fail_memory(error);
     }
     if (status == MEMPLAN_OK)
         status = mpl_machine_finish(made, error);

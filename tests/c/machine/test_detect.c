@@ -31,6 +31,28 @@ Test(detect, agrees_with_meminfo)
     memplan_machine_free(machine);
 }
 
+/* Else it would be a disk of unknown size, on which everything fits. */
+Test(detect, refuses_a_disk_that_is_not_there)
+{
+    memplan_machine *machine = NULL;
+    memplan_error error = {0};
+    memplan_machine_options options = MEMPLAN_MACHINE_OPTIONS_INIT;
+    options.disk_path = "/nowhere/at/all";
+    cr_expect_eq(memplan_machine_detect(&machine, &options, &error),
+                 MEMPLAN_E_IO);
+    cr_expect_null(machine);
+    cr_expect_str_eq(error.message,
+                     "/nowhere/at/all: no disk can be found by this path: No "
+                     "such file or directory");
+    cr_assert_eq(memplan_machine_detect(&machine, NULL, NULL), MEMPLAN_OK);
+    memplan_machine *measured = NULL;
+    cr_expect_eq(memplan_machine_measure(&measured, machine,
+                                         options.disk_path, &error),
+                 MEMPLAN_E_IO);
+    cr_expect_null(measured);
+    memplan_machine_free(machine);
+}
+
 /* A recorded tree with all that a workstation has. */
 Test(detect, a_recorded_workstation)
 {
