@@ -44,7 +44,8 @@ static memplan_status unknown_family(const char *model_type, const char *path,
     if (mpl_family_is_remote(model_type))
         return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
                         "\"%smodel_type\" is \"%s\", which only the code "
-                        "beside its weights can build",
+                        "beside its weights can build; a GGUF of it can be "
+                        "planned, where there is one",
                         path, model_type);
     for (uint32_t at = 1; at <= mpl_family_count; at++)
         mpl_nearest_offer(&nearest, model_type,

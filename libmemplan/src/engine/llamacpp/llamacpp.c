@@ -45,7 +45,9 @@ static memplan_status open_job(mpl_job **out, mpl_arena *arena,
 {
     if (model->gguf == NULL)
         return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
-                        "%s: llama.cpp runs GGUF files, this is \"%s\"",
+                        "%.80s: llama.cpp runs GGUF files, this is \"%s\"; "
+                        "each quantization has sizes of its own, so give the "
+                        "path of a .gguf",
                         model->source, model->format);
     if (request->dtype != NULL)
         return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,

@@ -88,7 +88,8 @@ static memplan_status refuse(const mpl_job *job, const mpl_quantizer *by,
     if (by->device == MPL_LOADING_REFUSED)
         return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
                         "%.80s: quantized by %s, which Transformers 5 cannot "
-                        "load",
+                        "load; take the repository that is not quantized, or "
+                        "a GGUF of it with llama.cpp, or another server",
                         job->model->name, by->name);
     if (by->least_capability == 0 || job->packed.capability == 0)
         return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
