@@ -104,7 +104,7 @@ static bool has_same_shape(const mpl_tensor *a, const mpl_tensor *b)
 }
 
 /* Whether two units, of which neither has a tied tensor, differ in names
- * alone: a check of what `like_before` says. */
+ * alone. */
 static bool is_like(const memplan_model *model, const mpl_unit *unit,
                     const mpl_unit *other)
 {
@@ -129,6 +129,16 @@ void mpl_model_tell_apart(memplan_model *model, uint32_t index)
     for (uint32_t at = index + 1; at < model->unit_count; at++)
         if (model->units[at].like_before == at - index)
             model->units[at].like_before = 0;
+}
+
+void mpl_model_compare_units(memplan_model *model)
+{
+    for (uint32_t index = 0; index < model->unit_count; index++) {
+        mpl_unit *const unit = &model->units[index];
+        if (unit->like_before > 0 &&
+            !is_like(model, unit, unit - unit->like_before))
+            unit->like_before = 0;
+    }
 }
 
 static bool sum_or_copy(memplan_model *model, uint32_t index)

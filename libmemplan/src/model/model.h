@@ -151,6 +151,10 @@ bool mpl_model_add_note(memplan_model *model, const char *format, ...)
  * none after it is like it. */
 void mpl_model_tell_apart(memplan_model *model, uint32_t index);
 
+/* The same for whoever changes tensors here and there: what no more differs in
+ * names alone is like none before it. */
+void mpl_model_compare_units(memplan_model *model);
+
 /*
  * Closes a model that a reader has filled: checks that units cover the
  * tensors in order, sums bytes and elements (checked), and counts layers.

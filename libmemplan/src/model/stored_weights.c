@@ -17,12 +17,12 @@
 /* Names against patterns: a second's work at the very most. */
 enum { MAX_COMPARISONS = 1 << 26 };
 
-/* A tensor that may be packed. */
+/* A tensor that the method packs where nobody names it. */
 typedef struct candidate {
-    mpl_weight_names called; /* where modules are named at all */
+    uint32_t tensor;
     uint32_t group;          /* plus 1; 0: none */
     uint32_t rank;           /* how closely a target named it */
-    bool is_one;
+    mpl_weight_names called; /* where modules are named at all */
 } candidate;
 
 typedef struct work {
@@ -30,11 +30,11 @@ typedef struct work {
     mpl_arena *scratch;
     const mpl_quantization *from;
     mpl_packed_group *groups;
-    candidate *candidates; /* by tensor */
+    candidate *candidates;
+    uint32_t candidate_count;
     memplan_error *error;
 } work;
 
-/* Whether the method packs such a weight where nobody names it. */
 static bool is_candidate(const work *job, uint32_t index)
 {
     const memplan_model *const model = job->model;
@@ -91,7 +91,7 @@ static memplan_status assign(const work *job, const char *text, uint32_t group,
     mpl_module_pattern_open(&pattern, job->from->quantizer->patterns, name);
     const memplan_status status =
         pattern.is_readable ? MEMPLAN_OK : note_unread(job, text);
-    for (uint32_t at = 0; at < job->model->tensor_count; at++) {
+    for (uint32_t at = 0; at < job->candidate_count; at++) {
         candidate *const one = &job->candidates[at];
         if (rank <= one->rank || !is_named(one, &pattern))
             continue;
@@ -105,11 +105,10 @@ static memplan_status assign(const work *job, const char *text, uint32_t group,
 /* All that nothing named closer. */
 static void assign_class(const work *job, uint32_t group, uint32_t wanted_flag)
 {
-    for (uint32_t at = 0; at < job->model->tensor_count; at++) {
+    for (uint32_t at = 0; at < job->candidate_count; at++) {
         candidate *const one = &job->candidates[at];
-        const bool is_wanted =
-            (job->model->tensors[at].flags & wanted_flag) != 0;
-        if (!one->is_one || one->rank > 0 || !is_wanted)
+        if (one->rank > 0 ||
+            (job->model->tensors[one->tensor].flags & wanted_flag) == 0)
             continue;
         one->group = group;
         one->rank = 1;
@@ -238,7 +237,7 @@ static memplan_status assign_layers(work *job)
     if (!mpl_name_index_build(&index, job->scratch, &entries->name,
                               sizeof *entries, count))
         return mpl_fail_memory(job->error);
-    for (uint32_t at = 0; at < job->model->tensor_count; at++) {
+    for (uint32_t at = 0; at < job->candidate_count; at++) {
         candidate *const one = &job->candidates[at];
         for (uint32_t name = 0;
              name < MPL_WEIGHT_NAMES && one->called.names[name] != NULL;
@@ -264,12 +263,12 @@ static void find_direction(const memplan_model *model, mpl_tensor *tensor)
         tensor->flags |= MPL_TENSOR_TRANSPOSED;
 }
 
-static memplan_status pack(const work *job, uint32_t index)
+static memplan_status pack(const work *job, const candidate *one)
 {
+    const uint32_t index = one->tensor;
     mpl_tensor *const tensor = &job->model->tensors[index];
     const mpl_quantization *const from = job->from;
-    const mpl_packing *const packing =
-        &job->groups[job->candidates[index].group - 1].packing;
+    const mpl_packing *const packing = &job->groups[one->group - 1].packing;
     const bool keeps_scales = from->quantizer->device == MPL_LOADING_DENSE &&
                               !mpl_is_joined_experts(tensor);
     const bool has_scheme = from->scheme != MPL_SCHEME_COUNT;
@@ -327,28 +326,28 @@ static bool has_names(const work *job)
     return has_any;
 }
 
-/* The tensor of the unit that this one's is like, or this one. */
-static uint32_t twin_of(const memplan_model *model, uint32_t index)
+/* Where no module is named, a unit that differs from another in names alone is
+ * packed as that one: it needs no candidates. */
+static memplan_status find_candidates(work *job, bool has_names)
 {
-    const mpl_unit *const unit =
-        &model->units[model->tensors[index].unit_index];
-    const mpl_unit *const like = unit - unit->like_before;
-    return index - (unit->first_tensor - like->first_tensor);
-}
-
-static memplan_status find_candidates(const work *job)
-{
-    const bool needs_names = has_names(job);
-    for (uint32_t at = 0; at < job->model->tensor_count; at++) {
-        const uint32_t twin = twin_of(job->model, at);
-        candidate *const one = &job->candidates[at];
-        one->is_one =
-            twin < at ? job->candidates[twin].is_one : is_candidate(job, at);
-        if (one->is_one && needs_names &&
-            !mpl_weight_names_of(&one->called, job->scratch,
-                                 &job->model->tensors[at],
-                                 job->from->quantizer->patterns))
-            return mpl_fail_memory(job->error);
+    const memplan_model *const model = job->model;
+    for (uint32_t index = 0; index < model->unit_count; index++) {
+        const mpl_unit *const unit = &model->units[index];
+        if (unit->like_before > 0 && !has_names)
+            continue;
+        for (uint32_t at = unit->first_tensor;
+             at < unit->first_tensor + unit->tensor_count; at++) {
+            candidate *const one = &job->candidates[job->candidate_count];
+            if (!is_candidate(job, at))
+                continue;
+            *one = (candidate){.tensor = at};
+            if (has_names &&
+                !mpl_weight_names_of(&one->called, job->scratch,
+                                     &model->tensors[at],
+                                     job->from->quantizer->patterns))
+                return mpl_fail_memory(job->error);
+            job->candidate_count++;
+        }
     }
     return MEMPLAN_OK;
 }
@@ -362,35 +361,43 @@ static void pack_like(mpl_tensor *tensor, const mpl_tensor *twin)
     tensor->dense_dtype = twin->dense_dtype;
 }
 
-static memplan_status pack_all(work *job)
+static void pack_units_alike(memplan_model *model)
 {
-    memplan_model *const model = job->model;
-    memplan_status status = MEMPLAN_OK;
-    bool is_any = false;
-    for (uint32_t at = 0; status == MEMPLAN_OK && at < model->tensor_count;
-         at++) {
-        const uint32_t group = job->candidates[at].group;
-        const uint32_t twin = twin_of(model, at);
-        if (group != 0 && twin < at && job->candidates[twin].group == group)
-            pack_like(&model->tensors[at], &model->tensors[twin]);
-        else if (group != 0)
-            status = pack(job, at);
-        is_any = is_any || group != 0;
+    for (uint32_t index = 0; index < model->unit_count; index++) {
+        const mpl_unit *const unit = &model->units[index];
+        const mpl_unit *const like = unit - unit->like_before;
+        for (uint32_t at = 0; unit != like && at < unit->tensor_count; at++)
+            pack_like(&model->tensors[unit->first_tensor + at],
+                      &model->tensors[like->first_tensor + at]);
     }
-    if (!is_any || status != MEMPLAN_OK)
-        return status;
-    model->quantizer = job->from->quantizer;
+}
+
+static memplan_status pack_all(work *job, bool has_names)
+{
+    bool is_any = false;
+    for (uint32_t at = 0; at < job->candidate_count; at++) {
+        const candidate *const one = &job->candidates[at];
+        const memplan_status status =
+            one->group != 0 ? pack(job, one) : MEMPLAN_OK;
+        if (status != MEMPLAN_OK)
+            return status;
+        is_any = is_any || one->group != 0;
+    }
+    if (!is_any)
+        return MEMPLAN_OK;
+    job->model->quantizer = job->from->quantizer;
     widen_biases(job);
-    for (uint32_t at = model->tensor_count; at-- > 0;)
-        if (job->candidates[at].group !=
-            job->candidates[twin_of(model, at)].group)
-            model->units[model->tensors[at].unit_index].like_before = 0;
+    if (has_names)
+        mpl_model_compare_units(job->model);
+    else
+        pack_units_alike(job->model);
     return MEMPLAN_OK;
 }
 
 static memplan_status run(work *job)
 {
-    memplan_status status = find_candidates(job);
+    const bool names_any = has_names(job);
+    memplan_status status = find_candidates(job, names_any);
     if (status == MEMPLAN_OK &&
         mpl_json_type_of(job->from->layers) == MPL_JSON_OBJECT)
         status = assign_layers(job);
@@ -402,7 +409,7 @@ static memplan_status run(work *job)
     }
     if (status == MEMPLAN_OK)
         status = skip(job);
-    return status == MEMPLAN_OK ? pack_all(job) : status;
+    return status == MEMPLAN_OK ? pack_all(job, names_any) : status;
 }
 
 static memplan_status note_unknown(memplan_model *model,
@@ -440,8 +447,8 @@ memplan_status mpl_stored_weights_apply(memplan_model *model,
                 .groups = from.groups,
                 .error = error};
     if (scratch != NULL)
-        job.candidates = mpl_arena_alloc(scratch, model->tensor_count,
-                                         sizeof *job.candidates);
+        job.candidates = mpl_arena_take(scratch, model->tensor_count,
+                                        sizeof *job.candidates);
     status = job.candidates != NULL ? run(&job) : mpl_fail_memory(error);
     mpl_arena_free(scratch);
     return status;
