@@ -109,7 +109,7 @@ memplan_status mpl_repeats_begin(mpl_repeats *out, const mpl_builder *to,
     return with->status;
 }
 
-static bool is_same(const mpl_repeat_value *a, const mpl_repeat_value *b)
+static bool is_same(const mpl_value *a, const mpl_value *b)
 {
     if (a->kind != b->kind)
         return false;
@@ -144,13 +144,12 @@ memplan_status mpl_repeats_find(mpl_repeats *repeats,
     for (uint32_t at = 0; at < repeats->rule_count; at++) {
         const mpl_repeat_rule *const rule = &repeats->rules[at];
         if (!rule->is_condition) {
-            const mpl_value value = mpl_expression_value(rule->value, with);
-            repeats->values[at] =
-                (mpl_repeat_value){value.kind, value.integer, value.string};
+            repeats->values[at] = mpl_expression_value(rule->value, with);
             continue;
         }
         const bool holds = mpl_expression_is_true(rule->value, with);
-        repeats->values[at] = (mpl_repeat_value){MPL_VALUE_BOOL, holds, NULL};
+        repeats->values[at] =
+            (mpl_value){.kind = MPL_VALUE_BOOL, .integer = holds};
         for (uint32_t skipped = at + 1; !holds && skipped < rule->end;
              skipped++)
             repeats->values[skipped].kind = MPL_VALUE_NONE;
@@ -203,13 +202,15 @@ static digits digits_of(uint64_t number)
     return out;
 }
 
-/* Puts the next number of the same length in the place of one. */
-static void count_up(digits *number)
+/* Puts the next number of the same length in the place of one; returns the
+ * first digit that is another. */
+static uint64_t count_up(digits *number)
 {
     uint64_t at = number->length - 1;
     while (number->text[at] == '9')
         number->text[at--] = '0';
     number->text[at]++;
+    return at;
 }
 
 /* The names of one item, one after the other: of its tensors, then its own. */
@@ -262,14 +263,19 @@ static void spell_names(char *names, const name_row *row, const mpl_builder *to,
     }
 }
 
-/* The names of the item before, with another number. */
-static void renumber_names(char *names, const name_row *row,
-                           const digits *number)
+/* The names of the item before, with the next number. Mostly that is another
+ * last digit, which a call of memcpy() would take longer for. */
+static void renumber_names(char *names, const name_row *row, digits *number)
 {
+    const uint64_t first = count_up(number);
+    const uint64_t last = number->length - 1;
     memcpy(names, names - row->bytes, (size_t)row->bytes);
-    for (uint64_t at = 0; at < row->count; at++)
-        memcpy(names + row->starts[at] + row->number_at, number->text,
-               (size_t)number->length);
+    for (uint64_t at = 0; at < row->count; at++) {
+        char *const place = names + row->starts[at] + row->number_at;
+        place[last] = number->text[last];
+        if (first < last)
+            memcpy(place + first, number->text + first, (size_t)(last - first));
+    }
 }
 
 static void copy_item(mpl_builder *to, const mpl_repeat_kind *kind,
@@ -307,7 +313,6 @@ static bool copy_alike(mpl_builder *to, mpl_repeat_run run)
         if (index == run.first) {
             spell_names(names, &row, to, run.kind, &number);
         } else {
-            count_up(&number);
             names += row.bytes;
             renumber_names(names, &row, &number);
         }

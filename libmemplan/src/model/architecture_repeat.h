@@ -18,16 +18,9 @@ typedef struct mpl_repeat_rule {
     bool is_condition;
 } mpl_repeat_rule;
 
-/* As much of a value as tells items apart. */
-typedef struct mpl_repeat_value {
-    mpl_value_kind kind;
-    int64_t integer;
-    const char *string;
-} mpl_repeat_value;
-
 /* An item that was walked. */
 typedef struct mpl_repeat_kind {
-    mpl_repeat_value values[MPL_REPEAT_RULES];
+    mpl_value values[MPL_REPEAT_RULES];
     uint32_t first_tensor;
     uint32_t tensor_count;
     uint32_t block; /* of the builder's, or MPL_NO_INDEX */
@@ -41,7 +34,7 @@ typedef struct mpl_repeats {
     uint32_t kind_count;
     bool is_plain; /* each item must be walked */
     mpl_repeat_rule rules[MPL_REPEAT_RULES];
-    mpl_repeat_value values[MPL_REPEAT_RULES]; /* of the item at hand */
+    mpl_value values[MPL_REPEAT_RULES]; /* of the item at hand */
     mpl_repeat_kind kinds[MPL_REPEAT_KINDS];
 } mpl_repeats;
 

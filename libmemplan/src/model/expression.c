@@ -228,7 +228,7 @@ static mpl_value item(const mpl_expression *at, mpl_evaluation *evaluation)
     }
     if (list.kind == MPL_VALUE_STRING)
         return letter(at, &list, index.integer, evaluation);
-    if (list.items == NULL)
+    if (list.kind != MPL_VALUE_LIST || list.items == NULL)
         return blame(at->a, "where a list must be", evaluation);
     const int64_t place =
         index.integer + (index.integer < 0 ? (int64_t)list.item_count : 0);
@@ -333,10 +333,16 @@ static mpl_value logic(const mpl_expression *at, mpl_evaluation *evaluation)
 
 static mpl_value constant(const mpl_expression *at)
 {
-    return (mpl_value){.kind = (mpl_value_kind)at->kind,
-                       .integer = at->integer,
-                       .real = at->real,
-                       .string = mpl_word(at->word)};
+    switch ((mpl_value_kind)at->kind) {
+    case MPL_VALUE_STRING:
+        return (mpl_value){.kind = MPL_VALUE_STRING,
+                           .string = mpl_word(at->word)};
+    case MPL_VALUE_REAL:
+        return value_of_real(at->real);
+    default:
+        return (mpl_value){.kind = (mpl_value_kind)at->kind,
+                           .integer = at->integer};
+    }
 }
 
 static mpl_value evaluate(const mpl_expression *at, mpl_evaluation *evaluation)

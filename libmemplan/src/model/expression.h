@@ -33,16 +33,17 @@ typedef enum mpl_value_kind {
 
 typedef struct mpl_value {
     mpl_value_kind kind;
-    int64_t integer; /* also of a bool */
-    double real;
-    const char *string;
-    mpl_json_value json;
-    const struct mpl_value *items; /* of a list; NULL: no list */
-    uint64_t item_count;
-    const mpl_expression *literal;
     /* The slot, and 1, of the key that the configuration gives it by, itself
      * or in a list; 0: a default, or worked out. */
     uint32_t given_by;
+    union {
+        int64_t integer; /* also of a bool */
+        double real;
+        const char *string;
+        const struct mpl_value *items; /* of a list; NULL: of an object */
+        const mpl_expression *literal;
+    };
+    uint64_t item_count; /* of a list or an object */
 } mpl_value;
 
 enum {

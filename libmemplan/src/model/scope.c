@@ -25,7 +25,7 @@ mpl_json_value mpl_config_path(mpl_json_value config, const char *path)
 
 mpl_value mpl_value_of_json(mpl_json_value json)
 {
-    mpl_value out = {.kind = MPL_VALUE_NONE, .json = json};
+    mpl_value out = {.kind = MPL_VALUE_NONE};
     bool is_true = false;
     switch (mpl_json_type_of(json)) {
     case MPL_JSON_BOOL:
@@ -35,8 +35,10 @@ mpl_value mpl_value_of_json(mpl_json_value json)
         break;
     case MPL_JSON_INTEGER:
         /* Above 2^63 it is too large for any size: kept as a real number. */
-        out.kind = mpl_json_i64(json, &out.integer) ? MPL_VALUE_INTEGER
-                                                    : MPL_VALUE_REAL;
+        out.kind = MPL_VALUE_INTEGER;
+        if (mpl_json_i64(json, &out.integer))
+            break;
+        out.kind = MPL_VALUE_REAL;
         mpl_json_real(json, &out.real);
         break;
     case MPL_JSON_REAL:
