@@ -50,7 +50,8 @@ static memplan_status locate_name(mpl_source *out, mpl_arena *arena,
         status = mpl_locate_ollama(&place, arena, options->ollama_store, source,
                                    error);
     if (status == MEMPLAN_OK)
-        status = mpl_locate_path(out, arena, place, error);
+        status =
+            mpl_locate_path(out, arena, place, mpl_path_look(place), error);
     else if (status == MEMPLAN_E_NOT_FOUND)
         return locate_row(out, source, error);
     if (status == MEMPLAN_OK)
@@ -65,13 +66,14 @@ memplan_status mpl_locate(mpl_source *out, mpl_arena *arena, const char *source,
     if (source[0] == '\0')
         return mpl_fail(error, MEMPLAN_E_NOT_FOUND, MPL_NOWHERE,
                         "\"\": an empty name for a model");
-    if (mpl_path_look(source) != MPL_PATH_NONE) {
+    const mpl_path_kind kind = mpl_path_look(source);
+    if (kind != MPL_PATH_NONE) {
         /* A slash at the end is no part of a folder's name. */
         uint64_t length = strlen(source);
         while (length > 1 && source[length - 1] == '/')
             length--;
         const char *const path = mpl_arena_copy(arena, source, length);
-        return path != NULL ? mpl_locate_path(out, arena, path, error)
+        return path != NULL ? mpl_locate_path(out, arena, path, kind, error)
                             : mpl_fail_memory(error);
     }
     if (is_surely_path(source))

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "memplan.h"
+#include "model/path.h"
 
 typedef enum mpl_source_kind {
     MPL_SOURCE_GGUF,
@@ -35,9 +36,10 @@ memplan_status mpl_locate(mpl_source *out, mpl_arena *arena, const char *source,
 
 /* ---- The places, one file each ----------------------------------------- */
 
-/* locate_path.c: a file or a folder that exists. */
+/* locate_path.c: a file or a folder, which was found to be of that kind. */
 memplan_status mpl_locate_path(mpl_source *out, mpl_arena *arena,
-                               const char *path, memplan_error *error);
+                               const char *path, mpl_path_kind kind,
+                               memplan_error *error);
 
 /* hub_cache.c: "org/name" in a Hugging Face cache; the folder of the
  * revision. MEMPLAN_E_NOT_FOUND with no message when the cache does not have

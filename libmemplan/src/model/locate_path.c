@@ -15,7 +15,7 @@ static memplan_status add_config(mpl_source *out, mpl_arena *arena,
     const char *const path = mpl_path_beside(arena, out->path, "config.json");
     if (path == NULL)
         return mpl_fail_memory(error);
-    if (mpl_path_look(path) == MPL_PATH_FILE)
+    if (mpl_path_is_file(path))
         out->config_path = path;
     return MEMPLAN_OK;
 }
@@ -180,14 +180,16 @@ static memplan_status use_folder(mpl_source *out, mpl_arena *arena,
                         "weight index or config.json",
                         folder);
     const char *const path = mpl_path_join(arena, folder, best);
-    return path != NULL ? mpl_locate_path(out, arena, path, error)
-                        : mpl_fail_memory(error);
+    return path != NULL
+               ? mpl_locate_path(out, arena, path, mpl_path_look(path), error)
+               : mpl_fail_memory(error);
 }
 
 memplan_status mpl_locate_path(mpl_source *out, mpl_arena *arena,
-                               const char *path, memplan_error *error)
+                               const char *path, mpl_path_kind kind,
+                               memplan_error *error)
 {
-    switch (mpl_path_look(path)) {
+    switch (kind) {
     case MPL_PATH_FILE:
         *out = (mpl_source){.path = path, .name = mpl_path_name(path)};
         return use_file(out, arena, error);

@@ -37,7 +37,7 @@ static memplan_status read_quantization(mpl_json **out, const opening *from,
                       : NULL;
     memplan_status status =
         beside != NULL ? MEMPLAN_OK : mpl_fail_memory(from->error);
-    if (status == MEMPLAN_OK && mpl_path_look(beside) == MPL_PATH_FILE)
+    if (status == MEMPLAN_OK && mpl_path_is_file(beside))
         status = mpl_json_open(out, beside, from->text_max_bytes, from->error);
     mpl_arena_free(arena);
     return status;
@@ -192,7 +192,7 @@ static memplan_status read_index(memplan_model **out, const opening *from)
     uint64_t missing = 0;
     uint64_t first_missing = 0;
     for (uint64_t at = 0; status == MEMPLAN_OK && at < index.path_count; at++)
-        if (mpl_path_look(index.paths[at]) != MPL_PATH_FILE && missing++ == 0)
+        if (!mpl_path_is_file(index.paths[at]) && missing++ == 0)
             first_missing = at;
     if (status == MEMPLAN_OK) {
         if (missing == index.path_count)

@@ -27,6 +27,12 @@ mpl_path_kind mpl_path_look(const char *path)
                : MPL_PATH_OTHER;
 }
 
+bool mpl_path_is_file(const char *path)
+{
+    struct stat facts;
+    return stat(path, &facts) == 0 && S_ISREG(facts.st_mode);
+}
+
 bool mpl_has_suffix(const char *text, const char *suffix)
 {
     const size_t length = strlen(text);

@@ -18,6 +18,9 @@ typedef enum mpl_path_kind {
 
 mpl_path_kind mpl_path_look(const char *path);
 
+/* The same where all else is as good as nothing. */
+bool mpl_path_is_file(const char *path);
+
 bool mpl_has_suffix(const char *text, const char *suffix);
 
 /* The last part, behind the last slash that does not end the path. */
