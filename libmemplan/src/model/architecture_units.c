@@ -70,8 +70,7 @@ memplan_status mpl_ties_resolve(memplan_model *model, const mpl_tie *ties,
             return mpl_fail(error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
                             "the built-in family \"%s\" ties \"%s\" to "
                             "\"%s\", and one of them is missing",
-                            model->architecture, ties[at].name,
-                            ties[at].owner);
+                            model->architecture, ties[at].name, ties[at].owner);
         uint32_t root = table.values[owner];
         if (model->tensors[root].tied_to != MPL_NO_INDEX)
             root = model->tensors[root].tied_to;
@@ -147,17 +146,15 @@ static mpl_unit_kind kind_of(const memplan_model *model, const mpl_unit *unit,
                : MPL_UNIT_OTHER;
 }
 
+/* The next unit, to be filled as a whole. */
 static mpl_unit *add_unit(memplan_model *model, uint64_t *capacity)
 {
-    mpl_unit *const units =
-        mpl_arena_grow(model->arena, model->units, model->unit_count, capacity,
-                       sizeof *units);
+    mpl_unit *const units = mpl_arena_grow(
+        model->arena, model->units, model->unit_count, capacity, sizeof *units);
     if (units == NULL)
         return NULL;
     model->units = units;
-    mpl_unit *const unit = &units[model->unit_count++];
-    *unit = (mpl_unit){.layer_index = MPL_NO_INDEX};
-    return unit;
+    return &units[model->unit_count++];
 }
 
 /* One unit of the tensors from `first` to `end` that belong together. */
@@ -171,10 +168,13 @@ static memplan_status add_loose(memplan_model *model, uint64_t *capacity,
         mpl_unit *const unit = add_unit(model, capacity);
         if (unit == NULL)
             return mpl_fail_memory(error);
-        unit->name = mpl_arena_copy(model->arena, name, length);
+        *unit = (mpl_unit){
+            .name = mpl_arena_copy(model->arena, name, length),
+            .first_tensor = first,
+            .layer_index = MPL_NO_INDEX,
+        };
         if (unit->name == NULL)
             return mpl_fail_memory(error);
-        unit->first_tensor = first;
         do
             first++;
         while (first < end &&
@@ -189,54 +189,69 @@ static memplan_status add_loose(memplan_model *model, uint64_t *capacity,
     return MEMPLAN_OK;
 }
 
+/* The unit that a block is. */
+static memplan_status add_block(memplan_model *model, uint64_t *capacity,
+                                mpl_block *block, memplan_error *error)
+{
+    const uint32_t index = model->unit_count;
+    mpl_unit *const unit = add_unit(model, capacity);
+    if (unit == NULL)
+        return mpl_fail_memory(error);
+    block->unit_index = index;
+    *unit = (mpl_unit){
+        .name = block->name,
+        .kind = block->is_layer ? MPL_UNIT_LAYER : MPL_UNIT_OTHER,
+        .first_tensor = block->first_tensor,
+        .tensor_count = block->tensor_count,
+        .layer_index = block->is_layer ? model->layer_count++ : MPL_NO_INDEX,
+        .like_before = block->like_before > 0
+                           ? index - (block - block->like_before)->unit_index
+                           : 0,
+        .state = block->state,
+    };
+    return MEMPLAN_OK;
+}
+
+/* The modules above all blocks. Blocks that are alike are below the same. */
+static bool gather_ancestors(name_table *out, mpl_arena *arena,
+                             const mpl_block *blocks, uint64_t block_count)
+{
+    uint64_t depth_total = 8;
+    for (uint64_t at = 0; at < block_count; at++)
+        depth_total += blocks[at].like_before > 0 ? 0 : 4;
+    if (!table_create(out, arena, depth_total))
+        return false;
+    for (uint64_t at = 0; at < block_count; at++)
+        if (blocks[at].like_before == 0 &&
+            !add_ancestors(out, arena, blocks[at].name))
+            return false;
+    return true;
+}
+
 memplan_status mpl_units_gather(memplan_model *model, mpl_block *blocks,
                                 uint64_t block_count, memplan_error *error)
 {
     name_table ancestors;
     uint64_t capacity = block_count + SPARE_UNITS;
     uint32_t next = 0;
-    uint64_t depth_total = 0;
-    /* Blocks that are alike are below the same modules. */
-    for (uint64_t at = 0; at < block_count; at++)
-        depth_total += blocks[at].like_before > 0 ? 0 : 4;
+    memplan_status status = MEMPLAN_OK;
     model->units = mpl_arena_take(model->arena, capacity, sizeof *model->units);
     if (model->units == NULL ||
-        !table_create(&ancestors, model->arena, depth_total + 8))
+        !gather_ancestors(&ancestors, model->arena, blocks, block_count))
         return mpl_fail_memory(error);
-    for (uint64_t at = 0; at < block_count; at++)
-        if (blocks[at].like_before == 0 &&
-            !add_ancestors(&ancestors, model->arena, blocks[at].name))
-            return mpl_fail_memory(error);
     model->layer_count = 0;
-    for (uint64_t at = 0; at <= block_count; at++) {
-        const uint32_t end = at < block_count ? blocks[at].first_tensor
-                                              : model->tensor_count;
-        const memplan_status status =
-            add_loose(model, &capacity, &ancestors, next, end, error);
-        if (status != MEMPLAN_OK)
-            return status;
-        if (at == block_count)
-            break;
-        mpl_unit *const unit = add_unit(model, &capacity);
-        if (unit == NULL)
-            return mpl_fail_memory(error);
-        blocks[at].unit_index = model->unit_count - 1;
-        if (blocks[at].like_before > 0)
-            unit->like_before =
-                blocks[at].unit_index -
-                blocks[at - blocks[at].like_before].unit_index;
-        unit->name = blocks[at].name;
-        unit->kind = blocks[at].is_layer ? MPL_UNIT_LAYER : MPL_UNIT_OTHER;
-        unit->first_tensor = end;
-        unit->tensor_count = blocks[at].tensor_count;
-        unit->state = blocks[at].state;
-        if (blocks[at].is_layer)
-            unit->layer_index = model->layer_count++;
-        next = end + blocks[at].tensor_count;
+    for (uint64_t at = 0; status == MEMPLAN_OK && at < block_count; at++) {
+        const uint32_t first = blocks[at].first_tensor;
+        if (next < first)
+            status =
+                add_loose(model, &capacity, &ancestors, next, first, error);
+        if (status == MEMPLAN_OK)
+            status = add_block(model, &capacity, &blocks[at], error);
+        next = first + blocks[at].tensor_count;
     }
-    for (uint32_t at = 0; at < model->unit_count; at++)
-        for (uint32_t own = 0; own < model->units[at].tensor_count; own++)
-            model->tensors[model->units[at].first_tensor + own].unit_index =
-                at;
-    return MEMPLAN_OK;
+    if (status == MEMPLAN_OK)
+        status = add_loose(model, &capacity, &ancestors, next,
+                           model->tensor_count, error);
+    mpl_model_number_tensors(model);
+    return status;
 }

@@ -123,6 +123,16 @@ static bool is_like(const memplan_model *model, const mpl_unit *unit,
     return true;
 }
 
+void mpl_model_number_tensors(memplan_model *model)
+{
+    for (uint32_t index = 0; index < model->unit_count; index++) {
+        mpl_tensor *tensor = &model->tensors[model->units[index].first_tensor];
+        const mpl_tensor *const end = tensor + model->units[index].tensor_count;
+        while (tensor < end)
+            (tensor++)->unit_index = index;
+    }
+}
+
 void mpl_model_tell_apart(memplan_model *model, uint32_t index)
 {
     model->units[index].like_before = 0;
@@ -166,8 +176,6 @@ memplan_status mpl_model_finish(memplan_model *model, memplan_error *error)
                             "unit \"%s\" does not follow its neighbour",
                             unit->name);
         next_tensor += unit->tensor_count;
-        for (uint32_t at = unit->first_tensor; at < next_tensor; at++)
-            model->tensors[at].unit_index = index;
         if (!sum_or_copy(model, index) ||
             !mpl_add(&model->weight_bytes, model->weight_bytes,
                      unit->weight_bytes) ||
@@ -181,6 +189,7 @@ memplan_status mpl_model_finish(memplan_model *model, memplan_error *error)
         return mpl_fail(error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
                         "%u of %u tensors belong to no unit",
                         model->tensor_count - next_tensor, model->tensor_count);
+    mpl_model_number_tensors(model);
     return MEMPLAN_OK;
 }
 
