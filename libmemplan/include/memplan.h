@@ -776,6 +776,46 @@ MEMPLAN_API memplan_status memplan_plan_fix(const memplan_plan *plan,
 MEMPLAN_API const char *memplan_plan_note(const memplan_plan *plan,
                                           uint64_t index);
 
+/* ---- Device maps ------------------------------------------------------- */
+
+/** Transformers' device_map of a plan, for programs that read no JSON. */
+typedef struct memplan_map memplan_map;
+
+/** A device_map as two lists, in the order in which its modules run. */
+typedef struct memplan_map_info {
+    uint64_t size;            /**< sizeof(memplan_map_info). */
+    uint64_t module_count;
+    uint64_t offloaded_count; /**< Of these, on no device. */
+    const char *names;        /**< The modules' names one after the other, each
+                                   with its terminator. "": the whole model. */
+    uint64_t names_bytes;     /**< Of all names, terminators included. */
+    const int64_t *devices;   /**< Of each module, the number of its device;
+                                   -1: host memory ("cpu"), -2: "disk". */
+} memplan_map_info;
+
+/**
+ * The map that memplan_plan_render(…, "device_map") writes.
+ *
+ * `plan` is only read, and may be freed before the map.
+ *
+ * @param out    Set to the new map; free it with memplan_map_free().
+ * @param error  NULL, or filled on failure.
+ * @return MEMPLAN_OK, MEMPLAN_E_UNSUPPORTED (a plan for another engine than
+ *         transformers), _NO_MEMORY.
+ *
+ * Since 0.1.
+ */
+MEMPLAN_API memplan_status memplan_plan_map(memplan_map **out,
+                                            const memplan_plan *plan,
+                                            memplan_error *error);
+
+/** Free a map. NULL is allowed. Since 0.1. */
+MEMPLAN_API void memplan_map_free(memplan_map *map);
+
+/** Fill `out_info` with the lists. `out_info->size` must be set. Since 0.1. */
+MEMPLAN_API void memplan_map_describe(const memplan_map *map,
+                                      memplan_map_info *out_info);
+
 /* ---- Texts ------------------------------------------------------------- */
 
 /**

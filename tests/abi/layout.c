@@ -187,6 +187,14 @@ FIELD(memplan_render_options, with_tensors, 32);
 FIELD(memplan_render_options, without_bars, 40);
 FIELD(memplan_render_options, with_rules, 48);
 
+SIZE(memplan_map_info, 48);
+FIELD(memplan_map_info, size, 0);
+FIELD(memplan_map_info, module_count, 8);
+FIELD(memplan_map_info, offloaded_count, 16);
+FIELD(memplan_map_info, names, 24);
+FIELD(memplan_map_info, names_bytes, 32);
+FIELD(memplan_map_info, devices, 40);
+
 SIZE(memplan_modules_options, 80);
 INIT(memplan_modules_options, MEMPLAN_MODULES_OPTIONS_INIT);
 FIELD(memplan_modules_options, size, 0);

@@ -12,6 +12,7 @@ import threading
 import pytest
 
 import memplan
+from memplan import _library
 
 LLAMA = {
     "architectures": ["LlamaForCausalLM"],
@@ -90,6 +91,37 @@ def test_pins_are_obeyed(folder):
 def test_price_keeps_the_placement(folder):
     plan = memplan.price(folder, {"": "cpu"}, "0=2GB,cpu=8GB", context=64)
     assert plan.device_map == {"": "cpu"}
+
+
+@pytest.mark.parametrize(
+    "budgets, pins",
+    [
+        ("cpu=8GB", None),
+        ("3=2GB", None),
+        ("0=2MB,1=3MB,cpu=8GB", None),
+        ("1=2GB,cpu=8GB,disk=8GB", {"model.norm": "cpu", "lm_head": "disk"}),
+    ],
+)
+def test_the_map_is_what_the_dialect_writes(folder, budgets, pins):
+    plan = memplan.plan(folder, budgets, context=64, reserve_bytes=1, pins=pins)
+    written = json.loads(plan.render("device_map"))
+    assert list(plan.device_map.items()) == list(written.items())
+    for unit, pool in (pins or {}).items():
+        assert plan.device_map[unit] == pool
+
+
+def test_names_in_a_map_may_hold_anything():
+    names = ['a"b', "a\\b", "a\nb", "a\tb", "\N{GREEK SMALL LETTER ALPHA}"]
+    modules = [["", "Net", None, 0]]
+    modules += [[name, "Linear", 0, 1 + at] for at, name in enumerate(names)]
+    tensors = [
+        ["weight", "Parameter", 1 + at, 0, "float32", [9], at] for at in range(len(names))
+    ]
+    tree = _library.read_modules(json.dumps({"modules": modules, "tensors": tensors}))
+    model = memplan.Model._of(_library.declare_model(tree, "odd", None))
+    expected = {name: at % 2 or "cpu" for at, name in enumerate(names)}
+    plan = memplan.price(model, expected, "1=2GB,cpu=2GB", context=64)
+    assert plan.device_map == expected == json.loads(plan.render("device_map"))
 
 
 def test_no_is_a_plan(folder):
@@ -256,11 +288,11 @@ def test_importing_is_light():
 import sys
 before = set(sys.modules)
 import memplan
-print(memplan.plan("llama-2-7b", "cpu=99GB", context=64).fits)
+print(memplan.plan("llama-2-7b", "cpu=99GB", context=64).device_map)
 print({"dataclasses", "html", "json", "re", "typing"} & (set(sys.modules) - before))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout == "True\nset()\n", done.stderr
+    assert done.stdout == "{'': 'cpu'}\nset()\n", done.stderr
 
 
 def test_every_public_name_is_there():

@@ -26,6 +26,7 @@ _ERRORS = {
     for kind in vars(errors).values()
     if isinstance(kind, type) and issubclass(kind, errors.Error)
 }
+_HOST = {-1: "cpu", -2: "disk"}
 _FREE = {
     "model": _lib.memplan_model_free,
     "machine": _lib.memplan_machine_free,
@@ -89,7 +90,9 @@ def _sized(kind: str) -> Any:
 
 
 def _options(kind: str, values: Mapping[str, object]) -> tuple[Any, object]:
-    """A struct of options, and what keeps its texts alive."""
+    """A struct of options, and what keeps its texts alive; NULL for none."""
+    if not values:
+        return _ffi.NULL, None
     struct = _sized(kind)
     kept = []
     for name, value in values.items():
@@ -247,6 +250,24 @@ def price_plan(
     )
     del kept
     return handle
+
+
+def device_map(plan: Handle) -> dict[str, int | str]:
+    """memplan_plan_map()."""
+    made = _make("memplan_map **", _lib.memplan_plan_map, plan._open)
+    try:
+        info = _sized("memplan_map_info")
+        _lib.memplan_map_describe(made, info)
+        names = _ffi.unpack(info.names, info.names_bytes)
+        devices = _ffi.unpack(info.devices, info.module_count)
+    finally:
+        _lib.memplan_map_free(made)
+    # Every name has a terminator: behind the last one stands a part too many,
+    # which zip() leaves.
+    parts = str(names, "utf-8", "replace").split("\0")
+    if info.offloaded_count:
+        devices = [_HOST.get(device, device) for device in devices]
+    return dict(zip(parts, devices))
 
 
 def dialects() -> dict[str, str]:

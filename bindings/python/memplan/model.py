@@ -47,7 +47,9 @@ class Model(Shown):
         branch, a tag or a commit. A header longer than ``header_max_bytes`` (0: 1
         GiB) is refused.
         """
-        options: dict[str, object] = {"header_max_bytes": header_max_bytes}
+        options: dict[str, object] = {}
+        if header_max_bytes:
+            options["header_max_bytes"] = header_max_bytes
         # A path from the root, or one that is there, is no name.
         if not (os.path.isabs(source) or os.path.exists(source)):
             options["hub_cache"] = (

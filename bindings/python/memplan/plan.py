@@ -153,8 +153,7 @@ class Plan(Shown):
     @property
     def device_map(self) -> dict[str, int | str]:
         """For ``from_pretrained(device_map=...)`` (engine "transformers")."""
-        device_map: dict[str, int | str] = self._read("device_map")
-        return device_map
+        return _library.device_map(self._handle)
 
     @property
     def max_memory(self) -> dict[int | str, int]:

@@ -262,8 +262,8 @@ void mpl_json_max_memory(mpl_json_writer *out, const char *key,
     mpl_json_close(out);
 }
 
-static memplan_status check_engine(const memplan_plan *plan, const char *what,
-                                   memplan_error *error)
+memplan_status mpl_check_device_map(const memplan_plan *plan, const char *what,
+                                    memplan_error *error)
 {
     return mpl_plan_has_device_map(plan)
                ? MEMPLAN_OK
@@ -276,7 +276,7 @@ MPL_PLAN_WRITER(mpl_plan_write_device_map)
 {
     mpl_json_writer out = {.text = text};
     (void)style;
-    const memplan_status status = check_engine(plan, "device_map", error);
+    const memplan_status status = mpl_check_device_map(plan, "device_map", error);
     if (status != MEMPLAN_OK)
         return status;
     mpl_json_device_map(&out, NULL, plan);
@@ -288,7 +288,7 @@ MPL_PLAN_WRITER(mpl_plan_write_max_memory)
 {
     mpl_json_writer out = {.text = text};
     (void)style;
-    const memplan_status status = check_engine(plan, "max_memory", error);
+    const memplan_status status = mpl_check_device_map(plan, "max_memory", error);
     if (status != MEMPLAN_OK)
         return status;
     mpl_json_max_memory(&out, NULL, plan);

@@ -27,6 +27,10 @@ const mpl_map_entry *mpl_device_map(mpl_arena *arena, const memplan_plan *plan,
 /* Whether this plan's engine takes such a map. */
 bool mpl_plan_has_device_map(const memplan_plan *plan);
 
+/* The same as a status; `what` is wanted of the plan. */
+memplan_status mpl_check_device_map(const memplan_plan *plan, const char *what,
+                                    memplan_error *error);
+
 /* As members "device_map" and "max_memory" of an object, or as a whole text
  * where `key` is NULL. A map that found no memory fails the text. */
 void mpl_json_device_map(mpl_json_writer *out, const char *key,

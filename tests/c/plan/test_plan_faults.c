@@ -50,6 +50,19 @@ static memplan_status render(const subject *on, void **out,
     return status;
 }
 
+static memplan_status map(const subject *on, void **out, memplan_error *error)
+{
+    memplan_map *made = NULL;
+    const memplan_status status = memplan_plan_map(&made, on->plan, error);
+    *out = made;
+    return status;
+}
+
+static void free_map(void *made)
+{
+    memplan_map_free(made);
+}
+
 static void free_plan(void *plan)
 {
     memplan_plan_free(plan);
@@ -132,5 +145,6 @@ Test(plan_faults, render)
         on.text = DIALECTS[at];
         fail_each(on.text, render, free_text, &on);
     }
+    fail_each("map", map, free_map, &on);
     close_subject(&on);
 }
