@@ -164,7 +164,8 @@ MEMPLAN_API uint64_t memplan_bytes_format(char *out_text, uint64_t text_size,
  * The word that was probably meant: for messages about an unknown name.
  *
  * Letters count without case; an inserted, dropped, replaced or swapped letter
- * is one step, and a third of the letters may be wrong.
+ * is one step. A third of the letters and one more may be wrong, of a word of
+ * three or fewer one.
  *
  * @param words  `word_count` words, none NULL.
  * @return One of `words`, the first of equals; NULL when none is near.

@@ -50,10 +50,11 @@ uint32_t mpl_edit_distance(const char *a, const char *b)
     return rows[a_length % 3][b_length];
 }
 
-/* A distance at which a word may still have been meant. */
+/* A distance at which a word may still have been meant: "fo" is no "ot". */
 static uint32_t farthest(const char *wanted)
 {
-    return word_length(wanted) / 3 + 1;
+    const uint32_t length = word_length(wanted);
+    return length <= 3 ? 1 : length / 3 + 1;
 }
 
 /* "mixtral" for "mixtral-8x7b": cut short, not misspelled. */

@@ -20,7 +20,8 @@ typedef struct mpl_nearest {
 } mpl_nearest;
 
 /* Takes a word that may have been meant: at most a third of the letters and
- * one more are wrong, or its end is missing. Farther ones are noise. */
+ * one more are wrong, of three or fewer one, or its end is missing. Farther
+ * ones are noise. */
 void mpl_nearest_offer(mpl_nearest *nearest, const char *wanted,
                        const char *word);
 

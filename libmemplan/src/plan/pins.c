@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/checked.h"
 #include "base/failure.h"
 #include "base/nearest.h"
 
@@ -51,7 +52,8 @@ static bool read_range(pin *made)
     return true;
 }
 
-static bool covers(const pin *given, const char *unit)
+/* With a range, `*last` grows to the number of a unit that it covers. */
+static bool covers(const pin *given, const char *unit, uint64_t *last)
 {
     if (strncmp(unit, given->name, given->name_length) != 0)
         return false;
@@ -61,8 +63,11 @@ static bool covers(const pin *given, const char *unit)
     uint64_t number;
     const char *const end = rest + strlen(rest);
     const char *const after = read_digits(rest, end, &number);
-    return after != rest && (*after == '\0' || *after == '.') &&
-           number >= given->first && number <= given->last;
+    if (after == rest || (*after != '\0' && *after != '.') ||
+        number < given->first || number > given->last)
+        return false;
+    *last = mpl_max(*last, number);
+    return true;
 }
 
 static uint32_t find_pool(const memplan_machine *machine, const pin *given)
@@ -99,6 +104,7 @@ static memplan_status apply(uint32_t *pool_of_unit, const pin *given,
                             memplan_error *error)
 {
     const uint32_t pool = find_pool(machine, given);
+    uint64_t last = 0;
     bool is_used = false;
     if (pool == MPL_NO_INDEX)
         return mpl_fail(error, MEMPLAN_E_NOT_FOUND, MPL_NOWHERE,
@@ -106,7 +112,7 @@ static memplan_status apply(uint32_t *pool_of_unit, const pin *given,
                         (int)(given->key_length < 40 ? given->key_length : 40),
                         given->key);
     for (uint32_t at = 0; at < model->unit_count; at++) {
-        if (!covers(given, model->units[at].name))
+        if (!covers(given, model->units[at].name, &last))
             continue;
         is_used = true;
         if (pool_of_unit[at] != MPL_NO_INDEX && pool_of_unit[at] != pool)
@@ -118,7 +124,16 @@ static memplan_status apply(uint32_t *pool_of_unit, const pin *given,
                             machine->pools[pool].key);
         pool_of_unit[at] = pool;
     }
-    return is_used ? MEMPLAN_OK : fail_unit(given, model, error);
+    if (!is_used)
+        return fail_unit(given, model, error);
+    if (given->has_range && last < given->last)
+        return mpl_fail(error, MEMPLAN_E_NOT_FOUND, MPL_NOWHERE,
+                        "pins: a range ends with %llu, and the last unit in it "
+                        "is \"%.*s%llu\"",
+                        (unsigned long long)given->last,
+                        (int)(given->name_length < 60 ? given->name_length : 60),
+                        given->name, (unsigned long long)last);
+    return MEMPLAN_OK;
 }
 
 memplan_status mpl_pins_read(uint32_t *pool_of_unit, const char *pins,

@@ -82,11 +82,12 @@ Test(settings, keep_overrides_in_order_and_commas_by_lines_or_escapes)
 Test(settings, say_what_is_wrong)
 {
     static const char *const WRONG[][2] = {
-        {"nlg=3", "no such setting of llama.cpp"},
+        {"nlg=3", "none that memory depends on, perhaps \"ngl\""},
         {"c=many", "is not a whole number"},
         {"ngl=some", "is not a number of layers, auto or all"},
         {"ctk=q2_k", "is not a cache type of llama.cpp"},
-        {"fa=maybe", "is not a word it knows"},
+        {"temp=1", "setting \"temp\": none that memory depends on"},
+        {"fa=maybe", "\"maybe\" is not auto, on or off"},
         {"ot=attn", "is not PATTERN=BUFFER"},
         {"ts=a/b", "is not a list of at most 16 shares"},
         {"kvu=2", "is not 0 or 1"},

@@ -99,6 +99,7 @@ Test(plan, pins_that_mean_nothing_are_refused)
         {"lm_head=0,lm_head=cpu", MEMPLAN_E_ARGUMENT, "two pools"},
         {"model.layers.9..0=0", MEMPLAN_E_ARGUMENT, "the smaller first"},
         {"model.layers.90..99=0", MEMPLAN_E_NOT_FOUND, "range"},
+        {"model.layers.0..99=0", MEMPLAN_E_NOT_FOUND, "\"model.layers.31\""},
     };
     for (size_t at = 0; at < sizeof CASES / sizeof *CASES; at++) {
         memplan_request request = MEMPLAN_REQUEST_INIT;

@@ -150,6 +150,18 @@ static memplan_status set_layers(const setting_entry *entry, int32_t *out)
     return MEMPLAN_OK;
 }
 
+/* Says which words there are; digits only stand for some of them. */
+static memplan_status bad_word(const setting_entry *entry)
+{
+    const char *words[WORD_COUNT];
+    char list[MPL_WORDS_SIZE];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < WORD_COUNT; i++)
+        if (WORDS[i].field == entry->row->field && WORDS[i].text[0] > '9')
+            words[count++] = WORDS[i].text;
+    return bad_value(entry, mpl_words_join(list, words, count, "", "or"));
+}
+
 static memplan_status set_word(const setting_entry *entry, uint32_t *out)
 {
     for (uint32_t i = 0; i < WORD_COUNT; i++)
@@ -158,7 +170,7 @@ static memplan_status set_word(const setting_entry *entry, uint32_t *out)
             *out = WORDS[i].value;
             return MEMPLAN_OK;
         }
-    return bad_value(entry, "a word it knows");
+    return bad_word(entry);
 }
 
 static memplan_status set_type(const setting_entry *entry, uint32_t *out)
@@ -284,7 +296,7 @@ static memplan_status unknown_name(const setting_entry *entry)
         names[i] = SETTINGS[i].name;
     const char *near = memplan_word_nearest(entry->name, names, SETTING_COUNT);
     return mpl_fail(entry->error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
-                    "setting \"%s\": no such setting of llama.cpp%s%s%s",
+                    "setting \"%s\": none that memory depends on%s%s%s",
                     entry->name, near != NULL ? ", perhaps \"" : "",
                     near != NULL ? near : "", near != NULL ? "\"" : "");
 }

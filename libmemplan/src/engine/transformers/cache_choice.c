@@ -154,7 +154,7 @@ static memplan_status choose(mpl_job *job, memplan_error *error)
     return check_loading(job, error);
 }
 
-static void find_encoder(mpl_job *job)
+static memplan_status find_encoder(mpl_job *job, memplan_error *error)
 {
     const mpl_request *const request = job->request;
     job->encoder_tokens = request->encoder_tokens != 0
@@ -169,8 +169,15 @@ static void find_encoder(mpl_job *job)
         job->has_cross |= has_cross(state);
         job->has_encoder |= has_cross(state) && state->key_elements != 0;
     }
-    if (!job->has_cross)
-        job->encoder_tokens = 0;
+    if (job->has_cross)
+        return MEMPLAN_OK;
+    job->encoder_tokens = 0;
+    if (request->encoder_tokens != 0)
+        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                        "encoder tokens: %.80s has no cross attention that "
+                        "would keep them",
+                        job->model->name);
+    return MEMPLAN_OK;
 }
 
 memplan_status mpl_transformers_cache(mpl_job *job, memplan_error *error)
@@ -181,8 +188,9 @@ memplan_status mpl_transformers_cache(mpl_job *job, memplan_error *error)
         job->residual_tokens = RESIDUAL_TOKENS;
     job->has_own_cache = has_own_cache(job->model->architecture);
     job->is_cache_bound = is_compressed(job->model->architecture);
-    find_encoder(job);
-    memplan_status status = choose(job, error);
+    memplan_status status = find_encoder(job, error);
+    if (status == MEMPLAN_OK)
+        status = choose(job, error);
     const mpl_cache_kind *const kind = job->cache_kind;
     if (status == MEMPLAN_OK && job->has_own_cache &&
         (kind->is_static || kind->is_offloaded || kind->is_quantized))

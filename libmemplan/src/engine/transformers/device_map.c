@@ -187,7 +187,7 @@ memplan_status mpl_transformers_read(mpl_job *job, const char *text,
     mpl_json *json = NULL;
     memplan_status status = mpl_json_parse(&json, copy, length, error);
     if (status != MEMPLAN_OK)
-        return status;
+        return mpl_fail_in(error, "placement"), status;
     status = read_map(job, mpl_json_root(json), out->pool_of_unit, error);
     mpl_json_free(json);
     return status == MEMPLAN_OK ? check_loader(job, out, error) : status;
