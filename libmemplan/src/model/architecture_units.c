@@ -55,6 +55,7 @@ memplan_status mpl_ties_resolve(memplan_model *model, const mpl_tie *ties,
         return MEMPLAN_OK;
     if (!table_create(&table, model->arena, model->tensor_count))
         return mpl_fail_memory(error);
+    mpl_model_number_tensors(model);
     for (uint32_t at = 0; at < model->tensor_count; at++) {
         const char *const name = model->tensors[at].name;
         const uint64_t slot = table_slot(&table, name, strlen(name));
@@ -252,6 +253,5 @@ memplan_status mpl_units_gather(memplan_model *model, mpl_block *blocks,
     if (status == MEMPLAN_OK)
         status = add_loose(model, &capacity, &ancestors, next,
                            model->tensor_count, error);
-    mpl_model_number_tensors(model);
     return status;
 }

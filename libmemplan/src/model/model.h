@@ -147,7 +147,8 @@ memplan_model *mpl_model_create(void);
 bool mpl_model_add_note(memplan_model *model, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Tells each tensor its unit. */
+/* Tells each tensor its unit: for steps that need it before the model is
+ * finished. */
 void mpl_model_number_tensors(memplan_model *model);
 
 /* For whoever changes a tensor of a unit: the unit is like none before it, and

@@ -397,6 +397,7 @@ static memplan_status pack_all(work *job, bool has_names)
 static memplan_status run(work *job)
 {
     const bool names_any = has_names(job);
+    mpl_model_number_tensors(job->model);
     memplan_status status = find_candidates(job, names_any);
     if (status == MEMPLAN_OK &&
         mpl_json_type_of(job->from->layers) == MPL_JSON_OBJECT)
