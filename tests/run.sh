@@ -59,6 +59,7 @@ step_transformers() {
   $python tests/oracle/transformers_truth.py "$MEMPLAN_SHARED/corpus/hf" --variants 1 $oracle_form >"$log" 2>&1 &
   local truth=$!
   $python tests/oracle/transformers_checkpoints.py &&
+    $python tests/oracle/families/joined.py &&
     $python tests/oracle/transformers_loading.py $oracle_form &&
     $python tests/oracle/transformers_quantization.py build/libmemplan/cli/memplan
   local rest=$?

@@ -38,6 +38,7 @@ static const flag_row FLAGS[] = {
     {"linear", MPL_TENSOR_LINEAR},
     {"transposed", MPL_TENSOR_TRANSPOSED},
     {"expert", MPL_TENSOR_EXPERT},
+    {"joined", MPL_TENSOR_JOINED},
     {"lookup", MPL_TENSOR_LOOKUP},
 };
 

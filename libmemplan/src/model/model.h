@@ -36,7 +36,9 @@ enum {
     MPL_TENSOR_TRANSPOSED = 1 << 5, /* a linear weight, inputs outermost */
     MPL_TENSOR_KEPT = 1 << 6,  /* its class keeps it in more bits than the
                                   rest: no quantizer takes it */
-    MPL_TENSOR_PACKED = 1 << 7 /* the checkpoint has it quantized */
+    MPL_TENSOR_PACKED = 1 << 7, /* the checkpoint has it quantized */
+    MPL_TENSOR_JOINED = 1 << 8  /* made while loading, of tensors that the
+                                   checkpoint has one by one */
 };
 
 typedef struct mpl_tensor {

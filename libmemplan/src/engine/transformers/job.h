@@ -38,6 +38,7 @@ typedef struct mpl_unit_cost {
     uint64_t buffer_bytes;      /* buffers: they stay where the unit executes */
     uint64_t leaf_bytes;        /* of the largest leaf module when offloaded */
     uint64_t stored_leaf_bytes; /* of the same, in the model's own dtypes */
+    uint64_t joined_bytes;      /* of the largest that loading joins of parts */
     uint64_t read_bytes;        /* of parameters, to decode one token */
     uint64_t cache_bytes;       /* the KV cache at the context */
     uint64_t cross_bytes;       /* keys and values of the encoder's tokens */

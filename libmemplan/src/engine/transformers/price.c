@@ -272,26 +272,6 @@ static void find_timing(const mpl_job *job, const mpl_placement *placement,
     timing->prompt_ps_per_token = MEMPLAN_UNKNOWN;
 }
 
-/* Gate and up of all experts of a layer, where a checkpoint has them one by
- * one: their inputs are innermost. */
-static uint64_t joined_bytes(const mpl_job *job, const mpl_unit *unit)
-{
-    const memplan_model *const model = job->model;
-    uint64_t most = 0;
-    for (uint32_t at = 0; at < unit->tensor_count; at++) {
-        const uint32_t index = unit->first_tensor + at;
-        const mpl_tensor *const tensor = &model->tensors[index];
-        uint64_t bytes;
-        if ((tensor->flags & MPL_TENSOR_EXPERT) != 0 &&
-            tensor->dimension_count == 3 &&
-            strstr(tensor->name, "gate_up_proj") != NULL &&
-            tensor->shape[2] == model->facts.hidden_elements &&
-            mpl_transformers_tensor_bytes(&bytes, job, index, job->scheme))
-            most = mpl_max(most, bytes);
-    }
-    return most;
-}
-
 /* A pool where units are joined while they are loaded. */
 static memplan_status note_joined(const mpl_job *job, uint32_t pool,
                                   const sums *sum, mpl_ledger *ledger)
@@ -329,11 +309,9 @@ static memplan_status note_joining(const mpl_job *job,
 {
     memplan_status status = MEMPLAN_OK;
     for (uint32_t row = 0; row < job->row_count; row++) {
-        const mpl_unit *const unit = mpl_transformers_unit(job, row);
         sums *const here =
             &pools[placement->pool_of_unit[job->rows[row].unit]];
-        if (unit->like_before == 0)
-            here->joined = mpl_max(here->joined, joined_bytes(job, unit));
+        here->joined = mpl_max(here->joined, job->costs[row].joined_bytes);
     }
     for (uint32_t pool = 0;
          pool < job->machine->pool_count && status == MEMPLAN_OK; pool++)

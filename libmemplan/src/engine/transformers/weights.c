@@ -82,6 +82,9 @@ static bool add_tensor(mpl_job *job, mpl_unit_cost *cost, leaf *current,
     if ((tensor->flags & MPL_TENSOR_BUFFER) != 0)
         return is_tied ||
                mpl_add(&cost->buffer_bytes, cost->buffer_bytes, device);
+    if ((tensor->flags & MPL_TENSOR_JOINED) != 0)
+        cost->joined_bytes =
+            mpl_max(cost->joined_bytes, mpl_max(device, away));
     return read_bytes(&read, job, tensor, device) &&
            mpl_add(&cost->read_bytes, cost->read_bytes, read) &&
            add_to_leaf(current, cost, tensor->name, away,
