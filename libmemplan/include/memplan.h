@@ -854,6 +854,11 @@ memplan_machine_render(char **out, const memplan_machine *machine,
  * Write a plan in a dialect: "table", "json" (schema memplan.plan/1),
  * "device_map", "max_memory", ...
  *
+ * With the budgets of "max_memory" the map that Transformers 5 makes where
+ * device_map="auto" holds too, though it may be slower; devices that it leaves
+ * empty have no key. Where no such budgets are found it is refused
+ * (MEMPLAN_E_UNSUPPORTED), and null in "json".
+ *
  * As memplan_model_render(). Since 0.1.
  */
 MEMPLAN_API memplan_status

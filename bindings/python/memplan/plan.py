@@ -157,8 +157,9 @@ class Plan(Shown):
 
     @property
     def max_memory(self) -> dict[int | str, int]:
-        """For ``from_pretrained(max_memory=...)``: reserves are taken off, and
-        devices that stay empty have no key."""
+        """For ``from_pretrained(device_map="auto", max_memory=...)``: with them
+        the map that it makes holds. Devices that stay empty have no key. Raises
+        UnsupportedError where no such budgets are found."""
         budgets: dict[str, int] = self._read("max_memory")
         return {
             int(key) if key.isdecimal() else key: amount

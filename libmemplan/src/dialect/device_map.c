@@ -8,9 +8,9 @@
 
 #include <string.h>
 
-#include "base/checked.h"
 #include "base/failure.h"
 #include "dialect/dialect.h"
+#include "dialect/max_memory.h"
 
 /* A module that units are below, or a unit itself. */
 typedef struct module {
@@ -223,43 +223,25 @@ void mpl_json_device_map(mpl_json_writer *out, const char *key,
     mpl_arena_free(arena);
 }
 
-uint64_t mpl_max_memory_bytes(const mpl_plan_pool *pool)
-{
-    uint64_t left = pool->capacity_bytes;
-    if (left == MEMPLAN_UNKNOWN)
-        return left;
-    for (uint64_t at = 0; at < pool->row_count; at++) {
-        const mpl_row *const row = &pool->rows[at];
-        if (row->category != MPL_ROW_WEIGHTS &&
-            row->category != MPL_ROW_STAGING && row->category != MPL_ROW_MAPPED)
-            left = mpl_sub_floor(left, row->bytes);
-    }
-    return left;
-}
-
-/* A device that the plan leaves empty would need room for a cache as well. */
-static bool is_left_empty(const memplan_plan *plan, uint32_t pool)
-{
-    if (plan->pools[pool].kind != MPL_POOL_DEVICE)
-        return false;
-    for (uint32_t at = 0; at < plan->unit_count; at++)
-        if (plan->units[at].pool == pool)
-            return false;
-    return true;
-}
-
-/* No key: a host or a disk without a limit, or a device that is not used. */
-void mpl_json_max_memory(mpl_json_writer *out, const char *key,
+bool mpl_json_max_memory(mpl_json_writer *out, const char *key,
                          const memplan_plan *plan)
 {
-    mpl_json_open_object(out, key);
-    for (uint32_t at = 0; at < plan->pool_count; at++) {
-        const mpl_plan_pool *const pool = &plan->pools[at];
-        const uint64_t bytes = mpl_max_memory_bytes(pool);
-        if (bytes != MEMPLAN_UNKNOWN && !is_left_empty(plan, at))
-            mpl_json_number(out, pool->key, bytes);
+    const uint64_t *budgets;
+    mpl_arena *const arena = mpl_arena_create();
+    const mpl_max_memory found = arena != NULL
+                                    ? mpl_max_memory_find(&budgets, arena, plan)
+                                    : MPL_MAX_MEMORY_FAILED;
+    if (found == MPL_MAX_MEMORY_FAILED)
+        out->text->failed = true;
+    if (found == MPL_MAX_MEMORY_HOLDS) {
+        mpl_json_open_object(out, key);
+        for (uint32_t at = 0; at < plan->pool_count; at++)
+            if (budgets[at] != MEMPLAN_UNKNOWN)
+                mpl_json_number(out, plan->pools[at].key, budgets[at]);
+        mpl_json_close(out);
     }
-    mpl_json_close(out);
+    mpl_arena_free(arena);
+    return found != MPL_MAX_MEMORY_NONE;
 }
 
 memplan_status mpl_check_device_map(const memplan_plan *plan, const char *what,
@@ -291,7 +273,10 @@ MPL_PLAN_WRITER(mpl_plan_write_max_memory)
     const memplan_status status = mpl_check_device_map(plan, "max_memory", error);
     if (status != MEMPLAN_OK)
         return status;
-    mpl_json_max_memory(&out, NULL, plan);
+    if (!mpl_json_max_memory(&out, NULL, plan))
+        return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
+                        "no max_memory was found with which device_map="
+                        "\"auto\" holds; use the plan's device_map");
     mpl_text_add(text, "\n");
     return MEMPLAN_OK;
 }

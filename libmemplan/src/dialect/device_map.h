@@ -35,11 +35,8 @@ memplan_status mpl_check_device_map(const memplan_plan *plan, const char *what,
  * where `key` is NULL. A map that found no memory fails the text. */
 void mpl_json_device_map(mpl_json_writer *out, const char *key,
                          const memplan_plan *plan);
-void mpl_json_max_memory(mpl_json_writer *out, const char *key,
+/* False, with nothing written, where "auto" holds with no budgets. */
+bool mpl_json_max_memory(mpl_json_writer *out, const char *key,
                          const memplan_plan *plan);
-
-/* What Accelerate may fill with weights: the capacity less all rows but
- * weights and staging, for which Accelerate keeps room by itself. */
-uint64_t mpl_max_memory_bytes(const mpl_plan_pool *pool);
 
 #endif

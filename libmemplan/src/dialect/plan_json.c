@@ -87,7 +87,8 @@ static void write_placement(mpl_json_writer *out, const memplan_plan *plan)
     mpl_json_close(out);
     if (mpl_plan_has_device_map(plan)) {
         mpl_json_device_map(out, "device_map", plan);
-        mpl_json_max_memory(out, "max_memory", plan);
+        if (!mpl_json_max_memory(out, "max_memory", plan))
+            mpl_json_null(out, "max_memory");
     } else {
         mpl_json_null(out, "device_map");
         mpl_json_null(out, "max_memory");

@@ -23,6 +23,7 @@
 
 #include "base/arena.h"
 #include "engine/ledger.h"
+#include "engine/price_list.h"
 #include "engine/request.h"
 #include "machine/machine.h"
 #include "memplan.h"
@@ -173,6 +174,11 @@ typedef struct mpl_engine {
      * NULL where it depends on none. False: no memory. */
     bool (*stand_ins)(const mpl_job *job, const mpl_placement *placement,
                       const char **out);
+
+    /* With problem: what a plan keeps of the prices, in that arena. False: no
+     * memory, or bytes that pass 64 bits. */
+    bool (*price_list)(const mpl_job *job, mpl_arena *arena,
+                       mpl_price_list *out);
 
     /* The settings space, where there is no units space: sets
      * placement->settings to what fits best, the request's settings left as

@@ -89,6 +89,7 @@ memplan_status mpl_place(mpl_outcome *out, mpl_arena *arena,
     if (status != MEMPLAN_OK)
         return status;
     mpl_outcome made = {
+        .job = job,
         .ledger = {.arena = out->ledger.arena},
         .gap_parts_per_million = MEMPLAN_UNKNOWN,
         .placement = {.settings = ""},

@@ -18,6 +18,7 @@ typedef enum mpl_host_trial {
 } mpl_host_trial;
 
 typedef struct mpl_outcome {
+    const mpl_job *job;
     mpl_placement placement;
     mpl_terms terms;
     mpl_ledger ledger;

@@ -181,6 +181,17 @@ static bool copy_units(memplan_plan *plan, const memplan_model *model,
     return true;
 }
 
+/* For other placements than the one that was found. */
+static bool keep_prices(memplan_plan *plan, const mpl_engine *engine,
+                        const mpl_job *job)
+{
+    if (!plan->fits || engine->price_list == NULL)
+        return true;
+    mpl_price_list *const kept = mpl_arena_alloc(plan->arena, 1, sizeof *kept);
+    plan->prices = kept;
+    return kept != NULL && engine->price_list(job, plan->arena, kept);
+}
+
 static memplan_plan *create_empty(void)
 {
     mpl_arena *const arena = mpl_arena_create();
@@ -209,6 +220,7 @@ static memplan_status build(memplan_plan *plan, mpl_arena *scratch,
     if (!copy_facts(plan, model, machine, request, &found) ||
         !copy_pools(plan, machine, &found) ||
         !copy_units(plan, model, &found.placement) ||
+        !keep_prices(plan, request->engine, found.job) ||
         !mpl_claim_write(plan, &found, request) ||
         mpl_notes_write(plan, &found, model, machine) != MEMPLAN_OK)
         return mpl_fail_memory(error);

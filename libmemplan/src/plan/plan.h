@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "engine/ledger.h"
+#include "engine/price_list.h"
 #include "machine/machine.h"
 #include "memplan.h"
 #include "model/model.h"
@@ -83,6 +84,8 @@ struct memplan_plan {
     uint64_t prompt_ps_per_token; /* or MEMPLAN_UNKNOWN */
     mpl_plan_pool *pools;
     mpl_plan_unit *units; /* in execution order */
+    const mpl_price_list *prices; /* of an engine of the units space that
+                                     fits; else NULL */
     mpl_plan_fix *fixes;
     const char **notes;
     uint32_t pool_count;

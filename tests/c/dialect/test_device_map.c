@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "dialect/device_map.h"
+#include "dialect/max_memory.h"
 #include "dialect/sample_plan.h"
 
 enum { MAX_UNITS = 32 };
@@ -157,7 +158,7 @@ Test(max_memory, names_no_device_that_stays_empty)
         mpl_json_writer writer = {.text = &out, .is_inline = true};
         (void)snprintf(text, sizeof text, "%s", CASES[at][0]);
         sample_plan_make(&sample, units, read_units(units, text));
-        mpl_json_max_memory(&writer, NULL, &sample.plan);
+        cr_expect(mpl_json_max_memory(&writer, NULL, &sample.plan));
         cr_expect_str_eq(out.data, CASES[at][1]);
         mpl_text_discard(&out);
     }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple, Union
 
 from memplan import _library
+from memplan.errors import UnsupportedError
 from memplan.machine import Machine
 from memplan.model import Model
 from memplan.plan import Plan, plan
@@ -155,10 +157,11 @@ def max_memory(
 ) -> Dict[Union[int, str], int]:
     """``max_memory`` for from_pretrained(device_map="auto"): bytes a device.
 
-    What ``generate()`` needs beside weights at ``context`` tokens in
-    ``sequences`` sequences is taken off already, and devices that stay empty
-    have no key. ``budgets`` are laid over ``machine`` (None: this one). Raises
-    DoesNotFitError.
+    The map that Transformers 5 makes of it holds, with what ``generate()`` needs
+    beside weights at ``context`` tokens in ``sequences`` sequences; it may be
+    slower than device_map(). Devices that stay empty have no key. ``budgets``
+    are laid over ``machine`` (None: this one). Raises DoesNotFitError, and
+    UnsupportedError where no budgets are found with which "auto" holds.
     """
     request: Dict[str, Any] = dict(
         context=context,
@@ -248,7 +251,8 @@ def from_pretrained_kwargs(
         >>> kwargs = from_pretrained_kwargs("./llama", context=8192, dtype="bf16")
         >>> model = AutoModelForCausalLM.from_pretrained("./llama", **kwargs)
 
-    ``device_map``, ``max_memory`` and ``dtype``; ``offload_folder`` where units
+    ``device_map`` and ``dtype``; ``max_memory``, where "auto" would hold with
+    one; ``offload_folder`` where units
     go to disk; ``quantization_config`` for "int8", "int4", "nf4" and the other
     quantizers. Raises DoesNotFitError.
 
@@ -270,7 +274,9 @@ def from_pretrained_kwargs(
     )
     found = _fitting(model, machine, request)
     placed = found.device_map
-    kwargs: Dict[str, Any] = {"device_map": placed, "max_memory": found.max_memory}
+    kwargs: Dict[str, Any] = {"device_map": placed}
+    with contextlib.suppress(UnsupportedError):  # the map decides by itself
+        kwargs["max_memory"] = found.max_memory
     if dtype and found.dtype in _QUANTIZERS:
         away = {device for device in placed.values() if device in ("cpu", "disk")}
         offloads = bool(away) and away != set(placed.values())

@@ -15,6 +15,7 @@
  *     stand_ins.c    the unknown speeds that decide between placements
  *     problem.c      the space of placements
  *     price.c        the ledger of one placement
+ *     price_list.c   what plans keep of it
  *     device_map.c   placements as JSON
  */
 #ifndef MPL_ENGINE_TRANSFORMERS_JOB_H
@@ -159,6 +160,9 @@ const char *const *mpl_transformers_smaller(const mpl_job *job,
 bool mpl_transformers_may_rest(const mpl_job *job, uint32_t pool,
                                uint32_t main);
 
+/* What a pool holds as soon as it executes anything. */
+uint64_t mpl_transformers_open(const mpl_job *job, uint32_t pool);
+
 /* What a process with torch takes before a model is loaded. */
 uint64_t mpl_transformers_device_runtime(const mpl_job *job, uint32_t pool);
 uint64_t mpl_transformers_host_runtime(const mpl_job *job);
@@ -196,6 +200,8 @@ uint32_t mpl_transformers_rank(const mpl_job *job, uint32_t index,
                                mpl_problem_rank *out);
 memplan_status mpl_transformers_problem(mpl_job *job, uint32_t index,
                                         mpl_problem *out, memplan_error *error);
+bool mpl_transformers_price_list(const mpl_job *job, mpl_arena *arena,
+                                 mpl_price_list *out);
 bool mpl_transformers_stand_ins(const mpl_job *job,
                                 const mpl_placement *placement,
                                 const char **out);

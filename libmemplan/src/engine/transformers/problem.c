@@ -190,6 +190,17 @@ static void fill_crossings(const tables *made, const mpl_job *job,
                                                  hand_ps[made->home[to]]);
 }
 
+uint64_t mpl_transformers_open(const mpl_job *job, uint32_t pool)
+{
+    const mpl_pool_kind kind = job->machine->pools[pool].kind;
+    uint64_t bytes = kind != MPL_POOL_DISK ? job->activations.bytes[kind] : 0;
+    if (kind == MPL_POOL_DEVICE &&
+        (!mpl_add(&bytes, bytes, mpl_transformers_device_runtime(job, pool)) ||
+         !mpl_add(&bytes, bytes, job->at_work_bytes)))
+        bytes = UINT64_MAX;
+    return bytes;
+}
+
 /* What the process takes on the host, whoever executes, is gone before, and
  * so is what an offloaded cache rests in. */
 static void fill_pools(const tables *made, mpl_job *job, uint32_t main)
@@ -207,14 +218,7 @@ static void fill_pools(const tables *made, mpl_job *job, uint32_t main)
         made->relay[at] = pool->kind == MPL_POOL_DISK && main != job->host_pool
                               ? job->host_pool
                               : MPL_NO_INDEX;
-        made->open[at] = pool->kind != MPL_POOL_DISK
-                             ? job->activations.bytes[pool->kind]
-                             : 0;
-        if (pool->kind == MPL_POOL_DEVICE &&
-            (!mpl_add(&made->open[at], made->open[at],
-                      mpl_transformers_device_runtime(job, at)) ||
-             !mpl_add(&made->open[at], made->open[at], job->at_work_bytes)))
-            made->open[at] = UINT64_MAX;
+        made->open[at] = mpl_transformers_open(job, at);
     }
     fill_crossings(made, job, main);
     if (job->host_pool == MPL_NO_INDEX)

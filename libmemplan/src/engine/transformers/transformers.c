@@ -259,6 +259,7 @@ const mpl_engine mpl_engine_transformers = {
     .rank = mpl_transformers_rank,
     .problem = mpl_transformers_problem,
     .stand_ins = mpl_transformers_stand_ins,
+    .price_list = mpl_transformers_price_list,
     .price = mpl_transformers_price,
     .read = mpl_transformers_read,
 };
