@@ -62,9 +62,9 @@ bool mpl_usage_add(mpl_usage *sum, uint32_t first, uint32_t count,
     sum->is_used = sum->is_used || pool == problem->must_use;
     sum->ps += problem->time_ps[cell] * count;
     if (sum->last != MPL_NO_INDEX)
-        sum->ps += problem->crossing_ps[(uint64_t)sum->last *
-                                            problem->pool_count +
-                                        pool];
+        sum->ps +=
+            problem
+                ->crossing_ps[(uint64_t)sum->last * problem->pool_count + pool];
     sum->last = pool;
     if (relay != MPL_NO_INDEX)
         sum->relay[relay] =

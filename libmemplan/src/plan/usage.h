@@ -20,8 +20,8 @@ typedef struct mpl_usage {
     uint64_t *budgets;
     uint64_t executes; /* a bit for each pool: it does */
     uint64_t ps;
-    uint32_t last; /* the pool of the unit before, or MPL_NO_INDEX */
-    bool is_used;  /* the home that must hold a unit does, or there is none */
+    uint32_t last;   /* the pool of the unit before, or MPL_NO_INDEX */
+    bool is_used;    /* the home that must hold a unit does, or there is none */
     bool has_guests; /* and it has guests */
 } mpl_usage;
 
