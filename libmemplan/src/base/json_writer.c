@@ -5,10 +5,33 @@
 
 #include "base/utf8.h"
 
+/* A byte in each byte of a word. */
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/*
+ * Whether eight bytes stand as they are: none is below 0x20, above 0x7e, or
+ * one of the two that are escaped. A byte less a larger one borrows, and with
+ * it a bit comes up that it had not; what that does to the next byte no longer
+ * matters.
+ */
+static bool are_plain(const char *value)
+{
+    uint64_t word;
+    memcpy(&word, value, sizeof word);
+    const uint64_t quote = word ^ EACH('"');
+    const uint64_t slash = word ^ EACH('\\');
+    const uint64_t escaped = ((word - EACH(0x20)) & ~word) |
+                             ((quote - EACH(1)) & ~quote) |
+                             ((slash - EACH(1)) & ~slash);
+    return ((word | (word + EACH(1)) | escaped) & EACH(0x80)) == 0;
+}
+
 /* How many bytes stand as they are. */
 static uint64_t plain_length(const char *value, uint64_t length)
 {
     uint64_t plain = 0;
+    while (length - plain >= sizeof(uint64_t) && are_plain(value + plain))
+        plain += sizeof(uint64_t);
     while (plain < length) {
         const unsigned char next = (unsigned char)value[plain];
         if (next < 0x20 || next > 0x7e || next == '"' || next == '\\')
@@ -34,8 +57,22 @@ static uint64_t escape(mpl_text *text, const char *value, uint64_t left)
     return step > 0 ? step : 1;
 }
 
+static void quote_plain(mpl_text *text, const char *value, uint64_t length)
+{
+    char *const place = mpl_text_extend(text, length + 2);
+    if (place == NULL)
+        return;
+    place[0] = '"';
+    memcpy(place + 1, value, (size_t)length);
+    place[length + 1] = '"';
+}
+
 static void quote(mpl_text *text, const char *value, uint64_t length)
 {
+    if (plain_length(value, length) == length) {
+        quote_plain(text, value, length);
+        return;
+    }
     mpl_text_add_bytes(text, "\"", 1);
     while (length > 0) {
         const uint64_t plain = plain_length(value, length);

@@ -32,13 +32,21 @@ static bool make_room(mpl_text *text, uint64_t more)
     return true;
 }
 
-void mpl_text_add_bytes(mpl_text *text, const char *part, uint64_t length)
+char *mpl_text_extend(mpl_text *text, uint64_t length)
 {
     if (!make_room(text, length))
-        return;
-    memcpy(text->data + text->length, part, (size_t)length);
+        return NULL;
+    char *const place = text->data + text->length;
+    place[length] = '\0';
     text->length += length;
-    text->data[text->length] = '\0';
+    return place;
+}
+
+void mpl_text_add_bytes(mpl_text *text, const char *part, uint64_t length)
+{
+    char *const place = mpl_text_extend(text, length);
+    if (place != NULL)
+        memcpy(place, part, (size_t)length);
 }
 
 void mpl_text_add(mpl_text *text, const char *part)

@@ -20,6 +20,11 @@ typedef struct mpl_text {
 
 void mpl_text_add(mpl_text *text, const char *part);
 void mpl_text_add_bytes(mpl_text *text, const char *part, uint64_t length);
+
+/* Makes a text so much longer; the caller fills that in. NULL where it
+ * failed. */
+char *mpl_text_extend(mpl_text *text, uint64_t length);
+
 void mpl_text_repeat(mpl_text *text, const char *part, uint64_t times);
 
 void mpl_text_number(mpl_text *text, uint64_t value);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A module may stand for all units below it when these share a pool; the
- * shortest such module of each unit is in the map, once. "a.b.c" is below "a.b",
- * "a" and the root, whose name is empty.
+ * shortest such module of each unit is in the map, once. "a.b.c" is below
+ * "a.b", "a" and the root, whose name is empty.
  */
 #include "dialect/device_map.h"
 
@@ -24,64 +24,53 @@ typedef struct module {
 } module;
 
 /* Modules as they come, and where they are found: open addressing, a power of
- * two of places. */
+ * two of places, of which half are free. */
 typedef struct modules {
+    mpl_arena *arena;
     module *all;
     uint32_t count;
     uint32_t *places; /* an index plus 1; 0: free */
-    uint64_t mask;
-    uint32_t *of_unit;
+    uint64_t place_count;
 } modules;
 
-/* How many bytes a name has in common with the one before it: the modules in
- * them are those of the unit before. */
-static uint32_t common_length(const char *name, const char *before)
+static uint64_t first_place(const modules *table, uint64_t hash)
 {
-    uint32_t length = 0;
-    while (name[length] == before[length] && name[length] != '\0')
-        length++;
-    return length;
+    return (hash ^ hash >> 29) & (table->place_count - 1);
 }
 
-/* As many modules at most: the root, and of each unit those that the one
- * before it has not. Leaves what they have in common in of_unit. */
-static uint64_t count_modules(modules *out, const memplan_plan *plan)
+/* Makes room for `count` modules. False: no memory. */
+static bool grow(modules *table, uint64_t count)
 {
-    uint64_t count = 1;
-    const char *before = "";
-    for (uint32_t at = 0; at < plan->unit_count; at++) {
-        const char *const name = plan->units[at].name;
-        out->of_unit[at] = common_length(name, before);
-        count += 2;
-        for (const char *rest = name + out->of_unit[at]; *rest != '\0'; rest++)
-            count += *rest == '.';
-        before = name;
-    }
-    return count;
-}
-
-static bool make_table(modules *out, mpl_arena *arena, const memplan_plan *plan)
-{
-    *out = (modules){
-        .of_unit = mpl_arena_take(arena, plan->unit_count,
-                                  sizeof *out->of_unit)};
-    if (out->of_unit == NULL)
+    modules wider = {table->arena, NULL, table->count, NULL, 16};
+    while (wider.place_count < 2 * count)
+        wider.place_count *= 2;
+    wider.places =
+        mpl_arena_alloc(wider.arena, wider.place_count, sizeof *wider.places);
+    wider.all =
+        mpl_arena_take(wider.arena, wider.place_count / 2, sizeof *wider.all);
+    if (wider.places == NULL || wider.all == NULL)
         return false;
-    const uint64_t count = count_modules(out, plan);
-    uint64_t places = 16;
-    while (places < count + count / 2)
-        places *= 2;
-    out->mask = places - 1;
-    out->places = mpl_arena_alloc(arena, places, sizeof *out->places);
-    out->all = mpl_arena_take(arena, count, sizeof *out->all);
-    return out->places != NULL && out->all != NULL;
+    for (uint32_t index = 0; index < table->count; index++) {
+        uint64_t place = first_place(&wider, table->all[index].hash);
+        while (wider.places[place] != 0)
+            place = (place + 1) & (wider.place_count - 1);
+        wider.places[place] = index + 1;
+        wider.all[index] = table->all[index];
+    }
+    *table = wider;
+    return true;
 }
 
-/* The module that `made` describes, added where it is new. */
+/* The module that `made` describes, added where it is new. MPL_NO_INDEX: no
+ * memory. */
 static uint32_t find_module(modules *table, const module *made)
 {
-    uint64_t place = (made->hash ^ made->hash >> 29) & table->mask;
-    for (;; place = (place + 1) & table->mask) {
+    if (2 * (uint64_t)table->count >= table->place_count &&
+        !grow(table, 2 * (uint64_t)table->count))
+        return MPL_NO_INDEX;
+    const uint64_t mask = table->place_count - 1;
+    for (uint64_t place = first_place(table, made->hash);;
+         place = (place + 1) & mask) {
         if (table->places[place] == 0) {
             table->all[table->count] = *made;
             table->places[place] = ++table->count;
@@ -100,69 +89,74 @@ static bool is_end(char letter)
     return letter == '.' || letter == '\0';
 }
 
-/* The modules of a unit, from one that it has in common with the unit before
- * down to itself; which that is. */
-static uint32_t add_modules(modules *table, const mpl_plan_unit *unit,
-                            uint32_t from)
+/* The last module of the unit before that a name has too: its neighbours are
+ * found without a look at the table. */
+static uint32_t common_module(const modules *table, uint32_t before,
+                              const char *name)
+{
+    for (uint32_t index = before;; index = table->all[index].parent) {
+        const module *const at = &table->all[index];
+        if (at->length == 0 || (strncmp(name, at->name, at->length) == 0 &&
+                                is_end(name[at->length])))
+            return index;
+    }
+}
+
+/* The unit as a module, added with all that it is below where they are new,
+ * from one that it has in common with the unit before on. MPL_NO_INDEX: no
+ * memory. */
+static uint32_t add_unit(modules *table, const mpl_plan_unit *unit,
+                         uint32_t before)
 {
     const char *const name = unit->name;
-    uint32_t parent = from;
+    uint32_t own = common_module(table, before, name);
     module made = {.name = name,
-                   .hash = table->all[from].hash,
-                   .length = table->all[from].length,
+                   .hash = table->all[own].hash,
+                   .length = table->all[own].length,
                    .pool = unit->pool};
     while (name[made.length] != '\0') {
         do
             made.hash = (made.hash ^ (unsigned char)name[made.length++]) *
                         UINT64_C(1099511628211);
         while (!is_end(name[made.length]));
-        made.parent = parent;
-        parent = find_module(table, &made);
+        made.parent = own;
+        own = find_module(table, &made);
+        if (own == MPL_NO_INDEX)
+            return own;
     }
-    return parent;
+    for (uint32_t up = own; up != MPL_NO_INDEX && !table->all[up].is_mixed;
+         up = table->all[up].parent)
+        table->all[up].is_mixed = table->all[up].pool != unit->pool;
+    return own;
 }
 
-/* The last module of the unit before that this one has too. */
-static uint32_t common_module(const modules *table, const char *name,
-                              uint32_t before, uint32_t length)
-{
-    uint32_t index = before;
-    for (;; index = table->all[index].parent) {
-        const uint32_t own = table->all[index].length;
-        if (own == 0 || (own <= length && is_end(name[own])))
-            return index;
-    }
-}
-
-static void add_units(modules *table, const memplan_plan *plan)
+/* Adds all units; the module of each goes to of_unit. False: no memory. */
+static bool add_units(modules *table, uint32_t *of_unit,
+                      const memplan_plan *plan)
 {
     uint32_t before = 0;
+    if (!grow(table, (uint64_t)plan->unit_count + 8))
+        return false;
     table->count = 1;
     table->all[0] = (module){.name = "",
                              .hash = UINT64_C(14695981039346656037),
                              .parent = MPL_NO_INDEX,
                              .pool = plan->unit_count > 0 ? plan->units[0].pool
-                                                          : 0};
+                                                          : MPL_NO_INDEX};
     for (uint32_t at = 0; at < plan->unit_count; at++) {
-        const mpl_plan_unit *const unit = &plan->units[at];
-        const uint32_t common = common_module(table, unit->name, before,
-                                              table->of_unit[at]);
-        const uint32_t own = add_modules(table, unit, common);
-        for (uint32_t up = own;
-             up != MPL_NO_INDEX && !table->all[up].is_mixed;
-             up = table->all[up].parent)
-            table->all[up].is_mixed = table->all[up].pool != unit->pool;
-        table->of_unit[at] = own;
-        before = own;
+        before = add_unit(table, &plan->units[at], before);
+        if (before == MPL_NO_INDEX)
+            return false;
+        of_unit[at] = before;
     }
+    return true;
 }
 
 /* The shortest module that no other pool has units of, else the unit. */
-static module *standing_for(const modules *table, uint32_t unit)
+static module *standing_for(const modules *table, uint32_t own)
 {
-    module *found = &table->all[table->of_unit[unit]];
-    while (found->parent != MPL_NO_INDEX &&
-           !table->all[found->parent].is_mixed)
+    module *found = &table->all[own];
+    while (found->parent != MPL_NO_INDEX && !table->all[found->parent].is_mixed)
         found = &table->all[found->parent];
     return found;
 }
@@ -170,15 +164,16 @@ static module *standing_for(const modules *table, uint32_t unit)
 const mpl_map_entry *mpl_device_map(mpl_arena *arena, const memplan_plan *plan,
                                     uint32_t *out_count)
 {
-    modules table;
+    modules table = {.arena = arena};
     uint32_t count = 0;
     mpl_map_entry *const map =
         mpl_arena_take(arena, plan->unit_count, sizeof *map);
-    if (map == NULL || !make_table(&table, arena, plan))
+    uint32_t *const of_unit =
+        mpl_arena_take(arena, plan->unit_count, sizeof *of_unit);
+    if (map == NULL || of_unit == NULL || !add_units(&table, of_unit, plan))
         return NULL;
-    add_units(&table, plan);
     for (uint32_t at = 0; at < plan->unit_count; at++) {
-        module *const found = standing_for(&table, at);
+        module *const found = standing_for(&table, of_unit[at]);
         if (!found->is_taken)
             map[count++] = (mpl_map_entry){found->name, found->length,
                                            plan->units[at].pool};
