@@ -20,6 +20,11 @@ if TYPE_CHECKING:  # at run time, typing is half of what an import would take
     Text = Union[str, bytes, "os.PathLike[str]"]
     Row = Dict[str, Any]
 
+# A method of ffi's is made anew wherever it is named: these are made once.
+_new, _gc, _sizeof = _ffi.new, _ffi.gc, _ffi.sizeof
+_string, _unpack = _ffi.string, _ffi.unpack
+_NULL = _ffi.NULL
+
 _UNKNOWN: int = _lib.MEMPLAN_UNKNOWN
 _ERRORS = {
     kind.status: kind
@@ -41,7 +46,7 @@ def version() -> str:
 
 
 def _text(pointer: Any) -> str:
-    return str(_ffi.string(pointer), "utf-8", "replace")
+    return str(_string(pointer), "utf-8", "replace")
 
 
 def _encode(value: Text, what: str) -> bytes:
@@ -68,7 +73,7 @@ def _fail(status: int, error: Any) -> NoReturn:
 
 def _make(kind: str, create: Any, *arguments: Any) -> Any:
     """What `create` gives through its first argument, a pointer to `kind`."""
-    out, error = _ffi.new(kind), _ffi.new("memplan_error *")
+    out, error = _new(kind), _new("memplan_error *")
     if status := create(out, *arguments, error):
         _fail(status, error)
     return out[0]
@@ -84,22 +89,22 @@ def _make_text(create: Any, *arguments: Any) -> str:
 
 
 def _sized(kind: str) -> Any:
-    struct = _ffi.new(kind + " *")
-    struct.size = _ffi.sizeof(kind)
+    struct = _new(kind + " *")
+    struct.size = _sizeof(kind)
     return struct
 
 
 def _options(kind: str, values: Mapping[str, object]) -> tuple[Any, object]:
     """A struct of options, and what keeps its texts alive; NULL for none."""
     if not values:
-        return _ffi.NULL, None
+        return _NULL, None
     struct = _sized(kind)
     kept = []
     for name, value in values.items():
-        if value is None:
-            continue
+        if value is None or value == 0:
+            continue  # the default of every field
         if not isinstance(value, int):
-            value = _ffi.new("char[]", _encode(value, name))  # type: ignore[arg-type]
+            value = _new("char[]", _encode(value, name))  # type: ignore[arg-type]
             kept.append(value)
         elif not 0 <= value < 2**64:
             raise errors.ArgumentError(f"{name}: {value} is not within 64 bits")
@@ -132,10 +137,9 @@ class Handle:
 
     __slots__ = ("_kind", "_pointer")
 
-    def __init__(self, kind: str, create: Any, *arguments: Any) -> None:
-        made = _make(f"memplan_{kind} **", create, *arguments)
-        self._pointer: Any = _ffi.gc(made, _FREE[kind])
+    def __init__(self, kind: str, made: Any) -> None:
         self._kind = kind
+        self._pointer: Any = _gc(made, _FREE[kind])
 
     @property
     def _open(self) -> Any:
@@ -202,41 +206,43 @@ def open_model(source: Text, options: Mapping[str, object]) -> Handle:
     """memplan_model_open()."""
     struct, kept = _options("memplan_model_options", options)
     name = _path(source)
-    handle = Handle("model", _lib.memplan_model_open, name, struct)
+    made = _make("memplan_model **", _lib.memplan_model_open, name, struct)
     del kept
-    return handle
+    return Handle("model", made)
 
 
 def detect_machine(options: Mapping[str, object]) -> Handle:
     """memplan_machine_detect()."""
     struct, kept = _options("memplan_machine_options", options)
-    handle = Handle("machine", _lib.memplan_machine_detect, struct)
+    made = _make("memplan_machine **", _lib.memplan_machine_detect, struct)
     del kept
-    return handle
+    return Handle("machine", made)
 
 
 def open_machine(path: Text, options: Mapping[str, object]) -> Handle:
     """memplan_machine_open()."""
     struct, kept = _options("memplan_machine_options", options)
     name = _path(path)
-    handle = Handle("machine", _lib.memplan_machine_open, name, struct)
+    made = _make("memplan_machine **", _lib.memplan_machine_open, name, struct)
     del kept
-    return handle
+    return Handle("machine", made)
 
 
 def declare_machine(budgets: str, base: Handle | None) -> Handle:
     """memplan_machine_declare()."""
     text = _encode(budgets, "budgets")
-    under = _ffi.NULL if base is None else base._open
-    return Handle("machine", _lib.memplan_machine_declare, under, text)
+    under = _NULL if base is None else base._open
+    made = _make("memplan_machine **", _lib.memplan_machine_declare, under, text)
+    return Handle("machine", made)
 
 
 def create_plan(model: Handle, machine: Handle, request: Mapping[str, object]) -> Handle:
     """memplan_plan_create()."""
     struct, kept = _options("memplan_request", request)
-    handle = Handle("plan", _lib.memplan_plan_create, model._open, machine._open, struct)
+    create = _lib.memplan_plan_create
+    made = _make("memplan_plan **", create, model._open, machine._open, struct)
     del kept
-    return handle
+    return Handle("plan", made)
 
 
 def price_plan(
@@ -244,12 +250,11 @@ def price_plan(
 ) -> Handle:
     """memplan_plan_price()."""
     struct, kept = _options("memplan_request", request)
-    text = _ffi.NULL if placement is None else _encode(placement, "placement")
-    handle = Handle(
-        "plan", _lib.memplan_plan_price, model._open, machine._open, struct, text
-    )
+    text = _NULL if placement is None else _encode(placement, "placement")
+    price = _lib.memplan_plan_price
+    made = _make("memplan_plan **", price, model._open, machine._open, struct, text)
     del kept
-    return handle
+    return Handle("plan", made)
 
 
 def device_map(plan: Handle) -> dict[str, int | str]:
@@ -258,8 +263,8 @@ def device_map(plan: Handle) -> dict[str, int | str]:
     try:
         info = _sized("memplan_map_info")
         _lib.memplan_map_describe(made, info)
-        names = _ffi.unpack(info.names, info.names_bytes)
-        devices = _ffi.unpack(info.devices, info.module_count)
+        names = _unpack(info.names, info.names_bytes)
+        devices = _unpack(info.devices, info.module_count)
     finally:
         _lib.memplan_map_free(made)
     # Every name has a terminator: behind the last one stands a part too many,
@@ -273,7 +278,7 @@ def device_map(plan: Handle) -> dict[str, int | str]:
 def dialects() -> dict[str, str]:
     """The dialects of plans, each with what it is for."""
     found: dict[str, str] = {}
-    while (name := _lib.memplan_dialect_name(len(found))) != _ffi.NULL:
+    while (name := _lib.memplan_dialect_name(len(found))) != _NULL:
         found[_text(name)] = _text(_lib.memplan_dialect_purpose(len(found)))
     return found
 
@@ -291,7 +296,7 @@ def modules_bytes_parse(text: str) -> int:
 
 def bytes_format(amount: int | None) -> str:
     """memplan_bytes_format()."""
-    out = _ffi.new("char[32]")
+    out = _new("char[32]")
     _lib.memplan_bytes_format(out, 32, _UNKNOWN if amount is None else amount)
     return _text(out)
 
@@ -299,14 +304,17 @@ def bytes_format(amount: int | None) -> str:
 def read_modules(json: str) -> Handle:
     """memplan_modules_read()."""
     data = json.encode("utf-8")
-    return Handle("modules", _lib.memplan_modules_read, data, len(data))
+    made = _make("memplan_modules **", _lib.memplan_modules_read, data, len(data))
+    return Handle("modules", made)
 
 
 def declare_model(tree: Handle, name: str, config: str | None) -> Handle:
     """memplan_model_declare()."""
     called = _encode(name, "name")
-    text = _ffi.NULL if config is None else _encode(config, "config")
-    return Handle("model", _lib.memplan_model_declare, tree._open, called, text)
+    text = _NULL if config is None else _encode(config, "config")
+    declare = _lib.memplan_model_declare
+    made = _make("memplan_model **", declare, tree._open, called, text)
+    return Handle("model", made)
 
 
 def modules_sizes(tree: Handle, options: Mapping[str, object]) -> str:
