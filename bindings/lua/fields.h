@@ -146,4 +146,11 @@ static const field FIX_INFO_FIELDS[] = {FIELD(memplan_fix_info, kind, TEXT),
                                         FIELD(memplan_fix_info, value, TEXT),
                                         FIELD(memplan_fix_info, bytes, WHOLE)};
 
+static const field ENTRY_INFO_FIELDS[] = {
+    FIELD(memplan_entry_info, name, TEXT),
+    FIELD(memplan_entry_info, group, TEXT),
+    FIELD(memplan_entry_info, text, TEXT),
+    FIELD(memplan_entry_info, bytes, WHOLE),
+    FIELD(memplan_entry_info, bytes_per_second, WHOLE)};
+
 #endif

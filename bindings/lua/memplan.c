@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memplan for Lua 5.4, LuaJIT and 5.1: one file, compiled for each.
+ * memplan for Lua 5.4, LuaJIT and 5.1: the same files, compiled for each.
  *
  * Handles are full userdata that hold one pointer. A box is made first and
  * filled by the library after, so an error in between leaks nothing. What the
@@ -18,6 +18,7 @@
 
 #include "compat.h"
 #include "fields.h"
+#include "functions.h"
 #include "values.h"
 
 #define MODEL    "memplan.model"
@@ -25,19 +26,11 @@
 #define PLAN     "memplan.plan"
 #define TEXT_BOX "memplan.text"
 
-static int push_failure(lua_State *L, const memplan_error *error)
-{
-    lua_pushnil(L);
-    lua_pushstring(L, error->message);
-    lua_pushstring(L, memplan_status_name(error->status));
-    return 3;
-}
-
 /* The status of a call is its answer: the box on top, or nil and why. */
 static int answer(lua_State *L, memplan_status status,
                   const memplan_error *error)
 {
-    return status == MEMPLAN_OK ? 1 : push_failure(L, error);
+    return status == MEMPLAN_OK ? 1 : mpl_lua_push_failure(L, error);
 }
 
 /* ---- Boxes ------------------------------------------------------------- */
@@ -156,7 +149,7 @@ NOTES(plan_notes, PLAN, memplan_plan_note)
                              COUNT(RENDER_OPTIONS_FIELDS), NULL, &options);    \
         char **const box = new_box(L, TEXT_BOX);                               \
         if (write(box, handle, dialect, &options, &error) != MEMPLAN_OK)       \
-            return push_failure(L, &error);                                    \
+            return mpl_lua_push_failure(L, &error);                                    \
         lua_pushstring(L, *box);                                               \
         memplan_text_free(*box);                                               \
         *box = NULL;                                                           \
@@ -279,12 +272,12 @@ static int make_plan(lua_State *L, int options, const char *placement,
                          ALSO, &request);
     const memplan_model *const model = to_model(L, 1, &status, &error);
     if (status != MEMPLAN_OK)
-        return push_failure(L, &error);
+        return mpl_lua_push_failure(L, &error);
     const int own_model = is_box(L, 1, MODEL) ? 0 : lua_gettop(L);
     const memplan_machine *const machine =
         to_machine(L, options, &status, &error);
     if (status != MEMPLAN_OK)
-        return push_failure(L, &error);
+        return mpl_lua_push_failure(L, &error);
     const int own_machine = is_box(L, -1, MACHINE) ? lua_gettop(L) : 0;
     void *const box = new_box(L, PLAN);
     status = is_price
@@ -377,7 +370,7 @@ static int push_dialect(lua_State *L, const char *dialect, int keys_are_devices)
     memplan_error error;
     char **const box = new_box(L, TEXT_BOX);
     if (memplan_plan_render(box, plan, dialect, NULL, &error) != MEMPLAN_OK)
-        return push_failure(L, &error);
+        return mpl_lua_push_failure(L, &error);
     mpl_lua_push_map(L, *box, keys_are_devices);
     memplan_text_free(*box);
     *box = NULL;
@@ -395,29 +388,6 @@ static int plan_max_memory(lua_State *L)
 }
 
 /* ---- The module -------------------------------------------------------- */
-
-/* memplan.parse_bytes(text) */
-static int parse_bytes(lua_State *L)
-{
-    memplan_error error;
-    uint64_t bytes = 0;
-    if (memplan_bytes_parse(&bytes, mpl_lua_check_text(L, 1, "bytes"),
-                            &error) != MEMPLAN_OK)
-        return push_failure(L, &error);
-    mpl_lua_push_whole(L, bytes);
-    return 1;
-}
-
-/* memplan.format_bytes(bytes); nil is "unknown" */
-static int format_bytes(lua_State *L)
-{
-    char text[32];
-    const uint64_t bytes =
-        lua_isnil(L, 1) ? MEMPLAN_UNKNOWN : mpl_lua_check_whole(L, 1, "bytes");
-    (void)memplan_bytes_format(text, sizeof text, bytes);
-    lua_pushstring(L, text);
-    return 1;
-}
 
 /* "memplan.plan (llama-2-70b)"; a closed handle says so. */
 static int handle_to_string(lua_State *L)
@@ -460,8 +430,9 @@ static const luaL_Reg FUNCTIONS[] = {{"machine", open_machine},
                                      {"model", open_model},
                                      {"plan", create_plan},
                                      {"price", price_plan},
-                                     {"parse_bytes", parse_bytes},
-                                     {"format_bytes", format_bytes},
+                                     {"bytes_parse", mpl_lua_bytes_parse},
+                                     {"bytes_format", mpl_lua_bytes_format},
+                                     {"list_entries", mpl_lua_list_entries},
                                      {NULL, NULL}};
 
 static void register_kind(lua_State *L, const char *kind,

@@ -89,12 +89,24 @@ function memplan.price(model, placement, request) end
 ---@return integer? bytes
 ---@return string? message
 ---@return string? status
-function memplan.parse_bytes(text) end
+function memplan.bytes_parse(text) end
 
 --- "7.9 GiB", "512 MiB", "0 B"; nil is "unknown".
 ---@param bytes integer?
 ---@return string
-function memplan.format_bytes(bytes) end
+function memplan.bytes_format(bytes) end
+
+---@class memplan.entry
+---@field name string as it is written: "rtx-4090"
+---@field group string a GPU's vendor; the engine that takes a dtype, a cache or a setting; else ""
+---@field text string what it is, in a few words, or ""
+---@field bytes integer? of a GPU's memory
+---@field bytes_per_second integer? at which it is read
+
+--- What is known by name. `list_entries("lists")` says which lists there are.
+---@param list "models"|"gpus"|"engines"|"architectures"|"dtypes"|"kv_dtypes"|"caches"|"settings"|"dialects"|"lists"
+---@return memplan.entry[]
+function memplan.list_entries(list) end
 
 ---@class memplan.render_options
 ---@field width? integer columns; 80 unless given

@@ -8,6 +8,14 @@
 /* Whole numbers that a double holds exactly. */
 #define MAX_WHOLE 9007199254740992.0
 
+int mpl_lua_push_failure(lua_State *L, const memplan_error *error)
+{
+    lua_pushnil(L);
+    lua_pushstring(L, error->message);
+    lua_pushstring(L, memplan_status_name(error->status));
+    return 3;
+}
+
 void mpl_lua_push_whole(lua_State *L, uint64_t value)
 {
     if (value == MEMPLAN_UNKNOWN)

@@ -8,6 +8,7 @@
 #define MEMPLAN_LUA_VALUES_H
 
 #include <lua.h>
+#include <memplan.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,9 @@ uint64_t mpl_lua_check_whole(lua_State *L, int at, const char *what);
  * are left to the caller; any other is refused with the nearest known one. */
 void mpl_lua_read_options(lua_State *L, int at, const field *fields,
                           size_t count, const char *const *also, void *options);
+
+/* What the library refused: nil, its message and its status; returns 3. */
+int mpl_lua_push_failure(lua_State *L, const memplan_error *error);
 
 /* MEMPLAN_UNKNOWN is nil. */
 void mpl_lua_push_whole(lua_State *L, uint64_t value);

@@ -130,6 +130,8 @@ static bool make_plan(memplan_plan **out, const options *asked, bool is_price,
 
 static int run_plan(const options *asked, bool is_price)
 {
+    if (options_want_settings(asked))
+        return command_list(&(options){.source = "settings"});
     const memplan_render_options style = terminal_style(asked);
     memplan_plan_info info = MEMPLAN_PLAN_INFO_INIT;
     memplan_plan *plan = NULL;

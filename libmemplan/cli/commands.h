@@ -11,6 +11,7 @@ int command_machine(const options *asked);
 int command_model(const options *asked);
 int command_plan(const options *asked);
 int command_price(const options *asked);
+int command_list(const options *asked);
 
 /* One line on standard error; returns EXIT_WRONG. */
 int say_wrong(const memplan_error *error);

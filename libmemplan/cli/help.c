@@ -75,6 +75,12 @@ static const manual MANUALS[] = {
      {"memplan price llama-2-7b --max-memory 0=20GB --placement '{\"\": 0}'",
       "memplan price llama-2-7b --placement @device_map.json",
       "memplan price model.gguf --set c=8192 --set ngl=20"}},
+    {COMMAND_LIST,
+     "memplan list [WHAT] [OPTIONS]",
+     "what is known by name: models, GPUs, dtypes, settings, ...",
+     {"Without WHAT the lists themselves. The names are those that the other "
+      "commands, and the modules for C, Python and Lua, take."},
+     {"memplan list", "memplan list gpus", "memplan list models --json"}},
 };
 enum { MANUAL_COUNT = sizeof MANUALS / sizeof *MANUALS };
 
@@ -89,9 +95,11 @@ static void print_exit_codes(void)
 
 static void print_dialects(void)
 {
+    memplan_entry_info entry = MEMPLAN_ENTRY_INFO_INIT;
     page_heading("DIALECTS");
-    for (uint64_t at = 0; memplan_dialect_name(at) != NULL; at++)
-        page_item(memplan_dialect_name(at), memplan_dialect_purpose(at));
+    for (uint64_t at = 0;
+         memplan_list_entry("dialects", at, &entry) == MEMPLAN_OK; at++)
+        page_item(entry.name, entry.text);
 }
 
 void help_all(void)

@@ -19,6 +19,7 @@ static const command COMMANDS[] = {
     {"model", COMMAND_MODEL, command_model},
     {"plan", COMMAND_PLAN, command_plan},
     {"price", COMMAND_PRICE, command_price},
+    {"list", COMMAND_LIST, command_list},
 };
 enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };
 
@@ -32,8 +33,8 @@ static const command *find_command(const char *name)
 
 static int fail_command(const char *given)
 {
-    static const char *const WORDS[] = {"machine", "model", "plan",
-                                        "price",   "help",  "version"};
+    static const char *const WORDS[] = {"machine", "model", "plan",   "price",
+                                        "list",    "help",  "version"};
     const char *const nearest =
         memplan_word_nearest(given, WORDS, sizeof WORDS / sizeof *WORDS);
     memplan_error error = {0};

@@ -155,23 +155,30 @@ static bool fail_getopt(int code, const char *command_name, unsigned command,
     return fail(error, "%.60s wants a value", given);
 }
 
-/* The one argument that is no option: MODEL. */
+bool options_want_settings(const options *asked)
+{
+    return asked->settings != NULL && strcmp(asked->settings, "help") == 0;
+}
+
+/* The one argument that is no option: MODEL, of list WHAT. */
 static bool take_source(options *asked, const char *command_name,
                         unsigned command, int count, char **arguments,
                         memplan_error *error)
 {
-    const bool wants_model = command != COMMAND_MACHINE;
-    if (!wants_model && count > 0)
+    const bool wants_model = command != COMMAND_LIST && !asked->help &&
+                             !options_want_settings(asked);
+    if (command == COMMAND_MACHINE && count > 0)
         return fail(error,
                     "machine takes no \"%.60s\"; for another "
                     "machine write --machine or --topology",
                     arguments[0]);
-    if (wants_model && count == 0 && !asked->help)
+    if (command != COMMAND_MACHINE && wants_model && count == 0)
         return fail(error, "which model? memplan %s MODEL, a path or a name",
                     command_name);
     if (count > 1)
-        return fail(error, "one model at a time, not \"%.40s\" and \"%.40s\"",
-                    arguments[0], arguments[1]);
+        return fail(error, "one %s at a time, not \"%.40s\" and \"%.40s\"",
+                    command == COMMAND_LIST ? "list" : "model", arguments[0],
+                    arguments[1]);
     if (count == 1)
         asked->source = arguments[0];
     return true;

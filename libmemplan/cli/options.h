@@ -15,13 +15,14 @@ enum {
     COMMAND_MACHINE = 1 << 0,
     COMMAND_MODEL = 1 << 1,
     COMMAND_PLAN = 1 << 2,
-    COMMAND_PRICE = 1 << 3
+    COMMAND_PRICE = 1 << 3,
+    COMMAND_LIST = 1 << 4
 };
 
 typedef enum when { WHEN_AUTO, WHEN_ALWAYS, WHEN_NEVER, WHEN_ASCII } when;
 
 typedef struct options {
-    const char *source; /* MODEL, or NULL */
+    const char *source; /* MODEL, of list WHAT, or NULL */
     const char *max_memory;
     const char *machine;
     const char *topology;
@@ -54,6 +55,9 @@ typedef struct options {
 /* Reads the arguments of one command. False: `error` says what to change. */
 bool options_read(options *out, unsigned command, const char *command_name,
                   int count, char **arguments, memplan_error *error);
+
+/* --set help: which settings there are. */
+bool options_want_settings(const options *asked);
 
 void options_free(options *asked);
 

@@ -46,6 +46,10 @@ void page_line(const char *text)
 void page_item(const char *term, const char *text)
 {
     const int indent = INDENT + TERM_COLUMNS;
+    if (text[0] == '\0') {
+        page_line(term);
+        return;
+    }
     printf("%*s%-*s", INDENT, "", TERM_COLUMNS, term);
     if ((int)strlen(term) >= TERM_COLUMNS)
         printf("\n%*s", indent, "");

@@ -504,11 +504,10 @@ typedef struct memplan_request {
     uint64_t sequences;      /**< At once. 0: 1. */
     uint64_t prompt_tokens;  /**< Read in one step. 0: the engine's default. */
     const char *dtype;       /**< Of weights: "fp32", "fp16", "bf16", "int8",
-                                  "int4" (torchao's), "nf4", or a quantizer's
-                                  full name as "bnb-int8", "nf4-double",
-                                  "torchao-int4", "quanto-int8", "hqq-int4".
-                                  NULL: the file's. */
-    const char *kv_dtype;    /**< Of the cache. NULL: the engine's default. */
+                                  "int4" (torchao's), "nf4", "quanto-int8", ...
+                                  of the list "dtypes". NULL: the file's. */
+    const char *kv_dtype;    /**< Of the cache: of the list "kv_dtypes". NULL:
+                                  the engine's default. */
     const char *settings;    /**< The engine's own parameters, see below:
                                   "ngl=20,ub=512". NULL: none. */
     const char *pins;        /**< "model.layers.0..9=0,lm_head=cpu": units
@@ -517,9 +516,8 @@ typedef struct memplan_request {
                                   engine's own reserve. 0: the engine's. */
     const char *cache;       /**< transformers: generate()'s
                                   cache_implementation: "dynamic", "static",
-                                  "offloaded", "offloaded_static" or
-                                  "quantized". NULL: "dynamic", or as kv_dtype
-                                  asks. */
+                                  ... of the list "caches". NULL: "dynamic", or
+                                  as kv_dtype asks. */
     uint64_t encoder_tokens; /**< transformers: what the encoder reads, for
                                   cross attention. 0: the model's own number,
                                   else a whole prompt. */
@@ -527,60 +525,22 @@ typedef struct memplan_request {
 #define MEMPLAN_REQUEST_INIT MEMPLAN_SIZED(memplan_request)
 
 /*
- * Caches of transformers
- *
- * kv_dtype names what quantizes: "int4" and "int2" quanto, "int8" and
- * "hqq-int8" to "hqq-int1" HQQ, "fp8" one scale a tensor. Settings:
- * "q_group_size=64,residual_length=128", as in generate()'s cache_config, and
- * "attn=sdpa" or "attn=eager". An offloaded cache is counted in host memory,
- * and two of its layers on each device. context_tokens are those that the
- * cache holds: a static cache of generate(max_length=N) has room for N - 1.
- */
-
-/*
- * Settings of llama.cpp
+ * Settings are NAME=VALUE, separated by newlines; where there is none, by
+ * commas, and "\," is then a comma inside a value. A later entry replaces an
+ * earlier one. memplan_list_entry("settings") says which there are:
  *
  *     "c=8192,np=4,ngl=20,ts=3/1,fa=on,ctk=q8_0,ot=blk\.1\.=CPU"
  *
- * Entries NAME=VALUE are separated by newlines; where there is none, by
- * commas, and "\," is then a comma inside a value. A name is a flag of
- * llama.cpp, short or long, with or without its dashes; a switch needs no
- * value. A later entry replaces an earlier one, but overrides add up, the first
- * that matches wins, and their patterns are ECMAScript's, searched anywhere in
- * a tensor's name. What is not set follows the request and llama.cpp 0.5.0's
- * own defaults. In a price every setting is as given; a plan chooses ngl, ts
- * and overrides, and the context where c=0, as far as they are not set.
+ * A name of llama.cpp is a flag of its command line, short or long, with or
+ * without its dashes; a switch needs no value. Overrides add up, the first that
+ * matches wins, and their patterns are ECMAScript's, searched anywhere in a
+ * tensor's name. What is not set follows the request and llama.cpp 0.5.0's own
+ * defaults. In a price every setting is as given; a plan chooses ngl, ts and
+ * overrides, and the context where c=0, as far as they are not set. The rule
+ * of a row starts with llama.cpp's name of the buffer: "CUDA0 model buffer: …".
  *
- *   sizes      c b ub np kvu n-outputs-max
- *   layers     ngl (N, auto, all) ts (3/1) sm (layer, none) mg dev
- *   tensors    ot (PATTERN=BUFFER) cmoe ncmoe ncffn no-repack no-host
- *   cache      ctk ctv fa (on, off, auto) nkvo swa-full
- *   loading    lm (auto, none, mmap, mlock, mmap+mlock, dio) no-mmap mlock
- *   server     cram ctxcp mtp no-op-offload rpc (HOST:PORT/..., printed only)
- *   draft      md (FILE) ngld devd ctkd ctvd spec-draft-n-max: a model that
- *              drafts, priced with its own graphs; mtp: the model's own layers
- *   others     mm (FILE): a projector's weights; what it computes in is not
- *              known
- *   fit        fitt (MiB to keep free, 1024/512) fitc
- *
- * and memplan's own:
- *
- *   frontend       server (default: logits of one row a sequence, host
- *                  caches), cli (llama-cli: the same in one) or tool
- *                  (llama-bench, llama-completion: of a whole batch)
- *   measure        load (default: as allocated) or fit (as llama.cpp's own
- *                  fit measures: nothing mapped, the first reservation alone)
- *   explain        notes say which tensors are alive where each compute
- *                  buffer reaches its peak
- *   devices        NAME:TOTAL:FREE/…, "CUDA0:24GiB:22GiB/RPC0:8GiB", for the
- *                  machine's devices in order; names tell the backend: CUDA,
- *                  ROCm, MTL, Vulkan, SYCL, RPC
- *   backend        of the machine's devices, in place of their vendors'
- *   cpu-features   "avx2/avx512f/amx_int8", in place of the host's: they
- *                  decide how weights are packed
- *
- * The rule of a row starts with llama.cpp's name of the buffer: "CUDA0 model
- * buffer: …", "CPU_REPACK …", "CPU_Mapped …".
+ * Of transformers, context_tokens are those that the cache holds: a static
+ * cache of generate(max_length=N) has room for N - 1.
  */
 
 /** The verdict. */
@@ -793,6 +753,7 @@ typedef struct memplan_map_info {
     const int64_t *devices;   /**< Of each module, the number of its device;
                                    -1: host memory ("cpu"), -2: "disk". */
 } memplan_map_info;
+#define MEMPLAN_MAP_INFO_INIT MEMPLAN_SIZED(memplan_map_info)
 
 /**
  * The map that memplan_plan_render(…, "device_map") writes.
@@ -813,9 +774,9 @@ MEMPLAN_API memplan_status memplan_plan_map(memplan_map **out,
 /** Free a map. NULL is allowed. Since 0.1. */
 MEMPLAN_API void memplan_map_free(memplan_map *map);
 
-/** Fill `out_info` with the lists. `out_info->size` must be set. Since 0.1. */
-MEMPLAN_API void memplan_map_describe(const memplan_map *map,
-                                      memplan_map_info *out_info);
+/** Fill `out_info` with the lists, as memplan_model_describe(). Since 0.1. */
+MEMPLAN_API memplan_status memplan_map_describe(const memplan_map *map,
+                                                memplan_map_info *out_info);
 
 /* ---- Texts ------------------------------------------------------------- */
 
@@ -852,7 +813,7 @@ memplan_machine_render(char **out, const memplan_machine *machine,
 
 /**
  * Write a plan in a dialect: "table", "json" (schema memplan.plan/1),
- * "device_map", "max_memory", ...
+ * "device_map", "max_memory", ... of the list "dialects".
  *
  * With the budgets of "max_memory" the map that Transformers 5 makes where
  * device_map="auto" holds too, though it may be slower; devices that it leaves
@@ -866,20 +827,34 @@ memplan_plan_render(char **out, const memplan_plan *plan, const char *dialect,
                     const memplan_render_options *options,
                     memplan_error *error);
 
-/**
- * The name of the plan dialect at `index`, or NULL past the last one.
- *
- * Since 0.1.
- */
-MEMPLAN_API const char *memplan_dialect_name(uint64_t index);
+/* ---- What is known by name --------------------------------------------- */
+
+/** One entry of a list. */
+typedef struct memplan_entry_info {
+    uint64_t size;          /**< sizeof(memplan_entry_info). */
+    const char *name;       /**< As it is written: "rtx-4090". */
+    const char *group;      /**< A GPU's vendor; the engine that takes a dtype,
+                                 a cache or a setting; else "". */
+    const char *text;       /**< What it is, in a few words, or "". */
+    uint64_t bytes;         /**< Of a GPU's memory, or MEMPLAN_UNKNOWN. */
+    uint64_t bytes_per_second; /**< At which it is read, or MEMPLAN_UNKNOWN. */
+} memplan_entry_info;
+#define MEMPLAN_ENTRY_INFO_INIT MEMPLAN_SIZED(memplan_entry_info)
 
 /**
- * What the plan dialect at `index` is for, in a few words, or NULL past the
- * last one.
+ * Fill `out_info` with the entry at `index` of a list of what is known.
+ *
+ * The lists are "models" (of the built-in catalogue), "gpus", "engines",
+ * "architectures", "dtypes", "kv_dtypes", "caches", "settings", "dialects" (of
+ * plans), and "lists", which are these. Names in them are static.
+ *
+ * @return MEMPLAN_OK, MEMPLAN_E_ARGUMENT past the last entry, or
+ *         MEMPLAN_E_NOT_FOUND where there is no such list.
  *
  * Since 0.1.
  */
-MEMPLAN_API const char *memplan_dialect_purpose(uint64_t index);
+MEMPLAN_API memplan_status memplan_list_entry(const char *list, uint64_t index,
+                                              memplan_entry_info *out_info);
 
 /* ---- Module trees ------------------------------------------------------ */
 

@@ -188,12 +188,22 @@ FIELD(memplan_render_options, without_bars, 40);
 FIELD(memplan_render_options, with_rules, 48);
 
 SIZE(memplan_map_info, 48);
+INIT(memplan_map_info, MEMPLAN_MAP_INFO_INIT);
 FIELD(memplan_map_info, size, 0);
 FIELD(memplan_map_info, module_count, 8);
 FIELD(memplan_map_info, offloaded_count, 16);
 FIELD(memplan_map_info, names, 24);
 FIELD(memplan_map_info, names_bytes, 32);
 FIELD(memplan_map_info, devices, 40);
+
+SIZE(memplan_entry_info, 48);
+INIT(memplan_entry_info, MEMPLAN_ENTRY_INFO_INIT);
+FIELD(memplan_entry_info, size, 0);
+FIELD(memplan_entry_info, name, 8);
+FIELD(memplan_entry_info, group, 16);
+FIELD(memplan_entry_info, text, 24);
+FIELD(memplan_entry_info, bytes, 32);
+FIELD(memplan_entry_info, bytes_per_second, 40);
 
 SIZE(memplan_modules_options, 80);
 INIT(memplan_modules_options, MEMPLAN_MODULES_OPTIONS_INIT);

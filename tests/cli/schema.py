@@ -43,6 +43,7 @@ CASES = [
     ("plan", ["plan", "llama-2-70b", *BUDGETS]),
     ("plan", ["plan", "llama-2-70b", "--max-memory", "0=20GB,cpu=60GB"]),
     ("plan", ["plan", "llama-2-70b", *BUDGETS, "--dtype", "int4"]),
+    *(("list", ["list", name]) for name in ("gpus", "models", "settings", "lists")),
     ("plan", ["price", "llama-2-7b", *BUDGETS, "--placement", '{"": 1}']),
 ]
 
@@ -91,7 +92,7 @@ CASES += [("machine", ["machine", "--topology", str(path)])
           for path in TOPOLOGIES]
 
 CHECKS = {"machine": lambda machine: None, "model": check_model,
-          "plan": check_plan}
+          "plan": check_plan, "list": lambda list_: None}
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ local exact = math.maxinteger or 2 ^ 53
 
 local function check(given, expect)
   if given.parse then
-    local bytes, message, status = memplan.parse_bytes(given.parse)
+    local bytes, message, status = memplan.bytes_parse(given.parse)
     if expect.status then
       assert.is_nil(bytes)
       assert.are.equal(expect.status, status)
@@ -20,10 +20,10 @@ local function check(given, expect)
   elseif type(given.format) == "string" then
     -- past 2^53: no Lua number is that amount, so it is refused by name
     assert.has_error(function()
-      memplan.format_bytes(tonumber(given.format) * 1.0)
+      memplan.bytes_format(tonumber(given.format) * 1.0)
     end)
   else
-    assert.are.equal(expect.text, memplan.format_bytes(given.format))
+    assert.are.equal(expect.text, memplan.bytes_format(given.format))
   end
 end
 
@@ -43,20 +43,20 @@ describe("bytes", function()
   end)
 
   it("says unknown for nil", function()
-    assert.are.equal("unknown", memplan.format_bytes(nil))
+    assert.are.equal("unknown", memplan.bytes_format(nil))
   end)
 
   it("refuses what is no whole number", function()
     for _, wrong in ipairs({ -1, 0.5, 2 ^ 64, 1 / 0, 0 / 0, "7", true, {} }) do
       assert.has_error(function()
-        memplan.format_bytes(wrong)
+        memplan.bytes_format(wrong)
       end)
     end
   end)
 
   it("refuses a NUL inside a text", function()
     assert.has_error(function()
-      memplan.parse_bytes("20GB\0junk")
+      memplan.bytes_parse("20GB\0junk")
     end, "bytes: a string with a NUL in it")
   end)
 end)

@@ -177,12 +177,24 @@ def test_it_shows_itself(plan, folder, tmp_path):
 
 
 def test_every_dialect_renders(plan):
-    for name, purpose in memplan.dialects().items():
-        assert purpose
+    for dialect in memplan.list_entries("dialects"):
+        assert dialect.text
         try:
-            assert plan.render(name)
+            assert plan.render(dialect.name)
         except (memplan.ArgumentError, memplan.UnsupportedError) as error:
-            assert "transformers" in str(error) or "llama" in str(error), name
+            assert "transformers" in str(error) or "llama" in str(error), dialect
+
+
+def test_lists_are_what_is_known():
+    for list_ in memplan.list_entries("lists"):
+        entries = memplan.list_entries(list_.name)
+        pairs = [(entry.group, entry.name) for entry in entries]
+        assert len(set(pairs)) == len(pairs), list_
+    (gpu,) = (one for one in memplan.list_entries("gpus") if one.name == "rtx-4090")
+    assert (gpu.group, gpu.bytes) == ("nvidia", 24 * 2**30)
+    assert {"fp16", "int4"} <= {one.name for one in memplan.list_entries("dtypes")}
+    with pytest.raises(memplan.NotFoundError, match="gpus"):
+        memplan.list_entries("graphics cards")
 
 
 def test_closed_is_closed(folder):

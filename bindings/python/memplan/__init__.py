@@ -35,7 +35,7 @@ from memplan.plan import Plan, plan, price
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from memplan.rows import Device, Fix, Placement, Pool, Row, Tensor, Unit
+    from memplan.rows import Device, Entry, Fix, Placement, Pool, Row, Tensor, Unit
 
 __version__ = _library.version()
 
@@ -43,6 +43,7 @@ __all__ = [
     "ArgumentError",
     "CorruptError",
     "Device",
+    "Entry",
     "Error",
     "Fix",
     "Machine",
@@ -61,7 +62,7 @@ __all__ = [
     "UnsupportedError",
     "bytes_format",
     "bytes_parse",
-    "dialects",
+    "list_entries",
     "plan",
     "price",
 ]
@@ -95,6 +96,17 @@ def bytes_format(amount: int | None) -> str:
     return _library.bytes_format(amount)
 
 
-def dialects() -> dict[str, str]:
-    """The dialects that Plan.render() knows, each with what it is for."""
-    return _library.dialects()
+def list_entries(name: str) -> tuple[Entry, ...]:
+    """What is known by name.
+
+    "models" of the built-in catalogue, "gpus", "engines", "architectures",
+    "dtypes", "kv_dtypes", "caches", "settings", "dialects" of plans, and
+    "lists", which are these. Any other raises NotFoundError.
+    """
+    from memplan.rows import Entry
+
+    found = tuple(Entry(**row) for row in _library.list_entries(name))
+    if not found:
+        known = ", ".join(row["name"] for row in _library.list_entries("lists"))
+        raise NotFoundError(f'no list "{name}"; there are {known}')
+    return found

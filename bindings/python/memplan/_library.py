@@ -275,12 +275,15 @@ def device_map(plan: Handle) -> dict[str, int | str]:
     return dict(zip(parts, devices))
 
 
-def dialects() -> dict[str, str]:
-    """The dialects of plans, each with what it is for."""
-    found: dict[str, str] = {}
-    while (name := _lib.memplan_dialect_name(len(found))) != _NULL:
-        found[_text(name)] = _text(_lib.memplan_dialect_purpose(len(found)))
-    return found
+def list_entries(name: str) -> Iterator[Row]:
+    """memplan_list_entry(), one after the other."""
+    list_ = _encode(name, "list")
+    names = _fields("memplan_entry_info")
+    struct = _sized("memplan_entry_info")
+    index = 0
+    while _lib.memplan_list_entry(list_, index, struct) == _lib.MEMPLAN_OK:
+        yield {name: _value(struct, name) for name in names}
+        index += 1
 
 
 def bytes_parse(text: str) -> int:

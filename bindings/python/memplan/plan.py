@@ -167,7 +167,7 @@ class Plan(Shown):
         }
 
     def render(self, dialect: str, **options: Any) -> str:
-        """The plan as somebody's input; memplan.dialects() lists what there is.
+        """The plan as somebody's input: of memplan.list_entries("dialects").
 
         Options are those of memplan_render_options: ``width``, ``use_colour``,
         ``use_unicode``, ``with_rules``, ...

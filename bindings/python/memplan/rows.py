@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
-__all__ = ["Device", "Fix", "Placement", "Pool", "Row", "Tensor", "Unit"]
+__all__ = ["Device", "Entry", "Fix", "Placement", "Pool", "Row", "Tensor", "Unit"]
 
 
 @dataclass(frozen=True)
@@ -96,3 +96,14 @@ class Fix:
     text: str  #: One sentence.
     value: str  #: The value to set: "2048", "int8", "cpu".
     bytes: int  #: Memory to add, where kind is "memory".
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something that is known by name: see memplan.list_entries()."""
+
+    name: str  #: As it is written: "rtx-4090".
+    group: str  #: A GPU's vendor, or the engine that takes it, or "".
+    text: str  #: What it is, in a few words, or "".
+    bytes: Optional[int]  #: Of a GPU's memory.
+    bytes_per_second: Optional[int]  #: At which it is read.

@@ -178,12 +178,10 @@ memplan_status memplan_plan_render(char **out, const memplan_plan *plan,
     return fail_name(error, "plan", dialect, names, PLAN_DIALECT_COUNT);
 }
 
-const char *memplan_dialect_name(uint64_t index)
+const char *mpl_plan_dialect_at(uint32_t index, const char **out_purpose)
 {
-    return index < PLAN_DIALECT_COUNT ? PLAN_DIALECTS[index].name : NULL;
-}
-
-const char *memplan_dialect_purpose(uint64_t index)
-{
-    return index < PLAN_DIALECT_COUNT ? PLAN_DIALECTS[index].purpose : NULL;
+    if (index >= PLAN_DIALECT_COUNT)
+        return NULL;
+    *out_purpose = PLAN_DIALECTS[index].purpose;
+    return PLAN_DIALECTS[index].name;
 }

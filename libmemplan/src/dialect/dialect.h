@@ -24,6 +24,9 @@ typedef struct mpl_style {
 /* A pen for a text in that style. */
 mpl_paint mpl_style_paint(const mpl_style *style, mpl_text *text);
 
+/* The dialects of plans in their order; NULL past the last one. */
+const char *mpl_plan_dialect_at(uint32_t index, const char **out_purpose);
+
 /* Writers add to a text. They return MEMPLAN_OK, or fail because a plan
  * cannot be said in that dialect. A text that ran out of memory is noticed
  * once, by who finishes it. */

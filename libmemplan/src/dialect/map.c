@@ -76,7 +76,8 @@ void memplan_map_free(memplan_map *map)
         mpl_arena_free(map->arena);
 }
 
-void memplan_map_describe(const memplan_map *map, memplan_map_info *out_info)
+memplan_status memplan_map_describe(const memplan_map *map,
+                                    memplan_map_info *out_info)
 {
-    mpl_copy_row(out_info, &map->info, sizeof map->info);
+    return mpl_copy_row(out_info, &map->info, sizeof map->info);
 }

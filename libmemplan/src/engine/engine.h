@@ -147,9 +147,25 @@ typedef struct mpl_proof {
     uint32_t note_count;
 } mpl_proof;
 
+/* What an engine knows by name, and can be listed. */
+typedef enum mpl_engine_list {
+    MPL_LIST_ARCHITECTURES, /* as model->architecture has them */
+    MPL_LIST_DTYPES,        /* that a request may ask weights in */
+    MPL_LIST_KV_DTYPES,
+    MPL_LIST_CACHES,
+    MPL_LIST_SETTINGS
+} mpl_engine_list;
+
+/* Both are static; the text is "" where the name says it all. */
+typedef struct mpl_entry {
+    const char *name;
+    const char *text;
+} mpl_entry;
+
 typedef struct mpl_engine {
     const char *name;    /* "transformers" */
     const char *profile; /* "transformers-5": the version whose rules */
+    const char *runs;    /* what it runs, in a few words */
 
     /* Models of this format are this engine's, unless the request names
      * another. */
@@ -197,6 +213,9 @@ typedef struct mpl_engine {
      * are allocated. */
     memplan_status (*read)(mpl_job *job, const char *text, mpl_placement *out,
                            memplan_error *error);
+
+    /* The entry of a list at `index`; false past the last one. */
+    bool (*entry)(mpl_engine_list list, uint32_t index, mpl_entry *out);
 } mpl_engine;
 
 /* The engine at a position of the table in engine.c, where a new one is a

@@ -31,6 +31,14 @@ const mpl_family *mpl_family_find(const char *model_type)
     return row != NULL && row->family > 0 ? &mpl_families[row->family] : NULL;
 }
 
+const char *mpl_family_name_at(uint32_t index)
+{
+    for (uint32_t at = 1; at <= mpl_family_name_count; at++)
+        if (mpl_family_names[at].family > 0 && index-- == 0)
+            return mpl_word(mpl_family_names[at].name);
+    return NULL;
+}
+
 bool mpl_family_is_remote(const char *model_type)
 {
     const mpl_family_name *const row = find_name(model_type);

@@ -164,6 +164,9 @@ const char *mpl_family_role(const mpl_family *family, const char *role);
 /* The class by its name, with or without a tree, or NULL. */
 const mpl_tree *mpl_family_class(const mpl_family *family, const char *name);
 
+/* The model_types that a family has, in order; NULL past the last one. */
+const char *mpl_family_name_at(uint32_t index);
+
 /* True for a model_type that only code beside its weights can build. */
 bool mpl_family_is_remote(const char *model_type);
 

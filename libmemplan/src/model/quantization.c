@@ -62,6 +62,21 @@ mpl_scheme mpl_scheme_from_name(const char *name)
     return MPL_SCHEME_COUNT;
 }
 
+bool mpl_scheme_entry(uint32_t index, const char **out_name,
+                      const char **out_rule)
+{
+    enum { SHORT_COUNT = sizeof SHORT_NAMES / sizeof *SHORT_NAMES };
+    if (index >= MPL_SCHEME_COUNT + SHORT_COUNT)
+        return false;
+    const bool is_short = index >= MPL_SCHEME_COUNT;
+    const uint32_t row =
+        is_short ? SHORT_NAMES[index - MPL_SCHEME_COUNT].scheme : index;
+    *out_name = is_short ? SHORT_NAMES[index - MPL_SCHEME_COUNT].name
+                         : ROWS[row].name;
+    *out_rule = ROWS[row].rule;
+    return true;
+}
+
 static uint64_t ceil_divide(uint64_t value, uint64_t divisor)
 {
     return value / divisor + (value % divisor != 0);

@@ -61,6 +61,11 @@ const char *mpl_scheme_name(uint32_t scheme);
  * "int8" and "int4" are torchao's, which quantizes what is offloaded too. */
 mpl_scheme mpl_scheme_from_name(const char *name);
 
+/* The names that mpl_scheme_from_name() takes, and their rules; false past the
+ * last one. */
+bool mpl_scheme_entry(uint32_t index, const char **out_name,
+                      const char **out_rule);
+
 /* True for a weight that a quantizer of this kind would change. */
 bool mpl_is_quantized(const memplan_model *model, uint32_t tensor);
 

@@ -114,13 +114,14 @@ Test(plan_texts, every_dialect_is_written)
     sample_plan sample;
     memplan_error error;
     sample_plan_make(&sample, UNITS, UNIT_COUNT);
-    for (uint64_t at = 0; memplan_dialect_name(at) != NULL; at++) {
+    memplan_entry_info entry = MEMPLAN_ENTRY_INFO_INIT;
+    for (uint64_t at = 0;
+         memplan_list_entry("dialects", at, &entry) == MEMPLAN_OK; at++) {
         char *text = NULL;
         const memplan_status status = memplan_plan_render(
-            &text, &sample.plan, memplan_dialect_name(at), NULL, &error);
+            &text, &sample.plan, entry.name, NULL, &error);
         cr_expect(status == MEMPLAN_OK || status == MEMPLAN_E_UNSUPPORTED, "%s",
-                  memplan_dialect_name(at));
-        cr_expect_neq(memplan_dialect_purpose(at), NULL);
+                  entry.name);
         memplan_text_free(text);
     }
     char *text = NULL;

@@ -36,6 +36,9 @@ typedef struct mpl_llama_price {
     struct mpl_llama_price *draft; /* of the model that drafts, or NULL */
 } mpl_llama_price;
 
+/* names.c: what can be listed. */
+bool mpl_llama_entry(mpl_engine_list list, uint32_t index, mpl_entry *out);
+
 /* Prices settings: everything but rows. */
 memplan_status mpl_llama_price_make(mpl_llama_price *out, mpl_arena *arena,
                                     const mpl_job *job, const char *settings,

@@ -318,9 +318,11 @@ extern const mpl_engine mpl_engine_llamacpp;
 
 const mpl_engine mpl_engine_llamacpp = {.name = "llama.cpp",
                                         .profile = "llama.cpp-0.5.0",
+                                        .runs = "llama.cpp 0.5.0: GGUF files",
                                         .claims = claims,
                                         .open = open_job,
                                         .terms = terms,
                                         .propose = propose,
                                         .price = price,
-                                        .read = read};
+                                        .read = read,
+                                        .entry = mpl_llama_entry};

@@ -43,11 +43,12 @@ typedef struct setting {
     const char *name;
     setting_kind kind;
     uint32_t field;
+    const char *text;
 } setting;
 
 static const setting SETTINGS[] = {
-#define SETTING(name, kind, field)                                             \
-    {name, KIND_##kind, (uint32_t)offsetof(mpl_llama_params, field)},
+#define SETTING(name, kind, field, text)                                       \
+    {name, KIND_##kind, (uint32_t)offsetof(mpl_llama_params, field), text},
 #include "engine/llamacpp/settings.def"
 #undef SETTING
 };
@@ -109,6 +110,22 @@ typedef struct setting_entry {
     const char *value; /* NULL: none given */
     memplan_error *error;
 } setting_entry;
+
+bool mpl_llama_setting_entry(uint32_t index, mpl_entry *out)
+{
+    if (index >= SETTING_COUNT)
+        return false;
+    *out = (mpl_entry){SETTINGS[index].name, SETTINGS[index].text};
+    return true;
+}
+
+bool mpl_llama_cache_type_entry(uint32_t index, mpl_entry *out)
+{
+    if (index >= TYPE_COUNT)
+        return false;
+    *out = (mpl_entry){TYPES[index].name, ""};
+    return true;
+}
 
 static memplan_status bad_value(const setting_entry *entry, const char *rule)
 {

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "engine/engine.h"
 #include "engine/llamacpp/hparams.h"
 #include "engine/request.h"
 #include "memplan.h"
@@ -132,6 +133,11 @@ memplan_status mpl_llama_params_read(mpl_llama_params *out, mpl_arena *arena,
                                      const mpl_request *request,
                                      const char *settings,
                                      memplan_error *error);
+
+/* The rows of settings, and of what a cache may be kept in; false past the
+ * last one. */
+bool mpl_llama_setting_entry(uint32_t index, mpl_entry *out);
+bool mpl_llama_cache_type_entry(uint32_t index, mpl_entry *out);
 
 /* Adds settings to parameters. */
 memplan_status mpl_llama_params_add(mpl_llama_params *out, mpl_arena *arena,

@@ -24,16 +24,24 @@ enum { PER_WORD = 10, WORD_BYTES = 4, FP8_SCALE_BYTES = 4, BYTE_BITS = 8 };
 
 /* generate() reads "hybrid" as no choice, and the other old names as static. */
 static const mpl_cache_kind CACHE_KINDS[] = {
-    {"dynamic", "DynamicCache", false, false, false},
-    {"static", "StaticCache", true, false, false},
-    {"offloaded", "DynamicCache", false, true, false},
-    {"offloaded_static", "StaticCache", true, true, false},
-    {"quantized", "QuantizedCache", false, false, true},
-    {"hybrid", "DynamicCache", false, false, false},
-    {"sliding_window", "StaticCache", true, false, false},
-    {"hybrid_chunked", "StaticCache", true, false, false},
-    {"offloaded_hybrid", "StaticCache", true, true, false},
-    {"offloaded_hybrid_chunked", "StaticCache", true, true, false},
+    {"dynamic", "DynamicCache", "grows with the tokens", false, false, false},
+    {"static", "StaticCache", "room for all tokens at once", true, false,
+     false},
+    {"offloaded", "DynamicCache",
+     "rests in host memory, two layers on each device", false, true, false},
+    {"offloaded_static", "StaticCache", "offloaded, room for all tokens",
+     true, true, false},
+    {"quantized", "QuantizedCache", "in kv_dtype, the last tokens as computed",
+     false, false, true},
+    {"hybrid", "DynamicCache", "an old name of dynamic", false, false, false},
+    {"sliding_window", "StaticCache", "an old name of static", true, false,
+     false},
+    {"hybrid_chunked", "StaticCache", "an old name of static", true, false,
+     false},
+    {"offloaded_hybrid", "StaticCache", "an old name of offloaded_static",
+     true, true, false},
+    {"offloaded_hybrid_chunked", "StaticCache",
+     "an old name of offloaded_static", true, true, false},
 };
 enum { CACHE_KIND_COUNT = sizeof CACHE_KINDS / sizeof *CACHE_KINDS };
 
@@ -77,6 +85,16 @@ const mpl_kv_loading *mpl_kv_loading_find(const char *name)
         if (strcmp(KV_LOADINGS[at].name, name) == 0)
             return &KV_LOADINGS[at];
     return NULL;
+}
+
+const mpl_cache_kind *mpl_cache_kind_at(uint32_t index)
+{
+    return index < CACHE_KIND_COUNT ? &CACHE_KINDS[index] : NULL;
+}
+
+const mpl_kv_loading *mpl_kv_loading_at(uint32_t index)
+{
+    return index < KV_LOADING_COUNT ? &KV_LOADINGS[index] : NULL;
 }
 
 const char *mpl_cache_kind_names(mpl_arena *arena)

@@ -13,6 +13,7 @@
 typedef struct mpl_cache_kind {
     const char *name;
     const char *class_name; /* that holds it */
+    const char *text;
     bool is_static;         /* all tokens' room is taken at once */
     bool is_offloaded;      /* layers rest in host memory */
     bool is_quantized;
@@ -40,6 +41,10 @@ typedef struct mpl_kv_loading {
 /* By name; NULL where there is none. A NULL name is generate()'s default. */
 const mpl_cache_kind *mpl_cache_kind_find(const char *name);
 const mpl_kv_loading *mpl_kv_loading_find(const char *name);
+
+/* The rows in their order; NULL past the last one. */
+const mpl_cache_kind *mpl_cache_kind_at(uint32_t index);
+const mpl_kv_loading *mpl_kv_loading_at(uint32_t index);
 
 /* All names, with commas between them; NULL: no memory. */
 const char *mpl_cache_kind_names(mpl_arena *arena);

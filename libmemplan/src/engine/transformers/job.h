@@ -210,5 +210,8 @@ memplan_status mpl_transformers_price(mpl_job *job, mpl_placement *placement,
                                       memplan_error *error);
 memplan_status mpl_transformers_read(mpl_job *job, const char *text,
                                      mpl_placement *out, memplan_error *error);
+bool mpl_transformers_setting_entry(uint32_t index, mpl_entry *out);
+bool mpl_transformers_entry(mpl_engine_list list, uint32_t index,
+                            mpl_entry *out);
 
 #endif

@@ -16,6 +16,7 @@ enum { MOST_ELEMENTS = 1 << 20 };
 
 typedef struct setting {
     const char *name;
+    const char *text;
     memplan_status (*read)(mpl_job *job, const char *value,
                            memplan_error *error);
 } setting;
@@ -59,11 +60,20 @@ static memplan_status read_residual(mpl_job *job, const char *value,
 }
 
 static const setting SETTINGS[] = {
-    {"attn", read_attention},
-    {"q_group_size", read_group},
-    {"residual_length", read_residual},
+    {"attn", "attn_implementation: sdpa or eager", read_attention},
+    {"q_group_size", "of a quantized cache's cache_config; 64", read_group},
+    {"residual_length", "of a quantized cache's cache_config; 128",
+     read_residual},
 };
 enum { SETTING_COUNT = sizeof SETTINGS / sizeof *SETTINGS };
+
+bool mpl_transformers_setting_entry(uint32_t index, mpl_entry *out)
+{
+    if (index >= SETTING_COUNT)
+        return false;
+    *out = (mpl_entry){SETTINGS[index].name, SETTINGS[index].text};
+    return true;
+}
 
 static memplan_status read_entry(mpl_job *job, char *entry,
                                  memplan_error *error)

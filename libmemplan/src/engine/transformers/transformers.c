@@ -253,6 +253,8 @@ extern const mpl_engine mpl_engine_transformers;
 const mpl_engine mpl_engine_transformers = {
     .name = "transformers",
     .profile = "transformers-5",
+    .runs = "Transformers 5 with Accelerate 1: safetensors, a config.json or "
+            "a name",
     .claims = claims,
     .open = open_job,
     .terms = terms,
@@ -262,4 +264,5 @@ const mpl_engine mpl_engine_transformers = {
     .price_list = mpl_transformers_price_list,
     .price = mpl_transformers_price,
     .read = mpl_transformers_read,
+    .entry = mpl_transformers_entry,
 };
