@@ -70,8 +70,9 @@ static const manual MANUALS[] = {
      "memplan price MODEL [OPTIONS]",
      "the bytes of exactly one placement: nothing is searched or changed",
      {MODEL_IS,
-      "For transformers the placement is a device_map; for llama.cpp it is "
-      "its parameters, and --set alone will do."},
+      "For transformers the placement is a device_map, or \"auto\", which is "
+      "what Transformers makes of the same memories; for llama.cpp it is its "
+      "parameters, and --set alone will do."},
      {"memplan price llama-2-7b --max-memory 0=20GB --placement '{\"\": 0}'",
       "memplan price llama-2-7b --placement @device_map.json",
       "memplan price model.gguf --set c=8192 --set ngl=20"}},

@@ -663,6 +663,8 @@ MEMPLAN_API memplan_status memplan_plan_create(memplan_plan **out,
  *
  * @param placement  In the engine's own terms. transformers: a device_map as
  *                   JSON, such as {"": 0} or {"model.embed_tokens": 0, …}.
+ *                   Or "auto": the map that Transformers 5 makes of what the
+ *                   pools may spend, for device_map="auto".
  *                   llama.cpp: settings, as in request->settings; NULL: only
  *                   those of the request.
  *

@@ -11,6 +11,10 @@ torch, transformers = needs("torch", "transformers")
 
 from families import FAMILIES, config_of, model_of, type_of  # noqa: E402
 
+from transformers.integrations.accelerate import (  # noqa: E402
+    _get_device_map as auto_map,
+)
+
 import memplan  # noqa: E402
 import memplan.transformers as mt  # noqa: E402
 
@@ -189,13 +193,34 @@ def test_explains_why_a_map_fails(folder):
     assert "lacks" in str(found) and "60,000 tokens" in str(found)
 
 
+def resolved(placed, name):
+    """Where a map puts a module: the longest key above it."""
+    while name not in placed:
+        name = name.rpartition(".")[0]
+    return str(placed[name])
+
+
 def test_explains_the_automatic_map(folder, config):
-    found = mt.explain_oom(folder, {0: "1.6GB", "cpu": "16GB"}, context=2048)
-    module = on_meta(config).half()
-    options = dict(no_split_module_classes=module._no_split_modules, dtype="float16")
-    budgets = mt.get_balanced_memory(module, {0: "1.6GB", "cpu": "16GB"}, **options)
-    assert found.device_map == mt.infer_auto_device_map(module, budgets, **options)
-    holds = mt.explain_oom(
-        folder, {0: "1.6GB", "cpu": "16GB"}, context=64, device_map={"": "cpu"}
-    )
-    assert not holds.fails and "holds at 64 tokens" in str(holds)
+    budgets = {0: "1.6GB", "cpu": "16GB"}
+    found = mt.explain_oom(folder, budgets, context=2048)
+    amounts = {0: 1600 * 10**6, "cpu": 16 * 10**9}
+    made = auto_map(on_meta(config).half(), "auto", amounts, None)
+    assert found.is_automatic
+    for unit in found.ledger.placement:
+        assert unit.pool == resolved(made, unit.unit) == resolved(
+            found.device_map, unit.unit
+        )
+    named = mt.explain_oom(folder, budgets, context=2048, device_map="auto")
+    assert named.text == found.text
+    holds = mt.explain_oom(folder, budgets, context=64, device_map="cpu")
+    assert not holds.fails and "this map holds at 64 tokens" in str(holds)
+
+
+def test_explains_a_map_that_goes_to_disk():
+    budgets = {0: "10GB", "cpu": "3GB"}
+    found = mt.explain_oom("llama-3.1-8b", budgets, context=4096, device_map="auto")
+    assert "disk" in found.device_map.values()
+    assert 'the map of device_map="auto"' in str(found)
+    assert "of weights go to disk" in str(found)
+    with pytest.raises(ValueError, match="hf_device_map"):
+        mt.explain_oom("llama-3.1-8b", budgets, context=64, device_map="sequential")

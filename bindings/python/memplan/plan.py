@@ -297,8 +297,9 @@ def price(
 ) -> Plan:
     """Price exactly one placement: no search, no change.
 
-    :param placement: a device_map (a dict or JSON) for "transformers"; settings
-        ("ngl=20") or None for "llama.cpp".
+    :param placement: a device_map (a dict or JSON) for "transformers", or "auto",
+        the map that it makes of the same memories; settings ("ngl=20") or None
+        for "llama.cpp".
 
     The rest is as for plan().
     """

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from memplan import _library
-from memplan.machine import Machine
+from memplan.errors import NotFoundError
+from memplan.machine import Machine, budgets_text
 from memplan.model import Model
 from memplan.plan import Plan, plan, price
 from memplan.transformers.loading import DeviceMap, Source, model_of
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
     from memplan.machine import Budgets
 
 __all__ = ["Explanation", "explain_oom"]
-
-#: PyTorch's names of dtypes, by memplan's.
-_TORCH = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "fp64": "float64"}
-
 
 @dataclass(frozen=True)
 class Explanation:
@@ -34,18 +31,30 @@ class Explanation:
     device_map: DeviceMap  #: The map in question.
     ledger: Plan  #: That map, priced at that context.
     better: Plan  #: The best map on the same budgets.
+    is_automatic: bool = False  #: It is the one of device_map="auto".
+
+    def _on_disk(self) -> str:
+        """What the automatic map leaves to a disk, which nobody expects."""
+        left = sum(
+            unit.weight_bytes for unit in self.ledger.placement if unit.pool == "disk"
+        )
+        if not self.is_automatic or not left:
+            return ""
+        return f", and {_library.bytes_format(left)} of weights go to disk"
 
     @property
     def text(self) -> str:
         """The explanation, in sentences."""
         tokens = f"{self.context_tokens:,} tokens"
+        what = 'the map of device_map="auto"' if self.is_automatic else "this map"
+        disk = self._on_disk()
         if not self.fails:
-            return f"this map holds at {tokens}."
+            return f"{what} holds at {tokens}{disk}."
         assert self.device is not None
         pool = self.ledger.pool(self.device)
         lines = [
-            f"this map fails at {tokens}: {pool.name} lacks "
-            f"{_library.bytes_format(self.short_bytes)}.",
+            f"{what} fails at {tokens}: {pool.name} lacks "
+            f"{_library.bytes_format(self.short_bytes)}{disk}.",
             f"It has {_library.bytes_format(pool.capacity_bytes)} and would hold:",
         ]
         lines += [
@@ -69,59 +78,39 @@ class Explanation:
         return self.text
 
 
-def _tree(model: Model) -> _library.Handle:
-    """A tree of modules from the names of a model's tensors; units stay whole."""
-    indices: Dict[str, int] = {"": 0}
-    modules: List[List[Any]] = [["", "Root", None, 0]]
-    layers = {unit.name for unit in model.units if unit.kind == "layer"}
-    own: List[List[Any]] = []
-    paths: Dict[str, List[Any]] = {}
-    for tensor in model.tensors:
-        path, _, leaf = tensor.name.rpartition(".")
-        paths.setdefault(path, []).append((leaf, tensor))
-    # Preorder: a module's parts follow it, in the order they were met.
-    children: Dict[str, List[str]] = {}
-    for path in paths:
-        parts = path.split(".") if path else []
-        for depth in range(len(parts)):
-            above, below = ".".join(parts[:depth]), ".".join(parts[: depth + 1])
-            if below not in children.setdefault(above, []):
-                children[above].append(below)
-    stack = list(reversed(children.get("", [])))
-    while stack:
-        path = stack.pop()
-        above, _, leaf = path.rpartition(".")
-        indices[path] = len(modules)
-        kind = "Layer" if path in layers else "Part"
-        modules.append([leaf, kind, indices[above], len(modules)])
-        stack.extend(reversed(children.get(path, [])))
-    owners: Dict[str, int] = {}
-    for path in sorted(paths, key=lambda path: indices[path]):
-        for leaf, tensor in paths[path]:
-            # A tied tensor counts with its owner, so it is left to it.
-            what = 1 if tensor.is_buffer else 0
-            dtype = _TORCH.get(tensor.dtype, "uint8")
-            shape = tensor.shape if tensor.dtype in _TORCH else (tensor.bytes,)
-            at = len(own)
-            name = tensor.tied_to or tensor.name
-            first = owners.setdefault(name, at)
-            own.append([leaf, "Tensor", indices[path], what, dtype, list(shape), first])
-    return _library.read_modules(json.dumps({"modules": modules, "tensors": own}))
+#: What a disk may hold that nobody gave a budget: no less than any model.
+_DISK_BYTES = 2**57
 
 
-def _automatic(model: Model, budgets: Mapping[str, int], dtype: str) -> DeviceMap:
-    """What device_map="auto" makes of the budgets."""
-    options: Dict[str, object] = {
-        "dtype": _TORCH.get(dtype),
-        "no_split": json.dumps(["Layer"]),
-    }
-    tree = _tree(model)
-    limits: Dict[str, Any] = dict(budgets)
-    text = _library.modules_balance(tree, json.dumps(limits), options)
-    limits.update(json.loads(text))
-    text = _library.modules_map(tree, json.dumps(limits), options)
-    found: DeviceMap = json.loads(text)["device_map"]
-    return found
+def _price(
+    model: Model,
+    placement: DeviceMap | str,
+    max_memory: Budgets,
+    machine: Machine,
+    request: Dict[str, Any],
+) -> Plan:
+    """The placement priced; "auto" may leave to a disk what fits nowhere."""
+    try:
+        return price(model, placement, machine, **request)
+    except NotFoundError:
+        if placement != "auto":
+            raise
+    with_disk = f"{budgets_text(max_memory)},disk={_DISK_BYTES}"
+    return price(model, placement, Machine.declare(with_disk), **request)
+
+
+def _placement(device_map: Any) -> DeviceMap | str:
+    """What from_pretrained(device_map=...) makes of its argument."""
+    if device_map in (None, "auto", "balanced"):
+        return "auto"
+    if device_map in ("sequential", "balanced_low_0"):
+        raise ValueError(
+            f'device_map="{device_map}" is not worked out: pass the map that it '
+            "made, model.hf_device_map"
+        )
+    if isinstance(device_map, (int, str)):
+        return {"": device_map}
+    return dict(device_map)
 
 
 def _shortest(ledger: Plan) -> Optional[str]:
@@ -136,7 +125,7 @@ def explain_oom(
     *,
     context: int,
     sequences: int = 1,
-    device_map: Optional[DeviceMap] = None,
+    device_map: DeviceMap | str | int | None = None,
     dtype: Optional[str] = None,
     kv_dtype: Optional[str] = None,
     cache: Optional[str] = None,
@@ -146,8 +135,8 @@ def explain_oom(
     """Why a map will fail: where, by how much, from which context on.
 
     :param max_memory: what the devices have: {0: "20GB", "cpu": "60GB"}.
-    :param device_map: the map in question. None: the one that
-        ``device_map="auto"`` makes of ``max_memory``.
+    :param device_map: the map in question, as from_pretrained() takes it. None
+        or "auto": the one that Transformers 5 makes of ``max_memory``.
 
     The rest is as for memplan.plan().
     """
@@ -162,23 +151,16 @@ def explain_oom(
         "engine": "transformers",
     }
     better = plan(opened, machine, context=context, prompt=prompt, **request)
-    if device_map is None:
-        budgets = {
-            pool.key: pool.capacity_bytes or 2**57
-            for pool in better.pools
-            if pool.key != "disk"
-        }
-        device_map = _automatic(opened, budgets, dtype or opened.dtype)
+    placement = _placement(device_map)
+    wanted = better.context_tokens
 
     def priced(tokens: int) -> Plan:
-        assert device_map is not None
         step = min(prompt, tokens)
-        return price(
-            opened, device_map, machine, context=tokens, prompt=step, **request
-        )
+        asked = {**request, "context": tokens, "prompt": step}
+        return _price(opened, placement, max_memory, machine, asked)
 
-    ledger = priced(better.context_tokens)
-    holds, fails = 0, ledger.context_tokens
+    ledger = priced(wanted)
+    holds, fails = 0, wanted
     if ledger.fits:
         holds = fails
     else:
@@ -195,7 +177,10 @@ def explain_oom(
         short_bytes=0 if device is None else ledger.pool(device).short_bytes,
         context_tokens=ledger.context_tokens,
         holds_tokens=holds,
-        device_map=dict(device_map),
+        device_map=(
+            dict(placement) if isinstance(placement, dict) else ledger.device_map
+        ),
         ledger=ledger,
         better=better,
+        is_automatic=placement == "auto",
     )

@@ -12,6 +12,7 @@
 #include "base/failure.h"
 #include "base/json.h"
 #include "base/nearest.h"
+#include "engine/transformers/automatic.h"
 #include "engine/transformers/job.h"
 
 /* Each key is held against each unit. */
@@ -171,14 +172,52 @@ static memplan_status check_loader(const mpl_job *job,
     return MEMPLAN_OK;
 }
 
-memplan_status mpl_transformers_read(mpl_job *job, const char *text,
-                                     mpl_placement *out, memplan_error *error)
+/* The map that Transformers makes by itself, of the pools as max_memory. */
+static memplan_status make_automatic(mpl_job *job, uint32_t *pool_of_unit,
+                                     memplan_error *error)
+{
+    const memplan_machine *const machine = job->machine;
+    const uint32_t units = job->model->unit_count;
+    const uint32_t pools = machine->pool_count;
+    mpl_price_list prices;
+    mpl_automatic made;
+    uint32_t split;
+    const char **const names = mpl_arena_take(job->arena, units, sizeof *names);
+    mpl_pool_kind *const kinds =
+        mpl_arena_take(job->arena, pools, sizeof *kinds);
+    uint64_t *const budgets =
+        mpl_arena_take(job->arena, pools, sizeof *budgets);
+    if (names == NULL || kinds == NULL || budgets == NULL ||
+        !mpl_transformers_price_list(job, job->arena, &prices) ||
+        !mpl_automatic_open(&made, job->arena, units, pools))
+        return mpl_fail_memory(error);
+    for (uint32_t unit = 0; unit < units; unit++)
+        names[unit] = job->model->units[unit].name;
+    for (uint32_t pool = 0; pool < pools; pool++) {
+        kinds[pool] = machine->pools[pool].kind;
+        budgets[pool] = machine->pools[pool].capacity_bytes;
+    }
+    made.prices = &prices;
+    made.names = names;
+    made.kinds = kinds;
+    made.budgets = budgets;
+    if (!mpl_automatic_start(&made))
+        return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
+                        "the weights pass 64 bits");
+    mpl_automatic_map(&made, &split);
+    for (uint32_t unit = 0; unit < units; unit++)
+        if ((pool_of_unit[unit] = made.pool_of_unit[unit]) == MPL_NO_INDEX)
+            return mpl_fail(error, MEMPLAN_E_NOT_FOUND, MPL_NOWHERE,
+                            "device_map \"auto\" leaves \"%.60s\" to a disk, "
+                            "and this machine has none",
+                            names[unit]);
+    return MEMPLAN_OK;
+}
+
+static memplan_status read_text(mpl_job *job, const char *text,
+                                uint32_t *pool_of_unit, memplan_error *error)
 {
     enum { PADDING = 64 };
-    if (text == NULL)
-        return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
-                        "no placement: transformers prices a device_map, "
-                        "such as {\"\": 0}");
     const uint64_t length = strlen(text);
     uint8_t *const copy = mpl_arena_alloc(job->arena, length + PADDING, 1);
     if (copy == NULL)
@@ -188,7 +227,21 @@ memplan_status mpl_transformers_read(mpl_job *job, const char *text,
     memplan_status status = mpl_json_parse(&json, copy, length, error);
     if (status != MEMPLAN_OK)
         return mpl_fail_in(error, "placement"), status;
-    status = read_map(job, mpl_json_root(json), out->pool_of_unit, error);
+    status = read_map(job, mpl_json_root(json), pool_of_unit, error);
     mpl_json_free(json);
+    return status;
+}
+
+memplan_status mpl_transformers_read(mpl_job *job, const char *text,
+                                     mpl_placement *out, memplan_error *error)
+{
+    if (text == NULL)
+        return mpl_fail(error, MEMPLAN_E_ARGUMENT, MPL_NOWHERE,
+                        "no placement: transformers prices a device_map, "
+                        "such as {\"\": 0}, or \"auto\"");
+    const memplan_status status =
+        strcmp(text, "auto") == 0
+            ? make_automatic(job, out->pool_of_unit, error)
+            : read_text(job, text, out->pool_of_unit, error);
     return status == MEMPLAN_OK ? check_loader(job, out, error) : status;
 }
