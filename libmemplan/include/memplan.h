@@ -594,7 +594,7 @@ typedef struct memplan_pool_info {
 typedef struct memplan_row_info {
     uint64_t size;         /**< sizeof(memplan_row_info). */
     const char *category;  /**< "weights", "kv_cache", "state", "compute",
-                                "activations", "staging", "output",
+                                "activations", "staging", "loading", "output",
                                 "host_cache", "runtime", "reserve",
                                 "mapped". */
     const char *certainty; /**< "exact", "bound" (never less is needed than

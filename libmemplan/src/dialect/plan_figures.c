@@ -20,6 +20,7 @@ mpl_ink mpl_category_ink(mpl_category category)
         [MPL_ROW_COMPUTE] = MPL_INK_COMPUTE,
         [MPL_ROW_ACTIVATIONS] = MPL_INK_COMPUTE,
         [MPL_ROW_STAGING] = MPL_INK_STAGING,
+        [MPL_ROW_LOADING] = MPL_INK_STAGING,
         [MPL_ROW_OUTPUT] = MPL_INK_COMPUTE,
         [MPL_ROW_HOST_CACHE] = MPL_INK_HOST,
         [MPL_ROW_RUNTIME] = MPL_INK_RESERVE,

@@ -88,6 +88,8 @@ typedef struct mpl_problem {
     const uint64_t *budget_bytes;   /* budget_count: of shared memories */
     const uint32_t *tied_to; /* unit_count: an earlier unit whose pool it must
                                 share, or MPL_NO_INDEX */
+    const bool *is_joined; /* by row: loading takes more than the unit does, so
+                              that what fits may not load; NULL: none */
 } mpl_problem;
 
 static inline uint32_t mpl_problem_row(const mpl_problem *problem,
@@ -184,6 +186,11 @@ typedef struct mpl_engine {
     uint32_t (*rank)(const mpl_job *job, uint32_t index, mpl_problem_rank *out);
     memplan_status (*problem)(mpl_job *job, uint32_t index, mpl_problem *out,
                               memplan_error *error);
+
+    /* Where a problem has joined units: the most that is in each pool while weights load,
+     * counted as used(p) is; 0 where that cannot be more than used(p). */
+    void (*loading)(const mpl_job *job, const mpl_placement *placement,
+                    uint64_t *out);
 
     /* With problem: `*out` lists the stand-ins on which it depends that the
      * placement came out as the fastest ("12 GB/s for the link of GPU 0"),

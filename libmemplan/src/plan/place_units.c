@@ -10,9 +10,9 @@
 
 #include "base/checked.h"
 #include "base/failure.h"
+#include "plan/loadable.h"
 #include "plan/pins.h"
 #include "plan/place.h"
-#include "plan/search.h"
 
 /* What a try leaves out of account. */
 typedef enum relaxation {
@@ -123,8 +123,8 @@ static memplan_status try_all(try *at, relaxation how, memplan_error *error)
         if (at->pins != NULL)
             apply_pins(&problem, at->pins);
         if ((how != RELAX_NOTHING && !relax(&problem, at, how)) ||
-            mpl_search(at->arena, &problem, MPL_SEARCH_STEPS, &found) !=
-                MEMPLAN_OK)
+            mpl_search_loadable(at->arena, at->engine, at->job, &problem,
+                                &found) != MEMPLAN_OK)
             return mpl_fail_memory(error);
         take(at, &found, rank);
     }

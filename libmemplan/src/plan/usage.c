@@ -72,16 +72,23 @@ bool mpl_usage_add(mpl_usage *sum, uint32_t first, uint32_t count,
     return home == pool || add_guests(sum, cell, pool, count);
 }
 
+bool mpl_usage_of(const mpl_usage *sum, uint32_t pool, uint64_t *out)
+{
+    const bool executes = (sum->executes >> pool & 1) != 0;
+    *out = sum->used[pool];
+    return (!executes ||
+            mpl_add(out, *out, sum->problem->open_bytes[pool])) &&
+           mpl_add(out, *out, sum->staging[pool]) &&
+           mpl_add(out, *out, sum->relay[pool]);
+}
+
 static bool fits(const mpl_usage *sum)
 {
     const mpl_problem *const problem = sum->problem;
     memset(sum->budgets, 0, problem->budget_count * sizeof *sum->budgets);
     for (uint32_t pool = 0; pool < problem->pool_count; pool++) {
-        uint64_t used = sum->used[pool];
-        if (((sum->executes >> pool & 1) != 0 &&
-             !mpl_add(&used, used, problem->open_bytes[pool])) ||
-            !mpl_add(&used, used, sum->staging[pool]) ||
-            !mpl_add(&used, used, sum->relay[pool]) ||
+        uint64_t used;
+        if (!mpl_usage_of(sum, pool, &used) ||
             used > problem->capacity_bytes[pool])
             return false;
         uint64_t *const budget = &sum->budgets[problem->budget[pool]];

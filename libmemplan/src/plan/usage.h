@@ -43,6 +43,9 @@ void mpl_usage_copy(mpl_usage *out, const mpl_usage *from);
 bool mpl_usage_add(mpl_usage *sum, uint32_t first, uint32_t count,
                    uint32_t pool);
 
+/* What a pool holds of all that was added. False: past 64 bits. */
+bool mpl_usage_of(const mpl_usage *sum, uint32_t pool, uint64_t *out);
+
 /* The time of all that was added, or MPL_TIME_FORBIDDEN where it does not
  * fit. */
 uint64_t mpl_usage_value(const mpl_usage *sum);

@@ -170,13 +170,35 @@ Test(packed, maps_that_no_loader_takes)
     memplan_model_free(model);
 }
 
-/* 2 * 128 * 1536 * 2048 * 2 bytes, where 61.1 of 63 GB are weights. */
+static uint64_t loading_row(const memplan_plan *plan, uint64_t pool)
+{
+    memplan_row_info row = MEMPLAN_ROW_INFO_INIT;
+    for (uint64_t at = 0;
+         memplan_plan_row(plan, pool, at, &row) == MEMPLAN_OK; at++)
+        if (strcmp(row.category, "loading") == 0)
+            return row.bytes;
+    return 0;
+}
+
+/* 768 MiB are 128 * 1536 * 2048 * 2 bytes: gate and up of a layer's experts.
+ * All weights are 61064245248 bytes in this one; of 63 GB they leave too
+ * little for that and 640 MiB, whatever is reserved beside. */
 Test(packed, experts_that_loading_joins)
 {
     static const struct {
         const char *budgets;
+        uint64_t context_tokens;
+        uint64_t reserve_bytes;
+        uint64_t fits;
+        bool has_row;
         bool is_told;
-    } ROWS[] = {{"0=63GB", true}, {"0=80GB", false}};
+    } ROWS[] = {
+        {"0=63GB", 256, MEMPLAN_UNKNOWN, 1, true, true},
+        {"0=62.5GB", 256, MEMPLAN_UNKNOWN, 0, true, false},
+        {"0=80GB", 256, MEMPLAN_UNKNOWN, 1, true, false},
+        {"0=80GB", 40960, MEMPLAN_UNKNOWN, 1, false, false},
+        {"0=80GB", 256, UINT64_C(10) << 30, 1, false, false},
+    };
     memplan_model *model = NULL;
     cr_assert_eq(memplan_model_open(&model, "qwen3-30b-a3b", NULL, NULL),
                  MEMPLAN_OK);
@@ -184,19 +206,56 @@ Test(packed, experts_that_loading_joins)
         memplan_machine *machine = NULL;
         memplan_plan *plan = NULL;
         memplan_request request = MEMPLAN_REQUEST_INIT;
-        request.context_tokens = 256;
+        request.context_tokens = ROWS[at].context_tokens;
+        request.reserve_bytes = ROWS[at].reserve_bytes;
         cr_assert_eq(
             memplan_machine_declare(&machine, NULL, ROWS[at].budgets, NULL),
             MEMPLAN_OK);
         cr_assert_eq(memplan_plan_create(&plan, model, machine, &request, NULL),
                      MEMPLAN_OK);
+        memplan_plan_info info = MEMPLAN_PLAN_INFO_INIT;
+        memplan_plan_describe(plan, &info);
+        cr_expect_eq(info.fits, ROWS[at].fits, "%zu: %s", at,
+                     ROWS[at].budgets);
+        cr_expect_eq(loading_row(plan, 0) > 0, ROWS[at].has_row, "%zu: %llu",
+                     at, (unsigned long long)loading_row(plan, 0));
         const char *const note = find_note(plan, "loading joins");
-        cr_expect_eq(note != NULL, ROWS[at].is_told, "%s", ROWS[at].budgets);
+        cr_expect_eq(note != NULL, ROWS[at].is_told, "%zu", at);
         if (note != NULL)
-            cr_expect_not_null(strstr(note, "up to 1.5 GiB"), "%s", note);
+            cr_expect_not_null(strstr(note, "768 MiB"), "%s", note);
         memplan_plan_free(plan);
         memplan_machine_free(machine);
     }
+    memplan_model_free(model);
+}
+
+/* Where it binds, layers go elsewhere: 6 of 10.7 GiB on a GPU of 78.4 GiB,
+ * beside 7 GiB for joining, and not 7. */
+Test(packed, layers_leave_room_for_loading)
+{
+    memplan_model *model = NULL;
+    memplan_machine *machine = NULL;
+    memplan_plan *plan = NULL;
+    memplan_error error = {0};
+    cr_assert_eq(memplan_model_open(&model, "deepseek-v3", NULL, &error),
+                 MEMPLAN_OK, "%s", error.message);
+    cr_assert_eq(memplan_machine_parse(&machine, "8x h100-sxm, 2TiB ram", NULL),
+                 MEMPLAN_OK);
+    cr_assert_eq(memplan_plan_create(&plan, model, machine, NULL, NULL),
+                 MEMPLAN_OK);
+    memplan_plan_info info = MEMPLAN_PLAN_INFO_INIT;
+    memplan_plan_describe(plan, &info);
+    cr_expect_eq(info.fits, 1);
+    uint32_t layers[9] = {0};
+    memplan_placement_info unit = MEMPLAN_PLACEMENT_INFO_INIT;
+    for (uint64_t at = 0; memplan_plan_placement(plan, at, &unit) == MEMPLAN_OK;
+         at++)
+        layers[unit.pool_index] += unit.weight_bytes > UINT64_C(10) << 30;
+    for (uint32_t pool = 0; pool < 8; pool++)
+        cr_expect_eq(layers[pool], 6, "GPU %u: %u", pool, layers[pool]);
+    cr_expect_eq(layers[8], 10, "cpu: %u", layers[8]);
+    memplan_plan_free(plan);
+    memplan_machine_free(machine);
     memplan_model_free(model);
 }
 

@@ -6,6 +6,7 @@
  *     rows.c         units that cost the same, taken together
  *     packed.c       what becomes of weights that a checkpoint has packed
  *     weights.c      bytes of a unit by scheme, on a device and offloaded
+ *     loading.c      what is there while weights load
  *     settings.c     what the request sets by name
  *     cache_choice.c which cache generate() makes
  *     cache.c        its classes, and what quantized ones pack
@@ -95,6 +96,7 @@ struct mpl_job {
     mpl_unit_row *rows;
     mpl_unit_cost *costs; /* by row: its units cost the same anywhere */
     uint32_t row_count;
+    bool *is_joined;   /* by row; NULL: none is */
     uint32_t *tied_to; /* by unit: an earlier unit, or MPL_NO_INDEX */
     mpl_activations activations;
     mpl_packed packed;
@@ -163,9 +165,36 @@ bool mpl_transformers_may_rest(const mpl_job *job, uint32_t pool,
 /* What a pool holds as soon as it executes anything. */
 uint64_t mpl_transformers_open(const mpl_job *job, uint32_t pool);
 
-/* What a process with torch takes before a model is loaded. */
+/* The most that is in a pool while weights load. */
+typedef struct mpl_load_peak {
+    uint64_t bytes;         /* 0: nothing is joined there */
+    uint64_t joining_bytes; /* of these, beside the weights */
+} mpl_load_peak;
+
+/* Whether loading joins tensors of this model. */
+static inline bool mpl_transformers_joins(const mpl_job *job)
+{
+    return job->is_joined != NULL;
+}
+
+/* `out` has an entry for each pool. */
+void mpl_transformers_load_peaks(const mpl_job *job,
+                                 const mpl_placement *placement,
+                                 mpl_load_peak *out);
+
+/* The engine's loading(). */
+void mpl_transformers_loading(const mpl_job *job,
+                              const mpl_placement *placement, uint64_t *out);
+
+/* What a driver takes of a device, and what it is planned to, a reserve
+ * included. */
+#define MPL_DEVICE_RUNTIME_BYTES (UINT64_C(640) << 20)
 uint64_t mpl_transformers_device_runtime(const mpl_job *job, uint32_t pool);
+
+/* What a process with torch takes before a model is loaded; what of the host
+ * no problem counts: that, and an offloaded cache. UINT64_MAX past 64 bits. */
 uint64_t mpl_transformers_host_runtime(const mpl_job *job);
+uint64_t mpl_transformers_host_gone(const mpl_job *job);
 
 /*
  * Speeds in bytes a second. `is_known` turns false where a stand-in was

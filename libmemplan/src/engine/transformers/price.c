@@ -22,7 +22,6 @@ typedef struct sums {
     uint64_t state;
     uint64_t staging;
     uint64_t relay;
-    uint64_t joined; /* the most that loading joins of one unit */
     bool executes;
 } sums;
 
@@ -272,51 +271,76 @@ static void find_timing(const mpl_job *job, const mpl_placement *placement,
     timing->prompt_ps_per_token = MEMPLAN_UNKNOWN;
 }
 
-/* A pool where units are joined while they are loaded. */
-static memplan_status note_joined(const mpl_job *job, uint32_t pool,
-                                  const sums *sum, mpl_ledger *ledger)
+/* Where more is there while weights load than later. */
+static memplan_status peak_row(mpl_ledger *ledger, uint32_t pool,
+                               const mpl_load_peak *peak)
 {
-    const mpl_pool *const at = &job->machine->pools[pool];
-    const uint64_t runtime = at->kind == MPL_POOL_DEVICE
-                                 ? mpl_transformers_device_runtime(job, pool)
-                                 : mpl_transformers_host_runtime(job);
-    const uint64_t room = mpl_sub_floor(
-        mpl_sub_floor(at->capacity_bytes, sum->weights), runtime);
-    char needed[16];
-    char left[16];
-    if (at->kind == MPL_POOL_DISK || sum->joined == 0 ||
-        room / 2 >= sum->joined)
+    uint64_t used;
+    char joining[16];
+    if (!mpl_ledger_used(ledger, pool, &used) || peak->bytes <= used)
         return MEMPLAN_OK;
-    (void)memplan_bytes_format(needed, sizeof needed, 2 * sum->joined);
-    (void)memplan_bytes_format(left, sizeof left, room);
-    return mpl_ledger_note(
-        ledger,
-        mpl_arena_format(ledger->arena,
-                         "%s: loading joins a layer's experts, and takes "
-                         "up to %s beside the weights for it; they leave "
-                         "%s",
-                         at->name, needed, left));
+    (void)memplan_bytes_format(joining, sizeof joining, peak->joining_bytes);
+    return mpl_ledger_add(
+        ledger, pool, MPL_ROW_LOADING, MPL_BOUND, peak->bytes - used,
+        mpl_arena_join(ledger->arena, "joining a layer's experts takes ",
+                       joining,
+                       " beside the weights while they load: so much more "
+                       "than what comes after them",
+                       NULL));
 }
 
-/*
- * Loading joins experts: for a moment their own tensors, the stacks of gate
- * and of up, and the result are there together, twice the result beyond the
- * weights. There is no cache yet, so that mostly fits where a cache will.
- */
-static memplan_status note_joining(const mpl_job *job,
-                                   const mpl_placement *placement,
-                                   sums *pools, mpl_ledger *ledger)
+/* Whether gaps between what joining frees may be more than is left. */
+static bool has_tight_gaps(const mpl_job *job, uint32_t pool,
+                           const mpl_load_peak *peak)
 {
-    memplan_status status = MEMPLAN_OK;
-    for (uint32_t row = 0; row < job->row_count; row++) {
-        sums *const here =
-            &pools[placement->pool_of_unit[job->rows[row].unit]];
-        here->joined = mpl_max(here->joined, job->costs[row].joined_bytes);
+    const mpl_pool *const at = &job->machine->pools[pool];
+    return at->kind == MPL_POOL_DEVICE && peak->bytes <= at->capacity_bytes &&
+           at->capacity_bytes - peak->bytes < peak->joining_bytes;
+}
+
+/* A budget's device has no vendor. */
+static bool may_be_cuda(const mpl_job *job, uint32_t pool)
+{
+    const memplan_machine *const machine = job->machine;
+    const char *const vendor =
+        machine->devices[machine->pools[pool].device].vendor;
+    return vendor[0] == '\0' || strcmp(vendor, "nvidia") == 0;
+}
+
+/* Loading: rows, and one note for all devices. */
+static memplan_status add_peaks(const mpl_job *job,
+                                const mpl_placement *placement,
+                                mpl_ledger *ledger)
+{
+    mpl_load_peak peaks[MPL_PROBLEM_POOLS_MAX];
+    uint64_t joining = 0;
+    bool is_cuda = true;
+    char most[16];
+    if (!mpl_transformers_joins(job))
+        return MEMPLAN_OK;
+    mpl_transformers_load_peaks(job, placement, peaks);
+    for (uint32_t pool = 0; pool < job->machine->pool_count; pool++) {
+        const memplan_status status = peak_row(ledger, pool, &peaks[pool]);
+        if (status != MEMPLAN_OK)
+            return status;
+        if (!has_tight_gaps(job, pool, &peaks[pool]))
+            continue;
+        joining = mpl_max(joining, peaks[pool].joining_bytes);
+        is_cuda = is_cuda && may_be_cuda(job, pool);
     }
-    for (uint32_t pool = 0;
-         pool < job->machine->pool_count && status == MEMPLAN_OK; pool++)
-        status = note_joined(job, pool, &pools[pool], ledger);
-    return status;
+    if (joining == 0)
+        return MEMPLAN_OK;
+    (void)memplan_bytes_format(most, sizeof most, joining);
+    return mpl_ledger_note(
+        ledger,
+        mpl_arena_join(ledger->arena,
+                       "loading joins a layer's experts: ", most,
+                       " beside the weights are counted for it, but not gaps "
+                       "between what it frees",
+                       is_cuda ? "; PYTORCH_CUDA_ALLOC_CONF="
+                                 "expandable_segments:True closes these"
+                               : "",
+                       NULL));
 }
 
 static bool is_offloaded(const mpl_job *job, const mpl_placement *placement,
@@ -385,7 +409,7 @@ memplan_status mpl_transformers_price(mpl_job *job, mpl_placement *placement,
         if (pool_rows(job, ledger, pool, &pools[pool], &written) != MEMPLAN_OK)
             return mpl_fail_memory(error);
     if (add_notes(job, placement, main, ledger) != MEMPLAN_OK ||
-        note_joining(job, placement, pools, ledger) != MEMPLAN_OK ||
+        add_peaks(job, placement, ledger) != MEMPLAN_OK ||
         encoder_note(job, ledger) != MEMPLAN_OK)
         return mpl_fail_memory(error);
     find_timing(job, placement, main, timing);

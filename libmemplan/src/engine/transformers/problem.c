@@ -223,9 +223,7 @@ static void fill_pools(const tables *made, mpl_job *job, uint32_t main)
     fill_crossings(made, job, main);
     if (job->host_pool == MPL_NO_INDEX)
         return;
-    uint64_t gone;
-    if (!mpl_add(&gone, mpl_transformers_host_runtime(job), job->away_bytes))
-        gone = UINT64_MAX;
+    const uint64_t gone = mpl_transformers_host_gone(job);
     uint64_t *const capacity = &made->capacity[job->host_pool];
     uint64_t *const budget = &made->budget_bytes[made->budget[job->host_pool]];
     if (*capacity != MEMPLAN_UNKNOWN)
@@ -294,6 +292,7 @@ memplan_status mpl_transformers_problem(mpl_job *job, uint32_t index,
         .budget = made.budget,
         .budget_bytes = made.budget_bytes,
         .tied_to = job->tied_to,
+        .is_joined = job->is_joined,
     };
     return MEMPLAN_OK;
 }

@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "base/checked.h"
 #include "base/failure.h"
 #include "engine/transformers/job.h"
 
@@ -220,7 +221,7 @@ uint64_t mpl_transformers_device_runtime(const mpl_job *job, uint32_t pool)
     (void)pool;
     return job->request->reserve_bytes != MEMPLAN_UNKNOWN
                ? job->request->reserve_bytes
-               : 640 * MIB;
+               : MPL_DEVICE_RUNTIME_BYTES;
 }
 
 /* A Python process with torch and transformers: 400 MiB measured with the
@@ -228,6 +229,14 @@ uint64_t mpl_transformers_device_runtime(const mpl_job *job, uint32_t pool)
 uint64_t mpl_transformers_host_runtime(const mpl_job *job)
 {
     return job->device_pool_count != 0 ? 1024 * MIB : 512 * MIB;
+}
+
+uint64_t mpl_transformers_host_gone(const mpl_job *job)
+{
+    uint64_t gone;
+    return mpl_add(&gone, mpl_transformers_host_runtime(job), job->away_bytes)
+               ? gone
+               : UINT64_MAX;
 }
 
 uint32_t mpl_transformers_home(const mpl_job *job, uint32_t pool, uint32_t main)
@@ -260,6 +269,7 @@ const mpl_engine mpl_engine_transformers = {
     .terms = terms,
     .rank = mpl_transformers_rank,
     .problem = mpl_transformers_problem,
+    .loading = mpl_transformers_loading,
     .stand_ins = mpl_transformers_stand_ins,
     .price_list = mpl_transformers_price_list,
     .price = mpl_transformers_price,

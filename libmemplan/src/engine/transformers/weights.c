@@ -122,6 +122,22 @@ static memplan_status add_row(mpl_job *job, uint32_t row, memplan_error *error)
     return MEMPLAN_OK;
 }
 
+/* False: no memory. */
+static bool note_joined(mpl_job *job)
+{
+    for (uint32_t row = 0; row < job->row_count; row++) {
+        if (job->costs[row].joined_bytes == 0)
+            continue;
+        if (job->is_joined == NULL)
+            job->is_joined = mpl_arena_alloc(job->arena, job->row_count,
+                                             sizeof *job->is_joined);
+        if (job->is_joined == NULL)
+            return false;
+        job->is_joined[row] = true;
+    }
+    return true;
+}
+
 memplan_status mpl_transformers_weights(mpl_job *job, memplan_error *error)
 {
     const uint64_t units = job->model->unit_count;
@@ -134,7 +150,7 @@ memplan_status mpl_transformers_weights(mpl_job *job, memplan_error *error)
         if (status != MEMPLAN_OK)
             return status;
     }
-    return MEMPLAN_OK;
+    return note_joined(job) ? MEMPLAN_OK : mpl_fail_memory(error);
 }
 
 bool mpl_transformers_has_quantized(const mpl_job *job)
