@@ -25,8 +25,8 @@ static void add_rule(mpl_repeats *to, uint32_t place, bool is_condition)
     if (to->rule_count == MPL_REPEAT_RULES)
         to->is_plain = true;
     else
-        to->rules[to->rule_count++] =
-            (mpl_repeat_rule){mpl_expression_at(place), 0, is_condition};
+        to->rules[to->rule_count++] = (mpl_repeat_rule){
+            .value = mpl_expression_at(place), .is_condition = is_condition};
 }
 
 static bool has_rule(const mpl_repeats *repeats, const mpl_node *node)
@@ -96,6 +96,41 @@ static void find_rules(mpl_repeats *to, mpl_branch branch, bool is_guarded,
     }
 }
 
+/* A small number that is at hand: of the data, or of a key that was read. */
+static bool is_number(const mpl_expression *value, const mpl_scope *scope,
+                      int64_t *out)
+{
+    const mpl_slot *const slot =
+        value->operation == MPL_OP_KEY ? &scope->slots[value->slot] : NULL;
+    if (value->operation == MPL_OP_CONSTANT && value->kind == MPL_VALUE_INTEGER)
+        *out = value->integer;
+    else if (slot != NULL && slot->state == MPL_SLOT_READY &&
+             slot->value.kind == MPL_VALUE_INTEGER)
+        *out = slot->value.integer;
+    else
+        return false;
+    return *out >= 0 && *out < INT32_MAX;
+}
+
+/* "i < N", "i <= N", "N < i" and "N <= i": most of what tells layers apart. */
+static void find_limit(mpl_repeat_rule *rule, uint32_t depth,
+                       const mpl_scope *scope)
+{
+    const mpl_operation operation = (mpl_operation)rule->value->operation;
+    if (!rule->is_condition ||
+        (operation != MPL_OP_LESS && operation != MPL_OP_LESS_EQUAL))
+        return;
+    const mpl_expression *const a = mpl_expression_at(rule->value->a);
+    const mpl_expression *const b = mpl_expression_at(rule->value->b);
+    const bool is_index_first = a->operation == MPL_OP_INDEX;
+    const mpl_expression *const index = is_index_first ? a : b;
+    if (index->operation != MPL_OP_INDEX || index->slot != depth ||
+        !is_number(is_index_first ? b : a, scope, &rule->limit))
+        return;
+    rule->limit += is_index_first == (operation == MPL_OP_LESS_EQUAL);
+    rule->limit_kind = is_index_first ? MPL_LIMIT_BELOW : MPL_LIMIT_FROM;
+}
+
 memplan_status mpl_repeats_begin(mpl_repeats *out, const mpl_builder *to,
                                  const mpl_node *list, uint32_t depth,
                                  mpl_evaluation *with)
@@ -106,6 +141,8 @@ memplan_status mpl_repeats_begin(mpl_repeats *out, const mpl_builder *to,
     out->kind_count = 0;
     out->is_plain = false;
     find_rules(out, mpl_branch_below(list), false, to->is_trunk, with);
+    for (uint32_t at = 0; at < out->rule_count; at++)
+        find_limit(&out->rules[at], depth, with->scope);
     return with->status;
 }
 
@@ -147,7 +184,11 @@ memplan_status mpl_repeats_find(mpl_repeats *repeats,
             repeats->values[at] = mpl_expression_value(rule->value, with);
             continue;
         }
-        const bool holds = mpl_expression_is_true(rule->value, with);
+        const bool is_below = with->indices[repeats->depth] < rule->limit;
+        const bool holds =
+            rule->limit_kind == MPL_LIMIT_NONE
+                ? mpl_expression_is_true(rule->value, with)
+                : is_below == (rule->limit_kind == MPL_LIMIT_BELOW);
         repeats->values[at] =
             (mpl_value){.kind = MPL_VALUE_BOOL, .integer = holds};
         for (uint32_t skipped = at + 1; !holds && skipped < rule->end;

@@ -16,6 +16,10 @@ typedef struct mpl_repeat_rule {
     const mpl_expression *value;
     uint32_t end; /* of a condition: past the rules of what it guards */
     bool is_condition;
+    /* Of a condition that compares the index with a number: whether it holds
+     * below the limit, or from there on. */
+    enum { MPL_LIMIT_NONE, MPL_LIMIT_BELOW, MPL_LIMIT_FROM } limit_kind;
+    int64_t limit;
 } mpl_repeat_rule;
 
 /* An item that was walked. */
