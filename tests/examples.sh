@@ -58,6 +58,9 @@ for source in fit launcher; do
       $(pkg-config --cflags --libs memplan)
   }
 done
+# shellcheck disable=SC2046
+try "memplan/accelerate.h alone" gcc -std=c11 "${strict[@]}" -fsyntax-only -x c \
+  -include memplan/accelerate.h $(pkg-config --cflags memplan) - </dev/null
 for language in C CXX; do
   folder=$work/embed-$language
   cp -r examples/c/embed "$folder"

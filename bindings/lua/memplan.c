@@ -202,7 +202,7 @@ static int open_machine(lua_State *L)
                   "'open' and 'declare' exclude each other");
     void *const box = new_box(L, MACHINE);
     if (path != NULL)
-        return answer(L, memplan_machine_open(box, path, &options, &error),
+        return answer(L, memplan_machine_open(box, path, &error),
                       &error);
     if (budgets != NULL)
         return answer(L, memplan_machine_declare(box, NULL, budgets, &error),
@@ -224,30 +224,53 @@ to_model(lua_State *L, int at, memplan_status *status, memplan_error *error)
     return *box;
 }
 
+/* options.machine: a box, or a text (budgets, a path or words) that is opened
+ * into a new one, at *own of the stack; NULL where none is given. */
+static const memplan_machine *base_machine(lua_State *L, int options, int *own,
+                                           memplan_status *status,
+                                           memplan_error *error)
+{
+    if (!lua_istable(L, options))
+        return NULL;
+    lua_getfield(L, options, "machine");
+    if (lua_isnil(L, -1))
+        return NULL;
+    if (is_box(L, -1, MACHINE))
+        return check_handle(L, -1, MACHINE);
+    if (lua_type(L, -1) != LUA_TSTRING)
+        luaL_error(L, "machine: a memplan.machine or a string expected, got %s",
+                   luaL_typename(L, -1));
+    const char *const text = mpl_lua_check_text(L, -1, "machine");
+    memplan_machine **const box = new_box(L, MACHINE);
+    *own = lua_gettop(L);
+    *status = strchr(text, '=') != NULL
+                  ? memplan_machine_declare(box, NULL, text, error)
+                  : memplan_machine_open(box, text, error);
+    return *box;
+}
+
 /* options.machine, with options.max_memory laid over it; this machine where
- * neither is given. */
-static const memplan_machine *to_machine(lua_State *L, int options,
+ * neither is given. `own` gets the places of new boxes. */
+static const memplan_machine *to_machine(lua_State *L, int options, int own[2],
                                          memplan_status *status,
                                          memplan_error *error)
 {
-    const memplan_machine *machine = NULL;
-    if (lua_istable(L, options)) {
-        lua_getfield(L, options, "machine");
-        if (!lua_isnil(L, -1) && !is_box(L, -1, MACHINE))
-            luaL_error(L, "machine: a memplan.machine expected, got %s",
-                       luaL_typename(L, -1));
-        machine = lua_isnil(L, -1) ? NULL : check_handle(L, -1, MACHINE);
+    const memplan_machine *const base =
+        base_machine(L, options, &own[0], status, error);
+    if (*status != MEMPLAN_OK)
+        return NULL;
+    if (lua_istable(L, options))
         lua_getfield(L, options, "max_memory");
-    } else {
+    else
         lua_pushnil(L);
-    }
-    if (lua_isnil(L, -1) && machine != NULL)
-        return machine;
+    if (lua_isnil(L, -1) && base != NULL)
+        return base;
     const char *const budgets =
         lua_isnil(L, -1) ? NULL : mpl_lua_push_budgets(L, lua_gettop(L));
     memplan_machine **const box = new_box(L, MACHINE);
+    own[1] = lua_gettop(L);
     *status = budgets != NULL
-                  ? memplan_machine_declare(box, machine, budgets, error)
+                  ? memplan_machine_declare(box, base, budgets, error)
                   : memplan_machine_detect(box, NULL, error);
     return *box;
 }
@@ -274,18 +297,19 @@ static int make_plan(lua_State *L, int options, const char *placement,
     if (status != MEMPLAN_OK)
         return mpl_lua_push_failure(L, &error);
     const int own_model = is_box(L, 1, MODEL) ? 0 : lua_gettop(L);
+    int own_machines[2] = {0, 0};
     const memplan_machine *const machine =
-        to_machine(L, options, &status, &error);
+        to_machine(L, options, own_machines, &status, &error);
     if (status != MEMPLAN_OK)
         return mpl_lua_push_failure(L, &error);
-    const int own_machine = is_box(L, -1, MACHINE) ? lua_gettop(L) : 0;
     void *const box = new_box(L, PLAN);
     status = is_price
                  ? memplan_plan_price(box, model, machine, &request, placement,
                                       &error)
                  : memplan_plan_create(box, model, machine, &request, &error);
     close_own(L, own_model);
-    close_own(L, own_machine);
+    close_own(L, own_machines[0]);
+    close_own(L, own_machines[1]);
     return answer(L, status, &error);
 }
 

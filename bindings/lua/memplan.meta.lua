@@ -17,7 +17,7 @@ local memplan = {}
 ---@alias memplan.pool_key integer|"cpu"|"disk" 0, 1, ... are devices
 
 ---@class memplan.machine_options
----@field open? string an lstopo XML or a JSON profile: a machine one is not on
+---@field open? string a machine one is not on: an lstopo XML, a JSON profile, or words ("2x rtx-4090, 64GiB ram")
 ---@field declare? string budgets alone: "0=20GB,cpu=60GB,disk=500GB"
 ---@field root? string a recorded file tree that stands for "/"
 ---@field nvml_path? string NVML's shared object; "" for none
@@ -52,7 +52,7 @@ function memplan.machine(options) end
 function memplan.model(source, options) end
 
 ---@class memplan.request
----@field machine? memplan.machine this machine unless given
+---@field machine? memplan.machine|string a string is budgets ("0=20GB"), a path or words ("2x rtx-4090, 64GiB ram"); this machine unless given
 ---@field max_memory? string|table<memplan.pool_key, memplan.bytes> budgets; alone they are the machine, else they are laid over it
 ---@field context? integer tokens a sequence may hold; the model's own, at most 4096, unless given
 ---@field sequences? integer at once; 1 unless given

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Write the C source of memplan._native: build_native.py memplan.h out.c
+"""Write the C source of memplan._native: build_native.py HEADER... out.c
 
-Declarations come from memplan.h alone. Comments and the preprocessor's lines
+Declarations come from the public headers alone. Comments and the preprocessor's lines
 go; decimal constants stay as they are (array sizes need them), other numeric
 ones become "...", which makes the C compiler fill them in.
 """
@@ -15,7 +15,7 @@ CONSTANT = re.compile(r"^#define (MEMPLAN_\w+) (\d+|U?INT\d+_MAX)$", re.M)
 
 
 def declarations(header: str) -> str:
-    """What cffi's cdef() reads, from the text of memplan.h."""
+    """What cffi's cdef() reads, from the text of a public header."""
     text = re.sub(r"/\*.*?\*/", "", header, flags=re.S)
     text = text.replace("\\\n", " ")
     constants = [
@@ -29,12 +29,13 @@ def declarations(header: str) -> str:
     return "\n".join(constants) + "\n" + text
 
 
-def main(header: str, out: str) -> None:
+def main(*headers: str, out: str) -> None:
     ffi = FFI()
-    ffi.cdef(declarations(Path(header).read_text(encoding="utf-8")))
-    ffi.set_source("memplan._native", '#include "memplan.h"')
+    for header in headers:
+        ffi.cdef(declarations(Path(header).read_text(encoding="utf-8")))
+    ffi.set_source("memplan._native", '#include "memplan/accelerate.h"')
     ffi.emit_c_code(out)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:-1], out=sys.argv[-1])

@@ -80,13 +80,11 @@ static bool open_base(memplan_machine **out, const options *asked,
         return fail(error, "--machine and --topology both name a machine; "
                            "write one of them");
     if (asked->topology != NULL)
-        return memplan_machine_open(out, asked->topology, &how, error) ==
-               MEMPLAN_OK;
+        return memplan_machine_open(out, asked->topology, error) == MEMPLAN_OK;
     if (is_here)
         return memplan_machine_detect(out, &how, error) == MEMPLAN_OK;
     if (asked->machine != NULL)
-        return memplan_machine_open(out, asked->machine, &how, error) ==
-               MEMPLAN_OK;
+        return memplan_machine_open(out, asked->machine, error) == MEMPLAN_OK;
     return true;
 }
 

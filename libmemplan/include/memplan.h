@@ -21,6 +21,8 @@
  *   tokens    what a model reads and writes; context_tokens counts those that
  *             one sequence may hold.
  *
+ * memplan/accelerate.h has what concerns modules of PyTorch and Accelerate.
+ *
  * Four rules
  *   1. Ownership. What comes through an out-parameter is yours, and freed by
  *      the function that its comment names. What is returned, and every string
@@ -385,19 +387,15 @@ memplan_machine_detect(memplan_machine **out,
  * profile (what memplan_machine_render(…, "json") writes), or, where `path`
  * names no file, a description as memplan_machine_parse() reads it.
  *
- * What the options say is of this machine (its root, drivers, variables and
- * disk) and does not apply to another; they are checked and left.
- *
  * @param out   Set to the new machine; free it with memplan_machine_free().
  * @return MEMPLAN_OK, _IO, _CORRUPT, _UNSUPPORTED (XML of a later hwloc),
  *         _TOO_LARGE (a file above 64 MiB), _NO_MEMORY, _NOT_FOUND,
- *         _ARGUMENT, _TOO_NEW.
+ *         _ARGUMENT.
  *
  * Since 0.1.
  */
 MEMPLAN_API memplan_status
 memplan_machine_open(memplan_machine **out, const char *path,
-                     const memplan_machine_options *options,
                      memplan_error *error);
 
 /**
@@ -470,14 +468,14 @@ memplan_machine_describe(const memplan_machine *machine,
                          memplan_machine_info *out_info);
 
 /**
- * Fill `out_info` with the device at `position`, 0 to device_count - 1.
+ * Fill `out_info` with the device at `index`, in the order of the engine.
  *
  * @return MEMPLAN_OK, or MEMPLAN_E_ARGUMENT past the last device.
  *
  * Since 0.1.
  */
 MEMPLAN_API memplan_status
-memplan_machine_device(const memplan_machine *machine, uint64_t position,
+memplan_machine_device(const memplan_machine *machine, uint64_t index,
                        memplan_device_info *out_info);
 
 /**
@@ -857,179 +855,6 @@ typedef struct memplan_entry_info {
  */
 MEMPLAN_API memplan_status memplan_list_entry(const char *list, uint64_t index,
                                               memplan_entry_info *out_info);
-
-/* ---- Module trees ------------------------------------------------------ */
-
-/**
- * A tree of PyTorch modules, and what Accelerate 1 makes of it: the same
- * sizes, budgets and device maps, for scripts that depend on them. A plan is
- * better; this is for being the same.
- */
-typedef struct memplan_modules memplan_modules;
-
-/** Accelerate's options. Zero in a field is its default. */
-typedef struct memplan_modules_options {
-    uint64_t size;              /**< sizeof(memplan_modules_options). */
-    const char *dtype;          /**< What floats become: "float16", or
-                                     "CustomDtype.INT4". NULL: nothing. */
-    const char *special_dtypes; /**< Of single tensors, as a JSON object:
-                                     {"lm_head.weight": "float32"}. NULL. */
-    const char *no_split;       /**< Classes that stay whole, as a JSON array
-                                     of names. NULL: none. */
-    uint64_t buffers_only;      /**< sizes: 1: count buffers alone. */
-    uint64_t low_zero;          /**< balance: 1: device 0 gets the least. */
-    uint64_t counts_mps;        /**< balance: 1: "mps" is a device here. */
-    uint64_t offload_buffers;   /**< map: 1: buffers leave with their module,
-                                     so none are warned of. */
-    uint64_t fallback_allocation; /**< map: 1: an empty device gets the first
-                                       module that fits. */
-    uint64_t keeps_parts;       /**< map: 1: parts of one module on one device
-                                     are not joined. */
-} memplan_modules_options;
-#define MEMPLAN_MODULES_OPTIONS_INIT MEMPLAN_SIZED(memplan_modules_options)
-
-/**
- * Read a tree of modules:
- *
- *     {"modules": [[name, class, parent, first], ...],
- *      "tensors": [[name, class, module, kind, dtype, shape, first], ...]}
- *
- * Modules stand in the order of named_modules() with duplicates, the root
- * first with the name "" and the parent null; tensors in the order of their
- * modules. `first` is the index of the first row that is the same object, so
- * a tied tensor points back; kind is 0 for a parameter, 1 for a buffer, 2 for
- * a buffer that is not saved; dtype is PyTorch's, without "torch.".
- *
- * @param out   Set to the new tree; free it with memplan_modules_free().
- * @param json  `json_bytes` of UTF-8; not kept.
- * @return MEMPLAN_OK, _ARGUMENT, _CORRUPT, _TOO_LARGE, _NO_MEMORY.
- *
- * Since 0.1.
- */
-MEMPLAN_API memplan_status memplan_modules_read(memplan_modules **out,
-                                                const char *json,
-                                                uint64_t json_bytes,
-                                                memplan_error *error);
-
-/** Free a tree. NULL is allowed. Since 0.1. */
-MEMPLAN_API void memplan_modules_free(memplan_modules *tree);
-
-/**
- * Make a model of the modules that a program already has.
- *
- * Tensors are as the tree has them; units, state and facts come from the
- * configuration where its family is known, and else from the modules' names,
- * without a cache.
- *
- * @param out     Set to the new model; free it with memplan_model_free().
- * @param name    For people.
- * @param config  The text of its config.json, or NULL.
- * @return MEMPLAN_OK, _ARGUMENT (no tensor), _CORRUPT (the configuration),
- *         _UNSUPPORTED (a dtype), _TOO_LARGE, _NO_MEMORY.
- *
- * Since 0.1.
- */
-MEMPLAN_API memplan_status memplan_model_declare(memplan_model **out,
-                                                 const memplan_modules *tree,
-                                                 const char *name,
-                                                 const char *config,
-                                                 memplan_error *error);
-
-/**
- * The bytes of each module and tensor by path, as a JSON object; "" is all.
- * A number with a point is a float in Python: a boolean takes an eighth of a
- * byte.
- *
- * @param out  Set to the text; free it with memplan_text_free().
- * @return MEMPLAN_OK, _ARGUMENT (no such dtype), _CORRUPT, _TOO_LARGE,
- *         _NO_MEMORY, _TOO_NEW.
- *
- * Since 0.1.
- */
-MEMPLAN_API memplan_status
-memplan_modules_sizes(char **out, const memplan_modules *tree,
-                      const memplan_modules_options *options,
-                      memplan_error *error);
-
-/**
- * Budgets that spread a tree over its devices: a JSON object of those budgets
- * that change.
- *
- * @param out         Set to the text; free it with memplan_text_free().
- * @param max_memory  A JSON object: "0", "mps", "cpu" or "disk" to bytes, or
- *                    to a text that memplan_modules_bytes_parse() reads.
- * @return As memplan_modules_sizes(), and _NOT_FOUND where low_zero needs a
- *         device that has no budget.
- *
- * Since 0.1.
- */
-MEMPLAN_API memplan_status
-memplan_modules_balance(char **out, const memplan_modules *tree,
-                        const char *max_memory,
-                        const memplan_modules_options *options,
-                        memplan_error *error);
-
-/**
- * Place a tree within budgets: a JSON object of "device_map", "unassigned"
- * (bytes that a device which got nothing would have needed),
- * "has_ties" (some parameter has two names) and "stranded_buffer_bytes"
- * (buffers of offloaded modules that fit on no device, or null).
- *
- * @param out         Set to the text; free it with memplan_text_free().
- * @param max_memory  As for memplan_modules_balance().
- * @return As memplan_modules_sizes(); _NOT_FOUND where a tied parameter lies
- *         in no module still to be placed, and _UNSUPPORTED where the
- *         fallback meets a size that is no whole number: Accelerate raises
- *         there.
- *
- * Since 0.1.
- */
-MEMPLAN_API memplan_status
-memplan_modules_map(char **out, const memplan_modules *tree,
-                    const char *max_memory,
-                    const memplan_modules_options *options,
-                    memplan_error *error);
-
-/**
- * Check a device map: a JSON object of "unknown" (keys that name no module)
- * and "uncovered" (saved tensors that no key reaches).
- *
- * @param out    Set to the text; free it with memplan_text_free().
- * @param names  {"keys": [...], "state": [...]} as JSON: the map's keys, and
- *               the saved tensors' paths. Without "state": the tree's own.
- * @return MEMPLAN_OK, _CORRUPT, _NO_MEMORY.
- *
- * Since 0.1.
- */
-MEMPLAN_API memplan_status memplan_modules_check(char **out,
-                                                 const memplan_modules *tree,
-                                                 const char *names,
-                                                 memplan_error *error);
-
-/**
- * Join the parts of a device map, {"path": device, ...} as JSON, that go to
- * one device.
- *
- * @param out  Set to the text; free it with memplan_text_free().
- * @return MEMPLAN_OK, _ARGUMENT, _CORRUPT, _TOO_LARGE, _NO_MEMORY.
- *
- * Since 0.1.
- */
-MEMPLAN_API memplan_status memplan_device_map_clean(char **out,
-                                                    const char *device_map,
-                                                    memplan_error *error);
-
-/**
- * Read an amount of memory as Accelerate does: "20GB" and "20GiB" as
- * memplan_bytes_parse(), but "20gb" is gigabits, an eighth of it.
- *
- * @return MEMPLAN_OK, _ARGUMENT, or _TOO_LARGE (infinite, or past 63 bits).
- *
- * Since 0.1.
- */
-MEMPLAN_API memplan_status memplan_modules_bytes_parse(uint64_t *out_bytes,
-                                                       const char *text,
-                                                       memplan_error *error);
 
 #ifdef __cplusplus
 }

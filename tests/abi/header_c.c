@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The public header needs nothing before it, in C11. */
-#include "memplan.h"
+/* The public headers need nothing before them, in C11. */
+#include "memplan/accelerate.h"
 
 extern int abi_header_c;
 int abi_header_c = (int)sizeof(memplan_error);

@@ -4,7 +4,7 @@
  * A line that fails here is a broken ABI: append fields, never move them.
  * Written by layout.py.
  */
-#include "memplan.h"
+#include "memplan/accelerate.h"
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Write layout.c from memplan.h, so that a moved field shows in a diff, and a
+"""Write layout.c from the public headers, so that a moved field shows in a diff, and a
 struct without its _INIT does not compile.
 
     python3 tests/abi/layout.py > tests/abi/layout.c
@@ -13,7 +13,8 @@ import re
 import sys
 from pathlib import Path
 
-HEADER = Path(__file__).parents[2] / "libmemplan/include/memplan.h"
+INCLUDE = Path(__file__).parents[2] / "libmemplan/include"
+HEADERS = [INCLUDE / "memplan.h", INCLUDE / "memplan/accelerate.h"]
 WIDTHS = {"int32_t": 4, "uint32_t": 4}  # every other field has 8 bytes
 
 PROLOGUE = '''/* SPDX-License-Identifier: MIT */
@@ -22,7 +23,7 @@ PROLOGUE = '''/* SPDX-License-Identifier: MIT */
  * A line that fails here is a broken ABI: append fields, never move them.
  * Written by layout.py.
  */
-#include "memplan.h"
+#include "memplan/accelerate.h"
 
 #include <stddef.h>
 
@@ -51,7 +52,8 @@ def layout(name: str, body: str) -> str:
 
 
 def main() -> None:
-    text = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.S)
+    text = "".join(header.read_text() for header in HEADERS)
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     structs = re.findall(r"typedef struct (\w+) \{(.*?)\} \w+;", text, re.S)
     sys.stdout.write(PROLOGUE + "\n".join(layout(*s) for s in structs)
                      + "#endif\n")

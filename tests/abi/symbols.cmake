@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 cmake_minimum_required(VERSION 3.22)
-# What the library exports, what the map lists and what the header declares
+# What the library exports, what the map lists and what the headers declare
 # are one and the same list.
 execute_process(COMMAND ${NM} -D --defined-only ${LIBRARY}
   OUTPUT_VARIABLE table COMMAND_ERROR_IS_FATAL ANY)
@@ -12,7 +12,12 @@ if(map MATCHES "global:[^}]*\\*;[^}]*local:")
 endif()
 string(REGEX MATCHALL "memplan_[a-z0-9_]+" mapped "${map}")
 
-file(READ ${HEADER} header)
+file(GLOB_RECURSE headers ${INCLUDE}/*.h)
+set(header "")
+foreach(file IN LISTS headers)
+  file(READ ${file} text)
+  string(APPEND header "${text}")
+endforeach()
 string(REGEX REPLACE "/\\*([^*]|\\*+[^*/])*\\*+/" "" header "${header}")
 string(REGEX MATCHALL "MEMPLAN_API[^;]*;" prototypes "${header}")
 set(declared "")
@@ -28,12 +33,12 @@ foreach(set exported mapped declared)
 endforeach()
 foreach(name IN LISTS declared)
   if(NOT name IN_LIST mapped)
-    message(SEND_ERROR "${name}: declared in memplan.h, not in memplan.map")
+    message(SEND_ERROR "${name}: declared in a header, not in memplan.map")
   endif()
 endforeach()
 foreach(name IN LISTS mapped)
   if(NOT name IN_LIST declared)
-    message(SEND_ERROR "${name}: in memplan.map, not declared in memplan.h")
+    message(SEND_ERROR "${name}: in memplan.map, not declared in a header")
   endif()
 endforeach()
 if(NOT "${exported}" STREQUAL "${mapped}")

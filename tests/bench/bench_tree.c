@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "memplan.h"
+#include "memplan/accelerate.h"
 #include "support/folder.h"
 
 enum { RUNS = 50, ODD_LAYERS = 512, ROW_BYTES = 256 };
@@ -75,7 +75,7 @@ static memplan_model *make(const char *path, const char *modules)
         stop_on(memplan_model_open(&model, path, NULL, &error), &error);
         return model;
     }
-    stop_on(memplan_modules_read(&tree, modules, strlen(modules), &error),
+    stop_on(memplan_modules_parse(&tree, modules, strlen(modules), &error),
             &error);
     stop_on(memplan_model_declare(&model, tree, "odd", NULL, &error), &error);
     memplan_modules_free(tree);

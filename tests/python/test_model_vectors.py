@@ -93,7 +93,7 @@ def test_refused_safetensors(tmp_path):
 def test_modules():
     def call(given):
         if given["call"] == "bytes":
-            return _library.modules_bytes_parse(given["text"])
+            return _library.accelerate_bytes_parse(given["text"])
         if given["call"] == "clean":
             return json.loads(_library.device_map_clean(given["device_map"]))
         tree = _library.read_modules(given["tree"])

@@ -49,6 +49,7 @@ def test_sdist_has_sources_only(dist):
     names = tarfile.open(sdist).getnames()
     folder = f"memplan-{VERSION}"
     assert f"{folder}/libmemplan/include/memplan.h" in names
+    assert f"{folder}/libmemplan/include/memplan/accelerate.h" in names
     assert f"{folder}/bindings/python/build_native.py" in names
     assert not [name for name in names if "/tests/" in name or "/build/" in name]
 

@@ -219,13 +219,12 @@ def detect_machine(options: Mapping[str, object]) -> Handle:
     return Handle("machine", made)
 
 
-def open_machine(path: Text, options: Mapping[str, object]) -> Handle:
+def open_machine(path: Text) -> Handle:
     """memplan_machine_open()."""
-    struct, kept = _options("memplan_machine_options", options)
     name = _path(path)
-    made = _make("memplan_machine **", _lib.memplan_machine_open, name, struct)
-    del kept
-    return Handle("machine", made)
+    return Handle(
+        "machine", _make("memplan_machine **", _lib.memplan_machine_open, name)
+    )
 
 
 def declare_machine(budgets: str, base: Handle | None) -> Handle:
@@ -291,10 +290,10 @@ def bytes_parse(text: str) -> int:
     return int(_make("uint64_t *", _lib.memplan_bytes_parse, _encode(text, "amount")))
 
 
-def modules_bytes_parse(text: str) -> int:
-    """memplan_modules_bytes_parse()."""
+def accelerate_bytes_parse(text: str) -> int:
+    """memplan_accelerate_bytes_parse()."""
     amount = _encode(text, "amount")
-    return int(_make("uint64_t *", _lib.memplan_modules_bytes_parse, amount))
+    return int(_make("uint64_t *", _lib.memplan_accelerate_bytes_parse, amount))
 
 
 def bytes_format(amount: int | None) -> str:
@@ -305,9 +304,9 @@ def bytes_format(amount: int | None) -> str:
 
 
 def read_modules(json: str) -> Handle:
-    """memplan_modules_read()."""
+    """memplan_modules_parse()."""
     data = json.encode("utf-8")
-    made = _make("memplan_modules **", _lib.memplan_modules_read, data, len(data))
+    made = _make("memplan_modules **", _lib.memplan_modules_parse, data, len(data))
     return Handle("modules", made)
 
 

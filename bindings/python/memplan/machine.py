@@ -58,15 +58,10 @@ class Machine(Shown):
         return cls(_library.detect_machine(options))
 
     @classmethod
-    def open(
-        cls,
-        path: str | os.PathLike[str],
-        *,
-        disk_path: str | os.PathLike[str] | None = None,
-    ) -> "Machine":
-        """A machine one is not on: an lstopo XML, or a JSON profile (what
-        to_json() of a machine writes)."""
-        return cls(_library.open_machine(path, {"disk_path": disk_path}))
+    def open(cls, path: str | os.PathLike[str]) -> "Machine":
+        """A machine one is not on: an lstopo XML, a JSON profile (what to_json()
+        of a machine writes), or words, such as "2x rtx-4090, 64GiB ram"."""
+        return cls(_library.open_machine(path))
 
     @classmethod
     def declare(cls, budgets: Budgets, base: Machine | None = None) -> "Machine":

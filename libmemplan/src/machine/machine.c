@@ -282,12 +282,12 @@ memplan_status memplan_machine_describe(const memplan_machine *machine,
 }
 
 memplan_status memplan_machine_device(const memplan_machine *machine,
-                                      uint64_t position,
+                                      uint64_t index,
                                       memplan_device_info *out_info)
 {
-    if (position >= machine->device_count)
+    if (index >= machine->device_count)
         return MEMPLAN_E_ARGUMENT;
-    const mpl_device *const device = &machine->devices[position];
+    const mpl_device *const device = &machine->devices[index];
     const memplan_device_info info = {
         .name = device->name,
         .vendor = device->vendor,

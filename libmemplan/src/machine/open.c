@@ -9,7 +9,6 @@
 
 #include "base/failure.h"
 #include "base/input.h"
-#include "base/sized.h"
 #include "machine/description.h"
 #include "machine/machine.h"
 #include "machine/profile.h"
@@ -118,14 +117,8 @@ memplan_status memplan_machine_parse(memplan_machine **out, const char *text,
 }
 
 memplan_status memplan_machine_open(memplan_machine **out, const char *path,
-                                    const memplan_machine_options *options,
                                     memplan_error *error)
 {
-    memplan_machine_options known;
-    memplan_status status =
-        mpl_copy_options(&known, sizeof known, options, error);
-    if (status != MEMPLAN_OK)
-        return status;
     const bool is_file = looks_like_path(path) || access(path, F_OK) == 0;
     return is_file ? make(out, path, open_file, error)
                    : memplan_machine_parse(out, path, error);

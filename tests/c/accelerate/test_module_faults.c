@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "memplan.h"
+#include "memplan/accelerate.h"
 #include "support/faults.h"
 
 static const char TREE[] =
@@ -28,7 +28,7 @@ static memplan_status with_tree(char **out, bool is_map, memplan_error *error)
     options.no_split = "[\"Linear\"]";
     memplan_modules *tree = NULL;
     memplan_status status =
-        memplan_modules_read(&tree, TREE, strlen(TREE), error);
+        memplan_modules_parse(&tree, TREE, strlen(TREE), error);
     const char *budgets = "{\"0\": 200, \"1\": 300, \"cpu\": \"1KB\"}";
     if (status == MEMPLAN_OK)
         status =
@@ -53,7 +53,7 @@ static memplan_status call_check(char **out, memplan_error *error)
 {
     memplan_modules *tree = NULL;
     memplan_status status =
-        memplan_modules_read(&tree, TREE, strlen(TREE), error);
+        memplan_modules_parse(&tree, TREE, strlen(TREE), error);
     if (status == MEMPLAN_OK)
         status = memplan_modules_check(out, tree, "{\"keys\": [\"a\", \"c\"]}",
                                        error);
@@ -72,7 +72,7 @@ static memplan_status call_declare(char **out, memplan_error *error)
     memplan_modules *tree = NULL;
     memplan_model *model = NULL;
     memplan_status status =
-        memplan_modules_read(&tree, TREE, strlen(TREE), error);
+        memplan_modules_parse(&tree, TREE, strlen(TREE), error);
     if (status == MEMPLAN_OK)
         status = memplan_model_declare(&model, tree, "net", NULL, error);
     if (status == MEMPLAN_OK)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "engine/accelerate/document.h"
-#include "memplan.h"
+#include "memplan/accelerate.h"
 #include "support/vectors.h"
 
 static const char *text_of(const vector_case *one, const char *key)
@@ -46,7 +46,7 @@ static memplan_status call_tree(char **out, const vector_case *one,
     const char *budgets = text_of(one, "max_memory");
     memplan_modules *tree = NULL;
     memplan_status status =
-        memplan_modules_read(&tree, json, strlen(json), error);
+        memplan_modules_parse(&tree, json, strlen(json), error);
     if (status == MEMPLAN_OK && strcmp(call, "sizes") == 0)
         status = memplan_modules_sizes(out, tree, NULL, error);
     else if (status == MEMPLAN_OK && strcmp(call, "balance") == 0)
@@ -81,7 +81,7 @@ static void check_case(const vector_case *one)
     uint64_t bytes = 0;
     if (strcmp(call, "bytes") == 0)
         status =
-            memplan_modules_bytes_parse(&bytes, text_of(one, "text"), &error);
+            memplan_accelerate_bytes_parse(&bytes, text_of(one, "text"), &error);
     else if (strcmp(call, "clean") == 0)
         status =
             memplan_device_map_clean(&text, text_of(one, "device_map"), &error);

@@ -39,8 +39,7 @@ Test(corpus, machines_come_out_as_they_are)
         const char *const file = TOPOLOGIES[at].file;
         const char *const why = TOPOLOGIES[at].why;
         cr_assert_eq(memplan_machine_open(
-                         &machine, shared_path(path, sizeof path, name), NULL,
-                         &error),
+                         &machine, shared_path(path, sizeof path, name), &error),
                      MEMPLAN_OK, "%s", error.message);
         cr_expect_eq(machine->device_count, TOPOLOGIES[at].device_count,
                      "%s: %u devices: %s", file, machine->device_count, why);
@@ -105,7 +104,7 @@ Test(corpus, damaged_files_fail_or_read)
                 &machine,
                 folder_write(&files, "damaged.xml", text,
                              is_cut ? place : size),
-                NULL, &error);
+                &error);
             text[place] = (char)(text[place] ^ (is_cut ? 0 : bit));
             cr_expect(status == MEMPLAN_OK ||
                           strstr(error.message, "damaged.xml") != NULL,
@@ -129,7 +128,7 @@ Test(corpus, unified_memory_is_spent_once)
             &machine,
             shared_path(path, sizeof path,
                         "corpus/topologies/flux-elcap-4xMI300A.xml"),
-            NULL, NULL),
+            NULL),
         MEMPLAN_OK);
     cr_assert_eq(machine->pool_count, 5);
     uint64_t sum = 0;
@@ -163,7 +162,7 @@ Test(corpus, memory_that_nobody_knows)
             &machine,
             shared_path(path, sizeof path,
                         "corpus/topologies/hwloc-x86-Zen4-2xEpyc-9654.xml"),
-            NULL, NULL),
+            NULL),
         MEMPLAN_OK);
     cr_expect_eq(machine->pool_count, 0);
     cr_assert_eq(memplan_model_open(&model, "phi-4", NULL, &error), MEMPLAN_OK);
@@ -184,7 +183,7 @@ Test(corpus, nodes_have_their_kind)
             &machine,
             shared_path(path, sizeof path,
                         "corpus/topologies/mpibind-knl-snc4-flat-v1.xml"),
-            NULL, NULL),
+            NULL),
         MEMPLAN_OK);
     uint32_t hbm = 0;
     for (uint32_t at = 0; at < machine->node_count; at++)

@@ -292,7 +292,7 @@ Test(profile, comes_back_as_it_went)
         cr_assert_eq(memplan_machine_open(
                          &back,
                          folder_write_text(&files, "profile.json", written),
-                         NULL, &error),
+                         &error),
                      MEMPLAN_OK, "%s", error.message);
         cr_assert_eq(
             memplan_machine_render(&again, back, "json", NULL, NULL),
@@ -339,7 +339,7 @@ Test(profile, refusals)
         cr_expect_eq(memplan_machine_open(
                          &machine,
                          folder_write_text(&files, "p.json", CASES[at].text),
-                         NULL, &error),
+                         &error),
                      CASES[at].status, "%s: %s", CASES[at].text,
                      error.message);
         cr_expect_not_null(strstr(error.message, CASES[at].message), "%s: %s",
@@ -356,17 +356,17 @@ Test(open, absent_files)
 {
     memplan_machine *machine = NULL;
     memplan_error error = {0};
-    cr_expect_eq(memplan_machine_open(&machine, "node7.xml", NULL, &error),
+    cr_expect_eq(memplan_machine_open(&machine, "node7.xml", &error),
                  MEMPLAN_E_NOT_FOUND);
     cr_expect_not_null(strstr(error.message, "node7.xml"), "%s",
                        error.message);
-    cr_expect_eq(memplan_machine_open(&machine, "a/64GB/s", NULL, &error),
+    cr_expect_eq(memplan_machine_open(&machine, "a/64GB/s", &error),
                  MEMPLAN_E_NOT_FOUND);
     static const char *const WORDS[] = {"24GB gpu", "64GiB ram 60GB/s",
                                         "64GiB ram 60GB/s, 24GB gpu"};
     for (size_t at = 0; at < sizeof WORDS / sizeof *WORDS; at++) {
         machine = NULL;
-        cr_expect_eq(memplan_machine_open(&machine, WORDS[at], NULL, &error),
+        cr_expect_eq(memplan_machine_open(&machine, WORDS[at], &error),
                      MEMPLAN_OK, "%s: %s", WORDS[at], error.message);
         memplan_machine_free(machine);
     }

@@ -183,7 +183,7 @@ Test(hwloc, reads_the_same)
         memplan_error error = {0};
         (void)snprintf(name, sizeof name, "corpus/topologies/%s", FILES[at]);
         (void)shared_path(path, sizeof path, name);
-        cr_assert_eq(memplan_machine_open(&machine, path, NULL, &error),
+        cr_assert_eq(memplan_machine_open(&machine, path, &error),
                      MEMPLAN_OK, "%s", error.message);
         hwloc_topology_t theirs = load(path);
         compare_processors(FILES[at], theirs, &machine->host);

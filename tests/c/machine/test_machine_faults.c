@@ -41,15 +41,14 @@ static memplan_status declare_over(memplan_machine **out, memplan_error *error)
 
 static memplan_status open_xml(memplan_machine **out, memplan_error *error)
 {
-    return memplan_machine_open(out, folder_path(&place, "small.xml"), NULL,
-                                error);
+    return memplan_machine_open(out, folder_path(&place, "small.xml"), error);
 }
 
 static memplan_status open_profile(memplan_machine **out,
                                    memplan_error *error)
 {
     return memplan_machine_open(out, folder_path(&place, "profile.json"),
-                                NULL, error);
+                                error);
 }
 
 static memplan_status detect_tree(memplan_machine **out, memplan_error *error)

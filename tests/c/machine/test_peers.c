@@ -249,8 +249,7 @@ Test(peers, matrices_of_recorded_machines)
         (void)snprintf(name, sizeof name, "corpus/topologies/%s",
                        CASES[at].file);
         cr_assert_eq(memplan_machine_open(
-                         &machine, shared_path(path, sizeof path, name), NULL,
-                         &error),
+                         &machine, shared_path(path, sizeof path, name), &error),
                      MEMPLAN_OK, "%s", error.message);
         cr_assert_eq(memplan_machine_render(&json, machine, "json", NULL,
                                             &error),
@@ -268,8 +267,7 @@ Test(peers, matrices_of_recorded_machines)
             memplan_machine_free(machine);
             machine = NULL;
             if (turn == 0)
-                cr_assert_eq(memplan_machine_open(&machine, profile, NULL,
-                                                  &error),
+                cr_assert_eq(memplan_machine_open(&machine, profile, &error),
                              MEMPLAN_OK, "%s", error.message);
         }
         memplan_text_free(json);
@@ -314,7 +312,7 @@ Test(peers, matrices_that_are_not_whole)
         cr_expect_eq(memplan_machine_open(
                          &machine,
                          folder_write_text(&files, "m.xml", CASES[at].text),
-                         NULL, &error),
+                         &error),
                      CASES[at].status, "case %zu: %s", at, error.message);
         if (machine != NULL)
             cr_expect_eq(machine->peer_count, CASES[at].peer_count,
@@ -338,7 +336,7 @@ Test(peers, profiles_name_devices_that_are_there)
                               "{\"schema\": \"memplan.machine/1\", "
                               "\"devices\": [{\"name\": \"a\"}], \"peers\": "
                               "[{\"from\": 0, \"to\": 1}]}"),
-            NULL, &error),
+            &error),
         MEMPLAN_E_CORRUPT);
     cr_expect_not_null(strstr(error.message, "\"to\" is not the index"), "%s",
                        error.message);

@@ -159,7 +159,7 @@ Test(xml, files_above_the_cap_are_not_read)
     close(descriptor);
     memplan_machine *machine = NULL;
     memplan_error error = {0};
-    cr_expect_eq(memplan_machine_open(&machine, path, NULL, &error),
+    cr_expect_eq(memplan_machine_open(&machine, path, &error),
                  MEMPLAN_E_TOO_LARGE, "%s", error.message);
     cr_expect_null(machine);
     unlink(path);

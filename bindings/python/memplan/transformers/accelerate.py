@@ -81,7 +81,7 @@ def _device_count() -> int:
 def _parse(size: str) -> int:
     """An amount as Accelerate reads it: "20gb" is gigabits."""
     try:
-        return _library.modules_bytes_parse(size)
+        return _library.accelerate_bytes_parse(size)
     except errors.ArgumentError:
         raise ValueError(
             f"`size` {size} is not in a valid format. Use an integer for bytes, "

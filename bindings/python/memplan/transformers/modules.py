@@ -59,7 +59,7 @@ def _own_tensors(module: Module) -> Iterator[Tuple[str, Any, int]]:
 
 
 def describe(module: Module) -> str:
-    """The tree as memplan_modules_read() wants it."""
+    """The tree as memplan_modules_parse() wants it."""
     rows: List[Tuple[Any, ...]] = []
     seen_modules: Dict[int, int] = {}
     seen_tensors: Dict[int, int] = {}

@@ -70,7 +70,7 @@ static memplan_status read_budget(mpl_budget *out, mpl_arena *arena,
     if (text != NULL) {
         uint64_t bytes = 0;
         const memplan_status status =
-            memplan_modules_bytes_parse(&bytes, text, error);
+            memplan_accelerate_bytes_parse(&bytes, text, error);
         if (status != MEMPLAN_OK)
             return status;
         const uint64_t last = (uint64_t)MPL_AMOUNT_MAX / MPL_HALF_BITS_A_BYTE;

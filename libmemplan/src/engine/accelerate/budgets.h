@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 #include "engine/accelerate/amount.h"
-#include "memplan.h"
+#include "memplan/accelerate.h"
 
 typedef enum mpl_budget_kind {
     MPL_BUDGET_DEVICE, /* numbered */
@@ -28,7 +28,7 @@ typedef struct mpl_budgets {
 } mpl_budgets;
 
 /* Reads a JSON object: keys as above, values bytes or texts that
- * memplan_modules_bytes_parse() reads. Puts a disk last if there is none. */
+ * memplan_accelerate_bytes_parse() reads. Puts a disk last if there is none. */
 memplan_status mpl_budgets_read(mpl_budgets *out, mpl_arena *arena,
                                 const char *json, memplan_error *error);
 

@@ -6,6 +6,7 @@
 #include "base/json_writer.h"
 #include "engine/accelerate/document.h"
 #include "engine/accelerate/map_clean.h"
+#include "memplan/accelerate.h"
 
 /* The devices of a map: {"name": 0} and {"name": "cpu"} both occur. */
 typedef struct devices {

@@ -277,8 +277,8 @@ static memplan_status read_rows(memplan_modules *tree, mpl_json_value root,
     return status;
 }
 
-memplan_status memplan_modules_read(memplan_modules **out, const char *json,
-                                    uint64_t json_bytes, memplan_error *error)
+memplan_status memplan_modules_parse(memplan_modules **out, const char *json,
+                                     uint64_t json_bytes, memplan_error *error)
 {
     mpl_arena *arena = mpl_arena_create();
     memplan_modules *tree =

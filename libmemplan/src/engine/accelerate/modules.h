@@ -15,7 +15,7 @@
 
 #include "base/arena.h"
 #include "base/json.h"
-#include "memplan.h"
+#include "memplan/accelerate.h"
 
 #define MPL_NO_NODE UINT32_MAX
 

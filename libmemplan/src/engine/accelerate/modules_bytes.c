@@ -10,6 +10,7 @@
 #include "base/failure.h"
 #include "base/json.h"
 #include "engine/accelerate/document.h"
+#include "memplan/accelerate.h"
 
 static const struct {
     const char *suffix; /* in capitals */
@@ -155,9 +156,9 @@ static memplan_status read_number(double *out, const char *text, size_t length,
     return MEMPLAN_OK;
 }
 
-memplan_status memplan_modules_bytes_parse(uint64_t *out_bytes,
-                                           const char *text,
-                                           memplan_error *error)
+memplan_status memplan_accelerate_bytes_parse(uint64_t *out_bytes,
+                                              const char *text,
+                                              memplan_error *error)
 {
     const size_t length = strlen(text);
     for (size_t at = 0; at < sizeof UNITS / sizeof *UNITS; at++) {
