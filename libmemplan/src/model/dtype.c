@@ -142,6 +142,8 @@ bool mpl_dtype_is_float(uint32_t dtype)
 bool mpl_dtype_bytes(uint64_t *out, uint32_t dtype, uint64_t elements)
 {
     const dtype_row *const row = &ROWS[dtype];
+    if (row->block_elements == 1) /* most are: no division */
+        return mpl_mul(out, elements, row->block_bytes);
     return elements % row->block_elements == 0 &&
            mpl_mul(out, elements / row->block_elements, row->block_bytes);
 }

@@ -80,7 +80,9 @@ static void walk_chain(mpl_best *best, const mpl_space *space,
             &left[(uint64_t)space->class_of_item[item] * problem->pool_count];
         for (uint32_t tries = 0;
              placed[item] == MPL_NO_INDEX && tries < homes->count; tries++) {
-            const uint32_t at = (current + tries) % homes->count;
+            const uint32_t next = current + tries;
+            const uint32_t at =
+                next < homes->count ? next : next - homes->count;
             placed[item] = take(problem, counts, homes->homes[at]);
             if (placed[item] != MPL_NO_INDEX)
                 current = at;

@@ -44,8 +44,8 @@ static uint64_t least_time(const mpl_space *space, uint32_t class_index,
     uint64_t least = MPL_TIME_FORBIDDEN;
     for (uint32_t pool = 0; pool < space->problem->pool_count; pool++)
         if (!is_guest || space->problem->home[pool] != pool)
-            least = mpl_min(
-                least, mpl_space_cell(space, class_index, pool)->time_ps);
+            least = mpl_min(least,
+                            mpl_space_cell(space, class_index, pool)->time_ps);
     return least;
 }
 
@@ -97,12 +97,16 @@ static uint64_t guest_ps(const leaving *classes, uint32_t count, mpl_u128 bytes)
     for (uint32_t at = 0; at < count && bytes > 0; at++) {
         const leaving *const leaves = &classes[at];
         const mpl_u128 most = (mpl_u128)leaves->own_bytes * leaves->count;
-        const mpl_u128 taken = bytes < most ? bytes : most;
+        if (bytes >= most) {
+            added += (mpl_u128)leaves->count * leaves->added_ps;
+            bytes -= most;
+            continue;
+        }
         /* Whole items, then a part: no product passes 128 bits. */
-        added += taken / leaves->own_bytes * leaves->added_ps +
-                 taken % leaves->own_bytes * leaves->added_ps /
-                     leaves->own_bytes;
-        bytes -= taken;
+        added +=
+            bytes / leaves->own_bytes * leaves->added_ps +
+            bytes % leaves->own_bytes * leaves->added_ps / leaves->own_bytes;
+        bytes = 0;
     }
     return bytes > 0 || added > MPL_TIME_FORBIDDEN ? MPL_TIME_FORBIDDEN
                                                    : (uint64_t)added;

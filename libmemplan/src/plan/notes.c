@@ -51,9 +51,13 @@ static memplan_status note_gap(memplan_plan *plan, const mpl_outcome *found)
 static bool is_offloaded(const memplan_plan *plan)
 {
     bool has[MPL_POOL_DISK + 1] = {false};
-    for (uint32_t at = 0; at < plan->unit_count; at++)
-        if (plan->units[at].pool != MPL_NO_INDEX)
-            has[plan->pools[plan->units[at].pool].kind] = true;
+    uint32_t last = MPL_NO_INDEX;
+    for (uint32_t at = 0; at < plan->unit_count; at++) {
+        const uint32_t pool = plan->units[at].pool;
+        if (pool != last && pool != MPL_NO_INDEX)
+            has[plan->pools[pool].kind] = true;
+        last = pool;
+    }
     return has[MPL_POOL_DEVICE] && (has[MPL_POOL_HOST] || has[MPL_POOL_DISK]);
 }
 
@@ -97,9 +101,9 @@ static memplan_status note_prompt(memplan_plan *plan)
     const mpl_plan_pool *const pool = &plan->pools[0];
     const uint64_t bytes = activation_bytes(pool);
     char text[32];
-    if (!plan->fits || !plan->was_searched || !is_offloaded(plan) ||
+    if (!plan->fits || !plan->was_searched ||
         plan->prompt_tokens <= PROMPT_STEP_TOKENS ||
-        bytes < pool->used_bytes / 8)
+        bytes < pool->used_bytes / 8 || !is_offloaded(plan))
         return MEMPLAN_OK;
     (void)memplan_bytes_format(text, sizeof text, bytes);
     return add(plan,
@@ -125,9 +129,10 @@ static memplan_status note_unused(memplan_plan *plan, const mpl_outcome *found)
     if (!plan->fits || found->host_trial != MPL_HOST_ONLY ||
         plan->pools[0].kind != MPL_POOL_DEVICE)
         return MEMPLAN_OK;
-    return add(plan, "GPU 0 unused: no placement fits in which a GPU executes, "
-                     "with what a step over the prompt allocates there; shorter "
-                     "steps (--prompt) or a shorter context take less");
+    return add(plan,
+               "GPU 0 unused: no placement fits in which a GPU executes, "
+               "with what a step over the prompt allocates there; shorter "
+               "steps (--prompt) or a shorter context take less");
 }
 
 /* What a catalogue's figure loses before a plan may spend it. */

@@ -59,27 +59,33 @@ static bool copy_facts(memplan_plan *plan, const memplan_model *model,
                                                       : found->terms.kv_dtype);
 }
 
-/* A pool's rows in the order of categories; equal ones as they came. Their
- * rules are in the plan's arena, or static. */
-static bool copy_rows(const memplan_plan *plan, mpl_plan_pool *into,
-                      const mpl_ledger *ledger, uint32_t pool)
+static bool comes_after(const mpl_row *row, const mpl_row *other)
 {
-    uint64_t count = 0;
-    for (uint64_t at = 0; at < ledger->row_count; at++)
-        count += ledger->rows[at].pool == pool;
-    mpl_row *const rows = mpl_arena_take(plan->arena, count, sizeof *rows);
+    return row->pool > other->pool ||
+           (row->pool == other->pool && row->category > other->category);
+}
+
+/* The ledger's rows by pool, in the order of categories; equal ones as they
+ * came. Their rules are in the plan's arena, or static. */
+static bool copy_rows(memplan_plan *plan, const mpl_ledger *ledger)
+{
+    mpl_row *const rows =
+        mpl_arena_take(plan->arena, ledger->row_count, sizeof *rows);
     if (rows == NULL)
         return false;
     for (uint64_t at = 0; at < ledger->row_count; at++) {
         const mpl_row *const row = &ledger->rows[at];
-        if (row->pool != pool)
-            continue;
-        uint64_t place = into->row_count++;
-        for (; place > 0 && rows[place - 1].category > row->category; place--)
+        uint64_t place = at;
+        for (; place > 0 && comes_after(&rows[place - 1], row); place--)
             rows[place] = rows[place - 1];
         rows[place] = *row;
     }
-    into->rows = rows;
+    for (uint32_t pool = 0; pool < plan->pool_count; pool++)
+        plan->pools[pool].rows = rows;
+    for (uint64_t at = ledger->row_count; at-- > 0;) {
+        plan->pools[rows[at].pool].rows = &rows[at];
+        plan->pools[rows[at].pool].row_count++;
+    }
     return true;
 }
 
@@ -143,8 +149,7 @@ static bool copy_pools(memplan_plan *plan, const memplan_machine *machine,
             !copy_text(plan, &into->vendor,
                        is_device ? machine->devices[from->device].vendor
                                  : "") ||
-            !copy_text(plan, &into->name, from->name) ||
-            !copy_rows(plan, into, &found->ledger, at))
+            !copy_text(plan, &into->name, from->name))
             return false;
     }
     find_free(plan, machine);
@@ -218,7 +223,7 @@ static memplan_status build(memplan_plan *plan, mpl_arena *scratch,
         return status;
     plan->was_searched = is_search;
     if (!copy_facts(plan, model, machine, request, &found) ||
-        !copy_pools(plan, machine, &found) ||
+        !copy_pools(plan, machine, &found) || !copy_rows(plan, &found.ledger) ||
         !copy_units(plan, model, &found.placement) ||
         !keep_prices(plan, request->engine, found.job) ||
         !mpl_claim_write(plan, &found, request) ||

@@ -73,16 +73,21 @@ static bool sum_rests(packing *at)
     return true;
 }
 
-static bool has_guests(const mpl_problem *problem, uint32_t pool)
+/* Homes of guests and relays: a bit for each pool. */
+static uint64_t find_hosts(const mpl_problem *problem)
 {
-    for (uint32_t other = 0; other < problem->pool_count; other++)
-        if (other != pool &&
-            (problem->home[other] == pool || problem->relay[other] == pool))
-            return true;
-    return false;
+    uint64_t hosts = 0;
+    for (uint32_t pool = 0; pool < problem->pool_count; pool++) {
+        const uint32_t relay = problem->relay[pool];
+        if (problem->home[pool] != pool)
+            hosts |= UINT64_C(1) << problem->home[pool];
+        if (relay != MPL_NO_INDEX && relay != pool)
+            hosts |= UINT64_C(1) << relay;
+    }
+    return hosts;
 }
 
-static uint64_t find_room(const mpl_space *space, uint32_t pool)
+static uint64_t find_room(const mpl_space *space, uint32_t pool, bool is_host)
 {
     const mpl_problem *const problem = space->problem;
     const uint64_t capacity = problem->capacity_bytes[pool];
@@ -93,8 +98,7 @@ static uint64_t find_room(const mpl_space *space, uint32_t pool)
                           ? mpl_sub_floor(capacity, problem->open_bytes[pool])
                           : capacity,
                   .tries = TRIES_MAX};
-    if (has_guests(problem, pool) || !collect_sizes(&at, space, pool) ||
-        !sum_rests(&at))
+    if (is_host || !collect_sizes(&at, space, pool) || !sum_rests(&at))
         return at.limit;
     pack(&at, 0, 0);
     return at.tries > 0 ? at.best : at.limit;
@@ -130,13 +134,14 @@ bool mpl_space_are_alike(const mpl_space *space, uint32_t a, uint32_t b)
 
 void mpl_space_find_rooms(mpl_space *space)
 {
+    const uint64_t hosts = find_hosts(space->problem);
     for (uint32_t pool = 0; pool < space->problem->pool_count; pool++) {
-        uint32_t twin = 0;
-        while (twin < pool && (has_guests(space->problem, twin) ||
-                               has_guests(space->problem, pool) ||
+        const bool is_host = (hosts >> pool & 1) != 0;
+        uint32_t twin = is_host ? pool : 0;
+        while (twin < pool && ((hosts >> twin & 1) != 0 ||
                                !mpl_space_are_alike(space, twin, pool)))
             twin++;
         space->rooms[pool] =
-            twin < pool ? space->rooms[twin] : find_room(space, pool);
+            twin < pool ? space->rooms[twin] : find_room(space, pool, is_host);
     }
 }

@@ -106,19 +106,24 @@ static bool fill_rows(slots *made, const mpl_space *space, mpl_arena *arena)
     return true;
 }
 
+/* The products of a cell do not wait for each other. */
 static uint64_t hash_row(const mpl_cell *row, uint32_t count)
 {
-    const uint64_t *const words = (const uint64_t *)row;
     uint64_t hash = UINT64_C(14695981039346656037);
-    for (uint64_t at = 0; at < count * (sizeof *row / sizeof *words); at++) {
-        hash = (hash ^ words[at]) * UINT64_C(1099511628211);
+    for (const mpl_cell *at = row; at < row + count; at++) {
+        hash ^= at->own_bytes * UINT64_C(0x9e3779b97f4a7c15) +
+                at->home_bytes * UINT64_C(0xbf58476d1ce4e5b9) +
+                at->staging_bytes * UINT64_C(0x94d049bb133111eb) +
+                at->relay_bytes * UINT64_C(0xd6e8feb86659fd93) +
+                at->time_ps * UINT64_C(0xff51afd7ed558ccd);
+        hash *= UINT64_C(1099511628211);
         hash ^= hash >> 29;
     }
     return hash;
 }
 
-/* Sorts equal rows into classes through a table of twice the size, whose
- * empty places are 0. */
+/* Sorts equal rows into classes through a table whose size is a power of two,
+ * at least twice their number; empty places are 0. */
 static void find_classes(mpl_space *space, const slots *made, uint32_t *table,
                          uint64_t table_size)
 {
@@ -126,10 +131,10 @@ static void find_classes(mpl_space *space, const slots *made, uint32_t *table,
     const size_t row_bytes = pools * sizeof *made->rows;
     for (uint32_t slot = 0; slot < made->count; slot++) {
         const mpl_cell *const row = &made->rows[(uint64_t)slot * pools];
-        uint64_t at = hash_row(row, pools) % table_size;
+        uint64_t at = hash_row(row, pools) & (table_size - 1);
         while (table[at] != 0 && memcmp(mpl_space_cell(space, table[at] - 1, 0),
                                         row, row_bytes) != 0)
-            at = (at + 1) % table_size;
+            at = (at + 1) & (table_size - 1);
         if (table[at] == 0) {
             table[at] = ++space->class_count;
             memcpy(&space->cells[(uint64_t)(space->class_count - 1) * pools],
@@ -240,7 +245,9 @@ static bool make_classes(mpl_space *made, mpl_arena *arena)
         return false;
     find_runs(made);
     number_items(made, &found);
-    const uint64_t table_size = 2 * (uint64_t)found.count + 1;
+    uint64_t table_size = 16;
+    while (table_size < 2 * (uint64_t)found.count)
+        table_size *= 2;
     uint32_t *const table = mpl_arena_alloc(arena, table_size, sizeof *table);
     found.classes = mpl_arena_alloc(arena, found.count, sizeof *found.classes);
     made->class_size =

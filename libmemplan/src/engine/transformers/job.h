@@ -205,6 +205,9 @@ uint64_t mpl_transformers_read_speed(const mpl_job *job, uint32_t pool,
 uint64_t mpl_transformers_link_speed(const mpl_job *job, uint32_t pool,
                                      bool *is_known);
 
+/* Whether two pools are devices of the same speeds, known or not. */
+bool mpl_transformers_are_alike(const mpl_job *job, uint32_t a, uint32_t b);
+
 /* Picoseconds a token of a unit that rests on `pool` and executes on `main`.
  * At most MPL_TIME_MAX_PS. */
 uint64_t mpl_transformers_unit_ps(const mpl_job *job, const mpl_unit_cost *cost,

@@ -54,8 +54,8 @@ static bool add_guests(const mpl_job *job, sums *pools, const run *units,
 {
     const mpl_unit_cost *const cost = &job->costs[units->row];
     sums *const there = &pools[units->home];
-    there->staging = mpl_max(
-        there->staging, mpl_transformers_staging(job, cost, units->pool));
+    there->staging = mpl_max(there->staging,
+                             mpl_transformers_staging(job, cost, units->pool));
     if (job->machine->pools[units->pool].kind == MPL_POOL_DISK &&
         main != job->host_pool && job->host_pool != MPL_NO_INDEX)
         pools[job->host_pool].relay =
@@ -123,8 +123,27 @@ static const char *write_cache_rule(const mpl_job *job, mpl_arena *arena)
         NULL);
 }
 
+/* Rules that are the same for all pools. */
+typedef struct rules {
+    const char *weights; /* but of a disk */
+    const char *cache;
+    const char *activations;
+} rules;
+
+static rules write_rules(const mpl_job *job, mpl_arena *arena)
+{
+    return (rules){
+        .weights = job->model->quantizer != NULL
+                       ? mpl_transformers_packed_rule(job, arena)
+                       : job->loading->rule,
+        .cache = write_cache_rule(job, arena),
+        .activations = mpl_arena_strdup(arena, job->activations.rule),
+    };
+}
+
 static memplan_status weight_rows(const mpl_job *job, mpl_ledger *ledger,
-                                  uint32_t pool, const sums *sum)
+                                  uint32_t pool, const sums *sum,
+                                  const rules *written)
 {
     const bool is_disk = job->machine->pools[pool].kind == MPL_POOL_DISK;
     const bool is_packed = job->model->quantizer != NULL;
@@ -134,10 +153,9 @@ static memplan_status weight_rows(const mpl_job *job, mpl_ledger *ledger,
                                         : MPL_EXACT;
     const memplan_status status = mpl_ledger_add(
         ledger, pool, MPL_ROW_WEIGHTS, certainty, sum->weights,
-        is_disk     ? "read from the checkpoint, or written to the offload "
-                      "folder where loading changes them"
-        : is_packed ? mpl_transformers_packed_rule(job, ledger->arena)
-                    : job->loading->rule);
+        is_disk ? "read from the checkpoint, or written to the offload "
+                  "folder where loading changes them"
+                : written->weights);
     if (status != MEMPLAN_OK)
         return status;
     return mpl_ledger_add(ledger, pool, MPL_ROW_WEIGHTS, MPL_EXACT,
@@ -171,12 +189,11 @@ static memplan_status state_rows(const mpl_job *job, mpl_ledger *ledger,
                                  uint32_t pool, const sums *sum,
                                  const char *cache_rule)
 {
-    memplan_status status =
-        mpl_ledger_add(ledger, pool, MPL_ROW_KV_CACHE,
-                       job->cache_kind->is_quantized || job->is_cache_bound
-                           ? MPL_BOUND
-                           : MPL_EXACT,
-                       sum->cache, cache_rule);
+    memplan_status status = mpl_ledger_add(
+        ledger, pool, MPL_ROW_KV_CACHE,
+        job->cache_kind->is_quantized || job->is_cache_bound ? MPL_BOUND
+                                                             : MPL_EXACT,
+        sum->cache, cache_rule);
     if (status == MEMPLAN_OK && sum->cross != 0)
         status = mpl_ledger_add(
             ledger, pool, MPL_ROW_KV_CACHE, MPL_EXACT, sum->cross,
@@ -193,27 +210,20 @@ static memplan_status state_rows(const mpl_job *job, mpl_ledger *ledger,
     if (status == MEMPLAN_OK)
         status = away_rows(job, ledger, pool, sum);
     if (status == MEMPLAN_OK)
-        status =
-            mpl_ledger_add(ledger, pool, MPL_ROW_STATE,
-                           job->is_cache_bound ? MPL_BOUND : MPL_EXACT,
-                           sum->state,
-                           "recurrent and convolution states, whatever "
-                           "the length");
+        status = mpl_ledger_add(ledger, pool, MPL_ROW_STATE,
+                                job->is_cache_bound ? MPL_BOUND : MPL_EXACT,
+                                sum->state,
+                                "recurrent and convolution states, whatever "
+                                "the length");
     return status;
 }
-
-/* Rules that are the same for all pools. */
-typedef struct rules {
-    const char *cache;
-    const char *activations;
-} rules;
 
 static memplan_status pool_rows(const mpl_job *job, mpl_ledger *ledger,
                                 uint32_t pool, const sums *sum,
                                 const rules *written)
 {
     const mpl_pool_kind kind = job->machine->pools[pool].kind;
-    memplan_status status = weight_rows(job, ledger, pool, sum);
+    memplan_status status = weight_rows(job, ledger, pool, sum, written);
     if (status == MEMPLAN_OK)
         status = state_rows(job, ledger, pool, sum, written->cache);
     if (status == MEMPLAN_OK && sum->executes)
@@ -248,23 +258,36 @@ static memplan_status encoder_note(const mpl_job *job, mpl_ledger *ledger)
                          (unsigned long long)job->encoder_tokens));
 }
 
+/* Devices that are alike take as long as the one before: most runs are of one
+ * kind of layer, and dividing is slow. */
 static void find_timing(const mpl_job *job, const mpl_placement *placement,
                         uint32_t main, mpl_timing *timing)
 {
     bool is_known = true;
     uint64_t ps = 0;
-    uint32_t last = MPL_NO_INDEX;
+    uint64_t unit_ps = 0;
+    uint64_t hand_ps = MPL_TIME_FORBIDDEN; /* of the last home, once needed */
+    run last = {.home = MPL_NO_INDEX};
     for (uint32_t unit = 0; unit < job->model->unit_count;) {
         const run units = run_at(job, placement, unit, main);
-        ps += units.count * mpl_transformers_unit_ps(job,
-                                                     &job->costs[units.row],
-                                                     units.pool, main,
-                                                     &is_known);
-        if (last != MPL_NO_INDEX && last != units.home)
-            ps += mpl_transformers_crossing_ps(
-                mpl_transformers_hand_ps(job, last, &is_known),
-                mpl_transformers_hand_ps(job, units.home, &is_known));
-        last = units.home;
+        const bool is_alike =
+            last.home != MPL_NO_INDEX &&
+            mpl_transformers_are_alike(job, last.pool, units.pool);
+        if (!is_alike || last.row != units.row)
+            unit_ps = mpl_transformers_unit_ps(job, &job->costs[units.row],
+                                               units.pool, main, &is_known);
+        ps += units.count * unit_ps;
+        if (last.home != MPL_NO_INDEX && last.home != units.home) {
+            const uint64_t from_ps =
+                hand_ps != MPL_TIME_FORBIDDEN
+                    ? hand_ps
+                    : mpl_transformers_hand_ps(job, last.home, &is_known);
+            hand_ps =
+                is_alike ? from_ps
+                         : mpl_transformers_hand_ps(job, units.home, &is_known);
+            ps += mpl_transformers_crossing_ps(from_ps, hand_ps);
+        }
+        last = units;
         unit += units.count;
     }
     timing->decode_ps_per_token = is_known ? ps : MEMPLAN_UNKNOWN;
@@ -402,9 +425,7 @@ memplan_status mpl_transformers_price(mpl_job *job, mpl_placement *placement,
                             job->model->units[unit].name);
         unit += units.count;
     }
-    const rules written = {
-        .cache = write_cache_rule(job, ledger->arena),
-        .activations = mpl_arena_strdup(ledger->arena, job->activations.rule)};
+    const rules written = write_rules(job, ledger->arena);
     for (uint32_t pool = 0; pool < job->machine->pool_count; pool++)
         if (pool_rows(job, ledger, pool, &pools[pool], &written) != MEMPLAN_OK)
             return mpl_fail_memory(error);

@@ -127,12 +127,7 @@ static bool allocate(tables *made, mpl_job *job)
 /* Whether a device takes what the one before it takes, as fast. */
 static bool is_twin(const mpl_job *job, uint32_t pool)
 {
-    const mpl_pool *const at = &job->machine->pools[pool];
-    return pool > 0 && at->kind == MPL_POOL_DEVICE &&
-           at[-1].kind == MPL_POOL_DEVICE &&
-           at->bandwidth_bytes_per_second ==
-               at[-1].bandwidth_bytes_per_second &&
-           at->link_bytes_per_second == at[-1].link_bytes_per_second;
+    return pool > 0 && mpl_transformers_are_alike(job, pool - 1, pool);
 }
 
 static bool fill_cell(const tables *made, mpl_job *job, uint32_t row,

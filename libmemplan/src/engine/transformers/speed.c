@@ -55,6 +55,15 @@ uint64_t mpl_transformers_link_speed(const mpl_job *job, uint32_t pool,
                        STAND_IN[from->kind].link_bytes_per_second, is_known);
 }
 
+bool mpl_transformers_are_alike(const mpl_job *job, uint32_t a, uint32_t b)
+{
+    const mpl_pool *const one = &job->machine->pools[a];
+    const mpl_pool *const two = &job->machine->pools[b];
+    return one->kind == MPL_POOL_DEVICE && two->kind == MPL_POOL_DEVICE &&
+           one->bandwidth_bytes_per_second == two->bandwidth_bytes_per_second &&
+           one->link_bytes_per_second == two->link_bytes_per_second;
+}
+
 /* Sticks at MPL_TIME_MAX_PS, which no sum of units passes 64 bits with. */
 static uint64_t transfer_ps(uint64_t bytes, uint64_t bytes_per_second)
 {

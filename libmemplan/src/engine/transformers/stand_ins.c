@@ -28,7 +28,6 @@ static void add(listing *at, uint64_t bytes_per_second, const char *what,
     mpl_text *const text = &at->text;
     mpl_text_add(text, text->length > 0 ? ", " : "");
     mpl_text_number(text, bytes_per_second / GIGA);
-    mpl_text_add(text, " GB/s for ");
     mpl_text_add(text, what);
     mpl_text_add(text, key);
 }
@@ -39,7 +38,8 @@ static void add_read(listing *at, uint32_t pool)
     const uint64_t speed =
         mpl_transformers_read_speed(at->job, pool, &is_known);
     if (!is_known)
-        add(at, speed, "the memory of GPU ", at->job->machine->pools[pool].key);
+        add(at, speed, " GB/s for the memory of GPU ",
+            at->job->machine->pools[pool].key);
 }
 
 static void add_link(listing *at, uint32_t pool)
@@ -50,7 +50,8 @@ static void add_link(listing *at, uint32_t pool)
         mpl_transformers_link_speed(at->job, pool, &is_known);
     if (!is_known)
         add(at, speed,
-            from->kind == MPL_POOL_DISK ? "the disk" : "the link of GPU ",
+            from->kind == MPL_POOL_DISK ? " GB/s for the disk"
+                                        : " GB/s for the link of GPU ",
             from->kind == MPL_POOL_DISK ? "" : from->key);
 }
 

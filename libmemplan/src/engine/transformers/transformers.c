@@ -248,8 +248,12 @@ uint32_t mpl_transformers_main(const mpl_job *job,
                                const mpl_placement *placement)
 {
     uint32_t main = job->host_pool;
+    uint32_t last = MPL_NO_INDEX;
     for (uint32_t at = 0; at < job->model->unit_count; at++) {
         const uint32_t pool = placement->pool_of_unit[at];
+        if (pool == last)
+            continue;
+        last = pool;
         if (job->machine->pools[pool].kind == MPL_POOL_DEVICE &&
             (main == job->host_pool || pool < main))
             main = pool;
