@@ -17,8 +17,8 @@ decide sizes. Theirs leaves its FP8 checkpoint out of account: it is not built
 without a GPU. Nothing is asserted about time.
 """
 
+import inspect
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -70,6 +70,8 @@ def best_of(times, function, *args):
 
 def theirs(folder):
     """What a loader script does, with the imports that it needs."""
+    import logging
+
     import torch
     from accelerate import infer_auto_device_map, init_empty_weights
     from accelerate.utils import get_balanced_memory
@@ -97,11 +99,13 @@ def ours(folder, machine=None):
     return memplan.plan(folder, machine, context=4096, dtype="bf16").device_map
 
 
-def alone(which, folder):
-    """The time of a new Python that makes one map."""
+def alone(function, folder):
+    """The time of a new Python that runs one function and imports nothing else."""
+    script = f"BUDGETS = {BUDGETS!r}\n{inspect.getsource(function)}"
+    script += f"{function.__name__}({folder!r})"
     begin = time.perf_counter()
     subprocess.run(
-        [sys.executable, __file__, which, folder],
+        [sys.executable, "-c", script],
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -140,15 +144,12 @@ def main(runs=500):
             row(name, slow, fast)
         print("a new process each")
         for name, folder in folders.items():
-            slow = alone("theirs", str(folder))
-            fast = min(alone("ours", str(folder)) for _ in range(3))
+            slow = alone(theirs, str(folder))
+            fast = min(alone(ours, str(folder)) for _ in range(3))
             row(name, slow, fast)
     verdict = "reached" if least >= WANTED else "missed"
     print(f"the least, warm, is {least:,.0f} x; {WANTED:,} x is {verdict}")
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] in (["ours"], ["theirs"]):
-        {"ours": ours, "theirs": theirs}[sys.argv[1]](sys.argv[2])
-    else:
-        main(*map(int, sys.argv[1:]))
+    main(*map(int, sys.argv[1:]))
