@@ -194,6 +194,12 @@ static bool is_eager(const memplan_plan *plan)
 
 static void paint_transformers(mpl_paint *paint, const memplan_plan *plan)
 {
+    if (plan->packages_pip[0] != '\0') {
+        mpl_paint_gap(paint, INDENT);
+        mpl_paint_format(paint, MPL_INK_PLAIN, "pip install %s",
+                         plan->packages_pip);
+        mpl_paint_end(paint);
+    }
     mpl_paint_gap(paint, INDENT);
     mpl_paint_format(paint, MPL_INK_PLAIN, "model = %s.from_pretrained(",
                      loader(plan));

@@ -276,7 +276,10 @@ void mpl_text_verdict(mpl_text *text, const memplan_plan *plan)
             used++;
             last = at;
         }
-    mpl_text_add(text, plan->fits ? "fits: " : "does not fit: ");
+    mpl_text_add(text, plan->fits ? "fits" : "does not fit");
+    if (plan->fits && plan->packages[0] != '\0')
+        mpl_text_format(text, " if %s installed", plan->packages);
+    mpl_text_add(text, ": ");
     if (!plan->fits)
         add_shortages(text, plan);
     else if (used == 1)

@@ -128,6 +128,10 @@ typedef struct mpl_terms {
                                 NULL */
     uint64_t context_tokens;
     uint64_t prompt_tokens; /* read in one step where fewer could be, else 0 */
+    const char *packages; /* without which weights would take more_bytes more
+                             than counted, for a sentence; NULL: none */
+    const char *packages_pip; /* the same as pip's arguments */
+    uint64_t more_bytes;
     const char *away_cache; /* that rests in host memory, where that is a
                                choice not yet made; NULL: none */
     const char *const *smaller_dtypes; /* the largest first */

@@ -54,6 +54,8 @@ static bool copy_facts(memplan_plan *plan, const memplan_model *model,
            copy_text(plan, &plan->dtype, found->terms.dtype) &&
            copy_text(plan, &plan->kv_dtype, found->terms.kv_dtype) &&
            copy_text(plan, &plan->cache, found->terms.cache) &&
+           copy_text(plan, &plan->packages, "") &&
+           copy_text(plan, &plan->packages_pip, found->terms.packages_pip) &&
            copy_text(plan, &plan->value_dtype,
                      found->terms.value_dtype != NULL ? found->terms.value_dtype
                                                       : found->terms.kv_dtype);
@@ -156,6 +158,21 @@ static bool copy_pools(memplan_plan *plan, const memplan_machine *machine,
     return true;
 }
 
+/* Packages matter to the verdict unless each pool in use has room for all that
+ * weights would take more without them. */
+static bool copy_packages(memplan_plan *plan, const mpl_terms *terms)
+{
+    bool has_room = true;
+    for (uint32_t at = 0; at < plan->pool_count; at++) {
+        const mpl_plan_pool *const pool = &plan->pools[at];
+        const bool has_weights = pool->row_count > 0 &&
+                                 pool->rows[0].category == MPL_ROW_WEIGHTS;
+        has_room = has_room && (!has_weights ||
+                                pool->free_bytes >= terms->more_bytes);
+    }
+    return has_room || copy_text(plan, &plan->packages, terms->packages);
+}
+
 /* One piece of memory for all names. */
 static char *take_names(const memplan_plan *plan, const memplan_model *model)
 {
@@ -224,6 +241,7 @@ static memplan_status build(memplan_plan *plan, mpl_arena *scratch,
     plan->was_searched = is_search;
     if (!copy_facts(plan, model, machine, request, &found) ||
         !copy_pools(plan, machine, &found) || !copy_rows(plan, &found.ledger) ||
+        !copy_packages(plan, &found.terms) ||
         !copy_units(plan, model, &found.placement) ||
         !keep_prices(plan, request->engine, found.job) ||
         !mpl_claim_write(plan, &found, request) ||

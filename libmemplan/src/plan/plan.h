@@ -70,6 +70,8 @@ struct memplan_plan {
     const char *dtype;
     const char *kv_dtype;
     const char *value_dtype; /* of the cache's values: most often kv_dtype */
+    const char *packages;     /* that it needs to fit, for a sentence; or "" */
+    const char *packages_pip; /* that it was counted with, or "" */
     const char *cache; /* how it is kept: "dynamic", "static", ..., or "" */
     uint64_t context_tokens;
     uint64_t prompt_tokens; /* read in one step where fewer could be, else 0 */

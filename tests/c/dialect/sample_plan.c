@@ -64,6 +64,8 @@ void sample_plan_make(sample_plan *out, mpl_plan_unit *units, uint32_t count)
         .dtype = "fp16",
         .kv_dtype = "fp16",
         .cache = "",
+        .packages = "",
+        .packages_pip = "",
         .value_dtype = "fp16",
         .context_tokens = 4096,
         .sequences = 1,

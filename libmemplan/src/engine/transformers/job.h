@@ -64,6 +64,8 @@ typedef struct mpl_packed {
     uint32_t capability; /* of the first device; 0: none, or not known */
     bool is_guess;       /* nobody knows what that device can do */
     bool is_on_host;
+    const char *packages; /* as mpl_terms has them */
+    const char *packages_pip;
     uint64_t packed_bytes; /* of the whole model */
     uint64_t dense_bytes;
 } mpl_packed;

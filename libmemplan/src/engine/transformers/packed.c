@@ -76,6 +76,15 @@ static bool sum(mpl_packed *out, const mpl_job *job)
     return true;
 }
 
+/* Where a package is missing, most quantizers end with an error. */
+static void find_packages(mpl_packed *out, const mpl_quantizer *by)
+{
+    if (strcmp(by->name, "mxfp4") != 0 || out->loading == MPL_LOADING_DENSE)
+        return;
+    out->packages = "triton and kernels are";
+    out->packages_pip = "\"triton>=3.4\" \"kernels>=0.18.2,<0.19\"";
+}
+
 /* "8.9" */
 static void add_capability(mpl_text *text, uint32_t capability)
 {
@@ -111,6 +120,7 @@ memplan_status mpl_transformers_packed(mpl_job *job, memplan_error *error)
     choose(job, by);
     if (job->packed.loading == MPL_LOADING_REFUSED)
         return refuse(job, by, error);
+    find_packages(&job->packed, by);
     if (!sum(&job->packed, job))
         return mpl_fail(error, MEMPLAN_E_TOO_LARGE, MPL_NOWHERE,
                         "the weights' bytes pass 64 bits");
@@ -178,9 +188,11 @@ static void write_note(mpl_text *text, const mpl_job *job,
     if (packed->is_guess)
         mpl_text_add(text, "the device's compute capability is not known; "
                            "counted unpacked, ");
-    else if (packed->loading != MPL_LOADING_DENSE)
-        mpl_text_add(text, "stays packed where triton and the kernels package "
-                           "are installed, else it is unpacked, ");
+    else if (packed->packages != NULL) {
+        mpl_text_add(text, "stays packed where ");
+        mpl_text_add(text, packed->packages);
+        mpl_text_add(text, " installed, else it is unpacked, ");
+    }
     else if (packed->is_on_host)
         mpl_text_add(text, "unpacked while loading, there is no device: ");
     else {
@@ -203,8 +215,7 @@ memplan_status mpl_transformers_packed_note(const mpl_job *job,
                                             mpl_ledger *ledger)
 {
     const mpl_quantizer *const by = job->model->quantizer;
-    /* Only one quantizer's kernels come from elsewhere. */
-    const bool may_lack = by != NULL && strcmp(by->name, "mxfp4") == 0;
+    const bool may_lack = job->packed.packages != NULL;
     mpl_text text = {0};
     if (by == NULL || (job->packed.loading != MPL_LOADING_DENSE && !may_lack &&
                        !job->packed.is_guess))

@@ -204,6 +204,10 @@ static void terms(const mpl_job *job, mpl_terms *out)
         .cache =
             has_cache && !job->has_own_cache ? job->cache_kind->name : NULL,
         .settings = job->settings,
+        .packages = job->packed.packages,
+        .packages_pip = job->packed.packages_pip,
+        .more_bytes = mpl_sub_floor(job->packed.dense_bytes,
+                                    job->packed.packed_bytes),
         .away_cache = has_cache && has_free_choice(job) ? "offloaded" : NULL,
         .context_tokens = job->request->context_tokens,
         .prompt_tokens = has_cache ? job->prompt_tokens : 0,
