@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "advice.h"
 #include "failure.h"
 #include "inputs.h"
 #include "placement.h"
@@ -141,6 +142,8 @@ static int run_plan(const options *asked, bool is_price)
                          memplan_plan_render(&text, plan, dialect_of(asked),
                                              &style, &error) == MEMPLAN_OK &&
                          put_text(text, &error);
+    if (is_made && strcmp(dialect_of(asked), "table") == 0)
+        advice_print(plan, asked, &style);
     if (is_made)
         memplan_plan_describe(plan, &info);
     memplan_plan_free(plan);

@@ -611,12 +611,20 @@ typedef struct memplan_placement_info {
 } memplan_placement_info;
 #define MEMPLAN_PLACEMENT_INFO_INIT MEMPLAN_SIZED(memplan_placement_info)
 
-/** A change that would make the plan fit, cheapest first. */
+/**
+ * A change that would make the plan fit, cheapest first.
+ *
+ * `text` is words for a person and no option of any program: each caller has
+ * its own spelling for `kind` and `value`. All kinds but "memory" are named as
+ * the field of memplan_request (--kv-dtype int8 of the command, kv_dtype="int8"
+ * in Python), "context" and "prompt" with "_tokens". For "memory" `value` is
+ * the key of the pool, whether the machine has it yet or, "disk", not.
+ */
 typedef struct memplan_fix_info {
     uint64_t size;        /**< sizeof(memplan_fix_info). */
     const char *kind;     /**< "prompt", "context", "kv_dtype", "cache",
                                "dtype", "memory". */
-    const char *text;     /**< One sentence: "use --kv-dtype int8". */
+    const char *text;     /**< Words: "keep the cache in int8". */
     const char *value;    /**< The value to set: "2048", "int8", "cpu". */
     uint64_t bytes;       /**< Memory to add, where kind is "memory". */
 } memplan_fix_info;

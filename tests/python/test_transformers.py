@@ -178,6 +178,12 @@ def test_what_does_not_fit_raises(folder):
     with pytest.raises(mt.DoesNotFitError, match="does not fit at") as caught:
         mt.device_map(folder, "cpu=100MB", context=4096)
     assert not caught.value.plan.fits
+    with pytest.raises(mt.DoesNotFitError) as caught:
+        mt.device_map("llama-2-7b", "0=12GB,cpu=8GB", context=16384, dtype="fp16")
+    assert "(context=6656); keep the cache in int2 (kv_dtype='int2')" in str(
+        caught.value
+    )
+    assert "--" not in str(caught.value)
 
 
 def test_explains_why_a_map_fails(folder):

@@ -279,7 +279,7 @@ MPL_PLAN_WRITER(mpl_plan_write_llamacpp)
     if (!mpl_plan_has_flags(plan))
         return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
                         "a plan for %s is no command line of llama.cpp; plan "
-                        "with --engine llama.cpp",
+                        "for the engine llama.cpp",
                         plan->engine);
     mpl_text_add(text, mpl_plan_program(plan));
     mpl_text_flags(text, plan, plan->model_source, " ");

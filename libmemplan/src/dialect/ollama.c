@@ -49,7 +49,7 @@ MPL_PLAN_WRITER(mpl_plan_write_ollama)
     (void)style;
     if (!mpl_plan_has_flags(plan))
         return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
-                        "a plan for %s is no Modelfile; plan with --engine "
+                        "a plan for %s is no Modelfile; plan for the engine "
                         "llama.cpp",
                         plan->engine);
     for (uint32_t at = 0; at < REFUSED_COUNT; at++)

@@ -320,7 +320,7 @@ static void add_unknown(mpl_text *text, const memplan_plan *plan)
         between = ", ";
     }
     if (is_measurable)
-        mpl_text_add(text, "; --measure finds it");
+        mpl_text_add(text, "; measuring it would tell");
 }
 
 /* Bytes over bandwidth: no token takes less. */

@@ -76,32 +76,27 @@ static memplan_status add_fix(const finder *at, const char *kind,
     return MEMPLAN_OK;
 }
 
-/* A fix that is one option: before + value + after, then what to type. */
+/* A fix that is one value: before + value + after. */
 typedef struct option_fix {
     const char *kind;
     const char *before;
     const char *after;
-    const char *option;
 } option_fix;
 
 static const option_fix PROMPT = {"prompt", "read the prompt in steps of ",
-                                  " tokens", "--prompt"};
-static const option_fix CONTEXT = {"context", "use a context of ", " tokens",
-                                   "--context"};
-static const option_fix KV_DTYPE = {"kv_dtype", "keep the cache in ", "",
-                                    "--kv-dtype"};
-static const option_fix CACHE = {"cache", "let the cache rest in host memory, ",
-                                 "", "--cache"};
-static const option_fix DTYPE = {"dtype", "load the weights in ", "",
-                                 "--dtype"};
+                                  " tokens"};
+static const option_fix CONTEXT = {"context", "use a context of ", " tokens"};
+static const option_fix KV_DTYPE = {"kv_dtype", "keep the cache in ", ""};
+static const option_fix CACHE = {"cache", "let the cache rest in host memory: ",
+                                 ""};
+static const option_fix DTYPE = {"dtype", "load the weights in ", ""};
 
 static memplan_status add_option(const finder *at, const option_fix *fix,
                                  const char *value)
 {
     return add_fix(at, fix->kind,
-                   mpl_arena_format(at->plan->arena, "%s%s%s: %s %s",
-                                    fix->before, value, fix->after, fix->option,
-                                    value),
+                   mpl_arena_join(at->plan->arena, fix->before, value,
+                                  fix->after, NULL),
                    value, 0);
 }
 
@@ -293,8 +288,8 @@ static memplan_status try_pool(const finder *at, mpl_arena *arena,
         is_new
             ? mpl_arena_format(at->plan->arena,
                                "let %llu GiB of disk hold what does not "
-                               "fit: disk=%lluGiB, much slower",
-                               (unsigned long long)gib, (unsigned long long)gib)
+                               "fit, much slower",
+                               (unsigned long long)gib)
             : mpl_arena_format(at->plan->arena, "%llu GiB more for \"%s\"",
                                (unsigned long long)gib, key),
         key, gib * GIB);

@@ -110,7 +110,7 @@ static memplan_status note_prompt(memplan_plan *plan)
                mpl_arena_format(plan->arena,
                                 "reading a prompt of %llu tokens in one step "
                                 "takes up to %s of %s; read in shorter ones, "
-                                "such as --prompt %d, it leaves more to "
+                                "such as %d tokens, it leaves more to "
                                 "weights",
                                 (unsigned long long)plan->prompt_tokens, text,
                                 pool->name, PROMPT_STEP_TOKENS));
@@ -132,7 +132,7 @@ static memplan_status note_unused(memplan_plan *plan, const mpl_outcome *found)
     return add(plan,
                "GPU 0 unused: no placement fits in which a GPU executes, "
                "with what a step over the prompt allocates there; shorter "
-               "steps (--prompt) or a shorter context take less");
+               "steps or a shorter context take less");
 }
 
 /* What a catalogue's figure loses before a plan may spend it. */

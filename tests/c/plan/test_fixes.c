@@ -59,6 +59,7 @@ Test(fixes, every_fix_makes_it_fit)
     for (uint64_t index = 0; index < made.info.fix_count; index++) {
         memplan_fix_info fix = {sizeof fix};
         cr_assert_eq(memplan_plan_fix(made.plan, index, &fix), MEMPLAN_OK);
+        cr_expect_null(strstr(fix.text, "--"), "%s", fix.text);
         fixture fixed = apply(&fix, request, "0=12GB,cpu=8GB", 8 * GB, 12 * GB);
         cr_expect_eq(fixed.info.fits, 1, "%s", fix.text);
         drop(&fixed);

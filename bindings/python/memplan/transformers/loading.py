@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from memplan.machine import Budgets
     from memplan.plan import Pins
+    from memplan.rows import Fix
 
     Source = Union[
         Model,
@@ -80,6 +81,14 @@ _QUANTIZERS: Dict[str, Tuple[str, Dict[str, Any]]] = {
 _COMPUTED = {"torchao-int4": "bfloat16"}
 
 
+def spelled(fix: Fix) -> str:
+    """A fix in words, with the keyword argument that it is."""
+    if fix.kind == "memory":
+        return fix.text
+    value = fix.value if fix.kind in ("context", "prompt") else repr(fix.value)
+    return f"{fix.text} ({fix.kind}={value})"
+
+
 class DoesNotFitError(MemoryError):
     """No placement holds. ``plan`` says what is missing and what would help."""
 
@@ -90,7 +99,7 @@ class DoesNotFitError(MemoryError):
             for pool in found.pools
             if pool.short_bytes
         )
-        help_ = "; ".join(fix.text for fix in found.fixes)
+        help_ = "; ".join(spelled(fix) for fix in found.fixes)
         super().__init__(
             f"it does not fit at {found.context_tokens} tokens: {short} short"
             + (f"; {help_}" if help_ else "")

@@ -12,7 +12,7 @@ from memplan.errors import NotFoundError
 from memplan.machine import Machine, budgets_text
 from memplan.model import Model
 from memplan.plan import Plan, plan, price
-from memplan.transformers.loading import DeviceMap, Source, model_of
+from memplan.transformers.loading import DeviceMap, Source, model_of, spelled
 
 if TYPE_CHECKING:
     from memplan.machine import Budgets
@@ -71,7 +71,7 @@ class Explanation:
             lines.append("  device_map = " + json.dumps(self.better.device_map))
         else:
             lines.append(f"No map holds at {tokens} within these budgets.")
-            lines += [f"  {fix.text}" for fix in self.better.fixes]
+            lines += [f"  {spelled(fix)}" for fix in self.better.fixes]
         return "\n".join(lines)
 
     def __str__(self) -> str:

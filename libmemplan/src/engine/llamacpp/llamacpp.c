@@ -226,7 +226,7 @@ static memplan_status note_layers(mpl_ledger *ledger, const mpl_job *job,
     const char *note = mpl_arena_format(
         ledger->arena,
         "blk.%u and after, which predict tokens ahead, are not loaded and take "
-        "nothing: --set mtp loads them",
+        "nothing: the setting mtp loads them",
         hparams->layer_count);
     return note != NULL ? mpl_ledger_note(ledger, note) : MEMPLAN_E_NO_MEMORY;
 }

@@ -253,8 +253,8 @@ static memplan_status encoder_note(const mpl_job *job, mpl_ledger *ledger)
         ledger,
         mpl_arena_format(ledger->arena,
                          "cross attention is counted as if the encoder had "
-                         "read %llu tokens, a whole prompt: --encoder-tokens "
-                         "says how many it reads",
+                         "read %llu tokens, a whole prompt, since the "
+                         "request does not say how many it reads",
                          (unsigned long long)job->encoder_tokens));
 }
 
