@@ -14,7 +14,9 @@ new Python that imports what it needs and makes one map.
 DeepSeek's configuration is that of the corpus of real ones, $MEMPLAN_SHARED or
 ../shared beside the repository; without it, as published in the parts that
 decide sizes. Theirs leaves its FP8 checkpoint out of account: it is not built
-without a GPU. Nothing is asserted about time.
+without a GPU. How long theirs takes depends on the Transformers: version 4 has
+a module for each expert, version 5 one for all of a layer. Nothing is asserted
+about time.
 """
 
 import inspect
@@ -24,9 +26,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 WANTED = 10_000
+THEIRS = ("transformers", "accelerate", "torch")
 BUDGETS = {**{device: 80 * 10**9 for device in range(8)}, "cpu": 2000 * 10**9}
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("MEMPLAN_SHARED", ROOT.parent / "shared"))
@@ -135,6 +139,7 @@ def main(runs=500):
         import memplan
 
         machine = memplan.Machine.declare(BUDGETS)
+        print("theirs: " + ", ".join(f"{name} {version(name)}" for name in THEIRS))
         print(f"{'imported, warm':16} {'theirs':>12} {'ours':>13} {'ratio':>10}")
         for name, folder in folders.items():
             slow, _ = best_of(3, theirs, str(folder))

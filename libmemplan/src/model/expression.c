@@ -133,11 +133,9 @@ static mpl_value arithmetic(const mpl_expression *at,
     if (evaluation->status != MEMPLAN_OK)
         return (mpl_value){0};
     if (!is_whole(&a) && a.kind != MPL_VALUE_REAL)
-        return blame(at->a, "where a number must be",
-                                    evaluation);
+        return blame(at->a, "where a number must be", evaluation);
     if (!is_whole(&b) && b.kind != MPL_VALUE_REAL)
-        return blame(at->b, "where a number must be",
-                                    evaluation);
+        return blame(at->b, "where a number must be", evaluation);
     if (!mpl_expression_is_usable(&a, evaluation) ||
         !mpl_expression_is_usable(&b, evaluation))
         return (mpl_value){0};
@@ -157,8 +155,7 @@ static mpl_value arithmetic(const mpl_expression *at,
                          at->operation == MPL_OP_FLOOR_DIVIDE ||
                          at->operation == MPL_OP_MODULO;
     if (divides && !(y < 0) && !(y > 0))
-        return blame(at->b, "and something is divided by it",
-                                    evaluation);
+        return blame(at->b, "and something is divided by it", evaluation);
     switch (at->operation) {
     case MPL_OP_ADD:
         return value_of_real(x + y);
@@ -183,11 +180,9 @@ static mpl_value compare(const mpl_expression *at, mpl_evaluation *evaluation)
         return value_of_bool(is_equal(&a, &b) ==
                              (at->operation == MPL_OP_EQUAL));
     if (!is_whole(&a) && a.kind != MPL_VALUE_REAL)
-        return blame(at->a, "where a number must be",
-                                    evaluation);
+        return blame(at->a, "where a number must be", evaluation);
     if (!is_whole(&b) && b.kind != MPL_VALUE_REAL)
-        return blame(at->b, "where a number must be",
-                                    evaluation);
+        return blame(at->b, "where a number must be", evaluation);
     const double x = to_real(&a);
     const double y = to_real(&b);
     return value_of_bool(at->operation == MPL_OP_LESS ? x < y : x <= y);
@@ -198,7 +193,8 @@ static mpl_value letter(const mpl_expression *at, const mpl_value *text,
                         int64_t index, mpl_evaluation *evaluation)
 {
     if (index < 0 || (uint64_t)index >= strlen(text->string))
-        return blame(at->a, "which has fewer letters than there are layers", evaluation);
+        return blame(at->a, "which has fewer letters than there are layers",
+                     evaluation);
     char *const out =
         mpl_arena_copy(evaluation->scope->arena, text->string + index, 1);
     if (out == NULL) {
@@ -215,8 +211,7 @@ static mpl_value item(const mpl_expression *at, mpl_evaluation *evaluation)
     if (evaluation->status != MEMPLAN_OK)
         return (mpl_value){0};
     if (!is_whole(&index))
-        return blame(at->b, "where a position must be",
-                                    evaluation);
+        return blame(at->b, "where a position must be", evaluation);
     if (list.kind == MPL_VALUE_LITERAL) {
         const mpl_expression *each = items_of(&list);
         for (int64_t left = index.integer; each != NULL && left > 0; left--)
@@ -233,7 +228,8 @@ static mpl_value item(const mpl_expression *at, mpl_evaluation *evaluation)
     const int64_t place =
         index.integer + (index.integer < 0 ? (int64_t)list.item_count : 0);
     if (place < 0 || (uint64_t)place >= list.item_count)
-        return blame(at->a, "which has fewer items than there are layers", evaluation);
+        return blame(at->a, "which has fewer items than there are layers",
+                     evaluation);
     return list.items[place];
 }
 
@@ -267,8 +263,7 @@ static mpl_value round_real(const mpl_expression *at,
     if (is_whole(&value))
         return value_of_integer(value.integer);
     if (value.kind != MPL_VALUE_REAL)
-        return blame(at->a, "where a number must be",
-                                    evaluation);
+        return blame(at->a, "where a number must be", evaluation);
     if (!(value.real < EXACT_REAL) || !(value.real > -EXACT_REAL))
         return blame(at->a, "which is out of range", evaluation);
     return value_of_integer((int64_t)(at->operation == MPL_OP_CEIL
@@ -282,8 +277,7 @@ static mpl_value whole_root(const mpl_expression *at,
 {
     const mpl_value value = value_of(at->a, evaluation);
     if (!is_whole(&value))
-        return blame(at->a, "where a whole number must be",
-                                    evaluation);
+        return blame(at->a, "where a whole number must be", evaluation);
     if (value.integer < 0 || !(to_real(&value) < EXACT_REAL))
         return blame(at->a, "which is out of range", evaluation);
     return value_of_integer((int64_t)sqrt(to_real(&value)));
@@ -294,11 +288,9 @@ static mpl_value extreme(const mpl_expression *at, mpl_evaluation *evaluation)
     const mpl_value a = value_of(at->a, evaluation);
     const mpl_value b = value_of(at->b, evaluation);
     if (!is_whole(&a) && a.kind != MPL_VALUE_REAL)
-        return blame(at->a, "where a number must be",
-                                    evaluation);
+        return blame(at->a, "where a number must be", evaluation);
     if (!is_whole(&b) && b.kind != MPL_VALUE_REAL)
-        return blame(at->b, "where a number must be",
-                                    evaluation);
+        return blame(at->b, "where a number must be", evaluation);
     const bool is_less = to_real(&b) < to_real(&a);
     return is_less == (at->operation == MPL_OP_MIN) ? b : a;
 }
@@ -359,11 +351,11 @@ static mpl_value evaluate(const mpl_expression *at, mpl_evaluation *evaluation)
     case MPL_OP_LIST:
         return (mpl_value){.kind = MPL_VALUE_LITERAL, .literal = at};
     case MPL_OP_IF:
-        return value_of(mpl_expression_is_true(mpl_expression_at(at->b),
-                                               evaluation)
-                            ? at->a
-                            : at->c,
-                        evaluation);
+        return value_of(
+            mpl_expression_is_true(mpl_expression_at(at->b), evaluation)
+                ? at->a
+                : at->c,
+            evaluation);
     case MPL_OP_OR:
     case MPL_OP_AND:
     case MPL_OP_NOT:

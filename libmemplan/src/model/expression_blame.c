@@ -38,9 +38,8 @@ static const mpl_expression *find_key(const mpl_expression *in,
     if (in == NULL || depth == MPL_MAX_DEPTH)
         return NULL;
     if (in->operation == MPL_OP_KEY) {
-        const bool is_derived =
-            strncmp(mpl_key_name(scope->family, in->slot), DERIVED,
-                    sizeof DERIVED - 1) == 0;
+        const bool is_derived = strncmp(mpl_key_name(scope->family, in->slot),
+                                        DERIVED, sizeof DERIVED - 1) == 0;
         if (is_given(in, scope) || (!wants_given && !is_derived))
             return in;
         return find_key(maker_of(in, scope), scope, wants_given, depth + 1);
@@ -87,21 +86,23 @@ void mpl_value_write(char *out, uint64_t size, const mpl_value *value)
 bool mpl_expression_is_usable(const mpl_value *value,
                               mpl_evaluation *evaluation)
 {
-    const bool is_negative = is_whole(value) ? value->integer < 0
-                             : value->kind == MPL_VALUE_REAL && value->real < 0;
+    const bool is_negative =
+        is_whole(value) ? value->integer < 0
+                        : value->kind == MPL_VALUE_REAL && value->real < 0;
     if (evaluation->status != MEMPLAN_OK || value->given_by == 0 ||
         !is_negative)
         return evaluation->status == MEMPLAN_OK;
     const mpl_scope *const scope = evaluation->scope;
     char text[64] = "";
     mpl_value_write(text, sizeof text, value);
-    evaluation->status = mpl_fail(
-        evaluation->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
-        "\"%s%s\" %s %s, where no number below 0 can be", scope->path,
-        mpl_scope_name(scope, value->given_by - 1),
-        scope->slots[value->given_by - 1].value.kind == MPL_VALUE_LIST
-            ? "has the item" : "is",
-        text);
+    evaluation->status =
+        mpl_fail(evaluation->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
+                 "\"%s%s\" %s %s, where no number below 0 can be", scope->path,
+                 mpl_scope_name(scope, value->given_by - 1),
+                 scope->slots[value->given_by - 1].value.kind == MPL_VALUE_LIST
+                     ? "has the item"
+                     : "is",
+                 text);
     return false;
 }
 
@@ -116,10 +117,10 @@ mpl_value mpl_expression_blame(const mpl_expression *at, const char *rule,
         key = find_key(at, scope, false, 0);
     char text[64] = "";
     if (key == NULL)
-        evaluation->status = mpl_fail(
-            evaluation->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
-            "family %s: a rule without a key %s", mpl_word(scope->family->name),
-            rule);
+        evaluation->status =
+            mpl_fail(evaluation->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
+                     "family %s: a rule without a key %s",
+                     mpl_word(scope->family->name), rule);
     else {
         const mpl_value value =
             mpl_scope_value(evaluation->scope, key->slot, evaluation);

@@ -172,8 +172,7 @@ static uint32_t slot_of(const mpl_scope *scope, const mpl_key *key)
 const char *mpl_scope_name(const mpl_scope *scope, uint32_t slot)
 {
     const char *const spelling = scope->slots[slot].spelling;
-    return spelling != NULL ? spelling
-                            : mpl_key_name(scope->family, slot);
+    return spelling != NULL ? spelling : mpl_key_name(scope->family, slot);
 }
 
 /* What the configuration says, by the first spelling that it has. */
@@ -198,10 +197,9 @@ static memplan_status fail_key(const mpl_scope *scope, const mpl_key *key,
                                const char *rule, mpl_evaluation *evaluation)
 {
     if (evaluation->status == MEMPLAN_OK)
-        evaluation->status =
-            mpl_fail(evaluation->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE,
-                     "\"%s%s\" %s", scope->path,
-                     mpl_scope_name(scope, slot_of(scope, key)), rule);
+        evaluation->status = mpl_fail(
+            evaluation->error, MEMPLAN_E_CORRUPT, MPL_NOWHERE, "\"%s%s\" %s",
+            scope->path, mpl_scope_name(scope, slot_of(scope, key)), rule);
     return evaluation->status;
 }
 
@@ -269,8 +267,8 @@ static mpl_value make_list(mpl_scope *scope, const mpl_key *key,
                            const mpl_value *one, mpl_evaluation *evaluation)
 {
     const int64_t outer = evaluation->indices[0];
-    const uint64_t count = mpl_expression_count(mpl_expression_at(key->count), MPL_MAX_ITEMS,
-                             evaluation);
+    const uint64_t count = mpl_expression_count(mpl_expression_at(key->count),
+                                                MPL_MAX_ITEMS, evaluation);
     mpl_value *const items =
         mpl_arena_alloc(scope->arena, count, sizeof *items);
     if (items == NULL) {
@@ -328,7 +326,8 @@ static mpl_value resolve(mpl_scope *scope, const mpl_key *key,
         type == MPL_JSON_NULL || (text != NULL && strcmp(text, "auto") == 0);
     if (!fits_switch(scope, key, member, evaluation))
         return (mpl_value){0};
-    if (type == MPL_JSON_INTEGER && key->count != 0 && key->replaces_null == 0) {
+    if (type == MPL_JSON_INTEGER && key->count != 0 &&
+        key->replaces_null == 0) {
         const mpl_value one = spread(scope, key, member, 0, evaluation);
         return make_list(scope, key, &one, evaluation);
     }
@@ -339,10 +338,9 @@ static mpl_value resolve(mpl_scope *scope, const mpl_key *key,
                  evaluation);
         return (mpl_value){0};
     }
-    return key->count != 0
-               ? make_list(scope, key, NULL, evaluation)
-               : mpl_expression_value(mpl_expression_at(key->value),
-                                      evaluation);
+    return key->count != 0 ? make_list(scope, key, NULL, evaluation)
+                           : mpl_expression_value(mpl_expression_at(key->value),
+                                                  evaluation);
 }
 
 mpl_value mpl_scope_value(mpl_scope *scope, uint32_t slot,
