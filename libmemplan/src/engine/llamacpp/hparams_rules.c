@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * What keys alone do not say. Before they are read: the defaults in which an
+ * architecture differs from the others. After: its own rule, by a table, then
+ * what follows for all in this order, since each step reads the one before:
+ * recurrent layers, windows, indexers, owners of caches, RoPE, widths, and the
+ * widths of states.
+ */
 #include "engine/llamacpp/hparams_rules.h"
 
 #include <stdio.h>
@@ -283,7 +290,7 @@ static void set_router(mpl_llama_keys *keys, mpl_llama_hparams *out)
     out->has_router_layer = true;
 }
 
-static void check_stacks(mpl_llama_keys *keys, const mpl_llama_hparams *out)
+static void check_stacks(mpl_llama_keys *keys, mpl_llama_hparams *out)
 {
     const uint64_t slots = (uint64_t)out->hrm_stack_layers * out->hrm_h_cycles *
                            ((uint64_t)out->hrm_l_cycles + 1);
@@ -373,84 +380,110 @@ static void set_widths(mpl_llama_keys *keys, mpl_llama_hparams *out)
         out->dec_layer_count = out->layer_count;
 }
 
-/* Rules of single architectures. */
-static void apply_own(mpl_llama_keys *keys, mpl_llama_hparams *out)
+/* ---- Rules of single architectures ------------------------------------- */
+
+static void set_lightning_width(mpl_llama_keys *keys, mpl_llama_hparams *out)
 {
-    switch (out->arch) {
-    case MPL_LLAMA_ARCH_MINIMAX_01:
-        out->la_width = out->key_width_full;
-        return;
-    case MPL_LLAMA_ARCH_KIMI_K3:
-    case MPL_LLAMA_ARCH_GLM5_NEXT:
-        out->value_width_full = out->kv_rank;
-        return;
-    case MPL_LLAMA_ARCH_STEP35:
-        out->rope_width_full /= 2;
-        return;
-    case MPL_LLAMA_ARCH_DEEPSEEK4:
-        drop_missing_mtp(keys, out);
-        set_compress_ratios(keys, out);
-        return;
-    case MPL_LLAMA_ARCH_GRANITE:
-    case MPL_LLAMA_ARCH_GRANITE_SWA:
-        set_deepstack(keys, out);
-        set_rope_pattern(keys, out, out->arch == MPL_LLAMA_ARCH_GRANITE_SWA);
-        return;
-    case MPL_LLAMA_ARCH_GRANITE_HYBRID:
-        set_rope_pattern(keys, out, false);
-        return;
-    case MPL_LLAMA_ARCH_GRANITE_SWITCH:
-        set_rope_pattern(keys, out, false);
-        set_router(keys, out);
-        return;
-    case MPL_LLAMA_ARCH_NANBEIGE:
-        set_loops(keys, out);
-        return;
-    case MPL_LLAMA_ARCH_HRM_TEXT:
-        check_stacks(keys, out);
-        return;
-    case MPL_LLAMA_ARCH_QWEN4EXP:
-        (void)mpl_llama_key_each(keys, "attention.compress_ratios",
-                                 MPL_LLAMA_MAY, out->layer_count_all,
-                                 &out->layers[0].compress_ratio,
-                                 sizeof *out->layers);
-        set_ple(keys, out);
-        return;
-    case MPL_LLAMA_ARCH_MINIMAX_M3:
-        if (out->indexer_block == 0)
-            mpl_llama_refuse(keys, "attention.indexer.block_size 0");
-        return;
-    case MPL_LLAMA_ARCH_GEMMA_EMBEDDING:
-    case MPL_LLAMA_ARCH_DREAM:
-    case MPL_LLAMA_ARCH_LLADA:
-    case MPL_LLAMA_ARCH_LLADA_MOE:
-    case MPL_LLAMA_ARCH_RND1:
-        out->is_causal = false;
-        return;
-    case MPL_LLAMA_ARCH_LLAMA4:
-        if (mpl_gguf_find_arch(keys->gguf, "attention.sliding_window") &&
-            out->swa_window == 0)
-            out->nope_step = UINT32_MAX;
-        return;
-    default:
-        return;
-    }
+    (void)keys;
+    out->la_width = out->key_width_full;
 }
+
+static void set_rank_values(mpl_llama_keys *keys, mpl_llama_hparams *out)
+{
+    (void)keys;
+    out->value_width_full = out->kv_rank;
+}
+
+static void halve_rope(mpl_llama_keys *keys, mpl_llama_hparams *out)
+{
+    (void)keys;
+    out->rope_width_full /= 2;
+}
+
+static void set_deepseek4(mpl_llama_keys *keys, mpl_llama_hparams *out)
+{
+    drop_missing_mtp(keys, out);
+    set_compress_ratios(keys, out);
+}
+
+static void set_granite(mpl_llama_keys *keys, mpl_llama_hparams *out)
+{
+    set_deepstack(keys, out);
+    set_rope_pattern(keys, out, out->arch == MPL_LLAMA_ARCH_GRANITE_SWA);
+}
+
+static void set_granite_hybrid(mpl_llama_keys *keys, mpl_llama_hparams *out)
+{
+    set_rope_pattern(keys, out, false);
+}
+
+static void set_granite_switch(mpl_llama_keys *keys, mpl_llama_hparams *out)
+{
+    set_rope_pattern(keys, out, false);
+    set_router(keys, out);
+}
+
+static void set_qwen4(mpl_llama_keys *keys, mpl_llama_hparams *out)
+{
+    (void)mpl_llama_key_each(keys, "attention.compress_ratios", MPL_LLAMA_MAY,
+                             out->layer_count_all,
+                             &out->layers[0].compress_ratio,
+                             sizeof *out->layers);
+    set_ple(keys, out);
+}
+
+static void check_indexer(mpl_llama_keys *keys, mpl_llama_hparams *out)
+{
+    if (out->indexer_block == 0)
+        mpl_llama_refuse(keys, "attention.indexer.block_size 0");
+}
+
+static void see_all_tokens(mpl_llama_keys *keys, mpl_llama_hparams *out)
+{
+    (void)keys;
+    out->is_causal = false;
+}
+
+static void set_llama4(mpl_llama_keys *keys, mpl_llama_hparams *out)
+{
+    if (mpl_gguf_find_arch(keys->gguf, "attention.sliding_window") &&
+        out->swa_window == 0)
+        out->nope_step = UINT32_MAX;
+}
+
+/* NULL: the architecture has none. */
+static void (*const OWN_RULES[MPL_LLAMA_ARCH_COUNT])(mpl_llama_keys *,
+                                                     mpl_llama_hparams *) = {
+    [MPL_LLAMA_ARCH_MINIMAX_01] = set_lightning_width,
+    [MPL_LLAMA_ARCH_KIMI_K3] = set_rank_values,
+    [MPL_LLAMA_ARCH_GLM5_NEXT] = set_rank_values,
+    [MPL_LLAMA_ARCH_STEP35] = halve_rope,
+    [MPL_LLAMA_ARCH_DEEPSEEK4] = set_deepseek4,
+    [MPL_LLAMA_ARCH_GRANITE] = set_granite,
+    [MPL_LLAMA_ARCH_GRANITE_SWA] = set_granite,
+    [MPL_LLAMA_ARCH_GRANITE_HYBRID] = set_granite_hybrid,
+    [MPL_LLAMA_ARCH_GRANITE_SWITCH] = set_granite_switch,
+    [MPL_LLAMA_ARCH_NANBEIGE] = set_loops,
+    [MPL_LLAMA_ARCH_HRM_TEXT] = check_stacks,
+    [MPL_LLAMA_ARCH_QWEN4EXP] = set_qwen4,
+    [MPL_LLAMA_ARCH_MINIMAX_M3] = check_indexer,
+    [MPL_LLAMA_ARCH_GEMMA_EMBEDDING] = see_all_tokens,
+    [MPL_LLAMA_ARCH_DREAM] = see_all_tokens,
+    [MPL_LLAMA_ARCH_LLADA] = see_all_tokens,
+    [MPL_LLAMA_ARCH_LLADA_MOE] = see_all_tokens,
+    [MPL_LLAMA_ARCH_RND1] = see_all_tokens,
+    [MPL_LLAMA_ARCH_LLAMA4] = set_llama4,
+};
 
 void mpl_llama_rules_apply(mpl_llama_keys *keys, mpl_llama_hparams *out)
 {
+    static const uint32_t GATINGS[] = {[MPL_LLAMA_GATING_NONE] = 0,
+                                       [MPL_LLAMA_GATING_SOFTMAX] = 1,
+                                       [MPL_LLAMA_GATING_SIGMOID] = 2};
     if (out->expert_gating == 0)
-        switch (MPL_LLAMA_ARCHES[out->arch].gating) {
-        case MPL_LLAMA_GATING_NONE:
-            break;
-        case MPL_LLAMA_GATING_SOFTMAX:
-            out->expert_gating = 1;
-            break;
-        case MPL_LLAMA_GATING_SIGMOID:
-            out->expert_gating = 2;
-            break;
-        }
-    apply_own(keys, out);
+        out->expert_gating = GATINGS[MPL_LLAMA_ARCHES[out->arch].gating];
+    if (OWN_RULES[out->arch] != NULL)
+        OWN_RULES[out->arch](keys, out);
     set_recurrent(keys, out);
     mpl_llama_rules_windows(keys, out);
     set_indexers(keys, out);
