@@ -149,7 +149,7 @@ NOTES(plan_notes, PLAN, memplan_plan_note)
                              COUNT(RENDER_OPTIONS_FIELDS), NULL, &options);    \
         char **const box = new_box(L, TEXT_BOX);                               \
         if (write(box, handle, dialect, &options, &error) != MEMPLAN_OK)       \
-            return mpl_lua_push_failure(L, &error);                                    \
+            return mpl_lua_push_failure(L, &error);                            \
         lua_pushstring(L, *box);                                               \
         memplan_text_free(*box);                                               \
         *box = NULL;                                                           \

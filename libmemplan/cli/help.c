@@ -28,8 +28,8 @@ static const char MACHINE_IS[] =
     "--machine takes a profile (memplan machine --json > FILE), an lstopo XML, "
     "or words between commas: \"2x rtx-4090, 64GiB ram 80GB/s, 16 cores, 500GB "
     "disk 3GB/s, pcie 4.0 x16\", \"2x rtx-3090 nvlink, 64GiB ram\", \"gb10 "
-    "128GB\", \"24GB gpu, 32GiB ram\". A rate is optional; what is not said and "
-    "not in the catalogue of GPUs is unknown.";
+    "128GB\", \"24GB gpu, 32GiB ram\". A rate is optional; what is not said "
+    "and not in the catalogue of GPUs is unknown.";
 static const char BUDGETS_ARE[] =
     "--max-memory names all that may be used: laid over a machine, a memory "
     "that it does not name is left out, so cpu=20GiB alone plans without GPUs.";

@@ -6,7 +6,8 @@
 #include "tables.h"
 
 /* NULL, or where the text is broken. */
-const char *families_read(family_tables *tables, const char *text, uint64_t length);
+const char *families_read(family_tables *tables, const char *text,
+                          uint64_t length);
 
 /* Gives each alias its family, once all files are read; NULL, or an alias of
  * no family. */

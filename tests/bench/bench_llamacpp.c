@@ -3,7 +3,8 @@
  * Processor time of one price of the llama.cpp engine, headers read before:
  * the least of several runs. First a price of an open job, as a search asks for
  * thousands; then a whole plan of given settings. The limits are 1 ms for 80
- * layers and 3 ms for 61 layers of 256 experts. Headers come from MEMPLAN_SHARED, else ../shared.
+ * layers and 3 ms for 61 layers of 256 experts. Headers come from
+ * MEMPLAN_SHARED, else ../shared.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The version, and the names of statuses. */
 #include "memplan.h"
 
 const char *memplan_version(void)

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The tables as arrays, and three ways into them: by what a driver tells of a
+ * GPU (PCI id first, then the words of its name, then its memory), by what a
+ * person calls it (the model that leaves the fewest words of its key unsaid),
+ * and by key, for links and capabilities, which are tables of keys.
+ */
 #include "data/gpu_catalogue.h"
 
 #include <stddef.h>

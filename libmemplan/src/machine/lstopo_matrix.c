@@ -136,9 +136,10 @@ static const mpl_lstopo_end *find_end(const mpl_lstopo *from, uint64_t gp)
 static const char *address_of(const mpl_lstopo *from,
                               const mpl_lstopo_end *end)
 {
-    return end == NULL                  ? ""
-           : end->report == UINT32_MAX  ? end->pci
-                                        : from->topology->reports[end->report].pci;
+    return end == NULL ? ""
+           : end->report == UINT32_MAX
+               ? end->pci
+               : from->topology->reports[end->report].pci;
 }
 
 static bool add_joint(mpl_lstopo *from, uint32_t row, uint32_t column)

@@ -115,14 +115,13 @@ static bool keep_peer(memplan_machine *machine, uint32_t from, uint32_t to,
         link->lanes > 0 ? mpl_arena_format(machine->arena, "%s x%u",
                                            link->name, link->lanes)
                         : link->name;
-    machine->peers[machine->peer_count++] =
-        (mpl_peer){.from = from,
-                   .to = to,
-                   .bytes_per_second = is_known
-                                           ? (mpl_figure){link->bytes_per_second,
-                                                          link->source}
-                                           : MPL_FIGURE_UNKNOWN,
-                   .name = name};
+    machine->peers[machine->peer_count++] = (mpl_peer){
+        .from = from,
+        .to = to,
+        .bytes_per_second =
+            is_known ? (mpl_figure){link->bytes_per_second, link->source}
+                     : MPL_FIGURE_UNKNOWN,
+        .name = name};
     return name != NULL;
 }
 

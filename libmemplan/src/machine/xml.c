@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * One pass without a tree: the reader stands in the text and gives one event
+ * after the other; attributes are found in the tag that it stands in. CDATA
+ * and declarations inside a DOCTYPE, which lstopo does not write, are refused.
+ */
 #include "machine/xml.h"
 
 #include <string.h>

@@ -127,12 +127,13 @@ static memplan_status apply(uint32_t *pool_of_unit, const pin *given,
     if (!is_used)
         return fail_unit(given, model, error);
     if (given->has_range && last < given->last)
-        return mpl_fail(error, MEMPLAN_E_NOT_FOUND, MPL_NOWHERE,
-                        "pins: a range ends with %llu, and the last unit in it "
-                        "is \"%.*s%llu\"",
-                        (unsigned long long)given->last,
-                        (int)(given->name_length < 60 ? given->name_length : 60),
-                        given->name, (unsigned long long)last);
+        return mpl_fail(
+            error, MEMPLAN_E_NOT_FOUND, MPL_NOWHERE,
+            "pins: a range ends with %llu, and the last unit in it "
+            "is \"%.*s%llu\"",
+            (unsigned long long)given->last,
+            (int)(given->name_length < 60 ? given->name_length : 60),
+            given->name, (unsigned long long)last);
     return MEMPLAN_OK;
 }
 

@@ -80,8 +80,8 @@ static void check_case(const vector_case *one)
     char *text = NULL;
     uint64_t bytes = 0;
     if (strcmp(call, "bytes") == 0)
-        status =
-            memplan_accelerate_bytes_parse(&bytes, text_of(one, "text"), &error);
+        status = memplan_accelerate_bytes_parse(&bytes, text_of(one, "text"),
+                                                &error);
     else if (strcmp(call, "clean") == 0)
         status =
             memplan_device_map_clean(&text, text_of(one, "device_map"), &error);

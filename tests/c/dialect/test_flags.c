@@ -44,11 +44,12 @@ Test(flags, context_and_sequences_are_always_said)
 
 Test(flags, each_setting_is_its_flag)
 {
-    expect_text("c=8\nnp=1\nngl=20\nts=3/1\nno-mmap\nmlock=0\nswa-full=1\n"
-                "frontend=tool\ncache-ram=100\nfa=on\n",
-                "llamacpp",
-                "llama-completion -m '/models/my model.gguf' -c 8 -np 1 -ngl 20 "
-                "-ts 3,1 -lm none --swa-full --cache-ram 100 -fa on\n");
+    expect_text(
+        "c=8\nnp=1\nngl=20\nts=3/1\nno-mmap\nmlock=0\nswa-full=1\n"
+        "frontend=tool\ncache-ram=100\nfa=on\n",
+        "llamacpp",
+        "llama-completion -m '/models/my model.gguf' -c 8 -np 1 -ngl 20 "
+        "-ts 3,1 -lm none --swa-full --cache-ram 100 -fa on\n");
 }
 
 Test(flags, the_cache_is_told_once)

@@ -36,7 +36,8 @@ static void compare(const mpl_job *job, const char *settings, tally *all)
     memplan_error error = {0};
     cr_assert_eq(mpl_llama_price_make(price, arena, job, settings, &error),
                  MEMPLAN_OK, "%s: %s", settings, error.message);
-    const mpl_llama_short *const brief = mpl_shorten(&price->setup, MPL_SHORT_WIDE);
+    const mpl_llama_short *const brief =
+        mpl_shorten(&price->setup, MPL_SHORT_WIDE);
     all->configurations++;
     if (brief != NULL) {
         mpl_run_open(run, arena, &brief->setup, MPL_LLAMA_REAL,

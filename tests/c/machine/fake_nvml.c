@@ -12,8 +12,8 @@
  * second.
  *
  * A field that is absent is not supported. Built three times: as it is, as an
- * old version (FAKE_OLD: no second memory call, no types of links' ends), and without what every
- * version has (FAKE_EMPTY).
+ * old version (FAKE_OLD: no second memory call, no types of links' ends), and
+ * without what every version has (FAKE_EMPTY).
  */
 #include <stdio.h>
 #include <stdlib.h>

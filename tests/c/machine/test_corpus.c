@@ -38,8 +38,9 @@ Test(corpus, machines_come_out_as_they_are)
         memplan_error error = {0};
         const char *const file = TOPOLOGIES[at].file;
         const char *const why = TOPOLOGIES[at].why;
-        cr_assert_eq(memplan_machine_open(
-                         &machine, shared_path(path, sizeof path, name), &error),
+        cr_assert_eq(memplan_machine_open(&machine,
+                                          shared_path(path, sizeof path, name),
+                                          &error),
                      MEMPLAN_OK, "%s", error.message);
         cr_expect_eq(machine->device_count, TOPOLOGIES[at].device_count,
                      "%s: %u devices: %s", file, machine->device_count, why);

@@ -248,8 +248,9 @@ Test(peers, matrices_of_recorded_machines)
         memplan_error error = {0};
         (void)snprintf(name, sizeof name, "corpus/topologies/%s",
                        CASES[at].file);
-        cr_assert_eq(memplan_machine_open(
-                         &machine, shared_path(path, sizeof path, name), &error),
+        cr_assert_eq(memplan_machine_open(&machine,
+                                          shared_path(path, sizeof path, name),
+                                          &error),
                      MEMPLAN_OK, "%s", error.message);
         cr_assert_eq(memplan_machine_render(&json, machine, "json", NULL,
                                             &error),

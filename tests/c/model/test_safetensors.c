@@ -60,33 +60,20 @@ static const char *write_whole(const char *name, const char *header,
                              data_bytes);
 }
 
+/* clang-format off: a tensor a line */
+static const char SEVERAL_UNITS[] =
+    "{\"__metadata__\": {\"format\": \"pt\"}, "
+    TENSOR("lm_head.weight", "BF16", "[4, 2]", 0, 16) ", "
+    TENSOR("model.embed_tokens.weight", "BF16", "[4, 2]", 16, 32) ", "
+    TENSOR("model.layers.10.w", "F32", "[2, 2]", 32, 48) ", "
+    TENSOR("model.layers.2.w", "F32", "[2, 2]", 48, 64) ", "
+    TENSOR("model.norm.weight", "BF16", "[2]", 64, 68) ", "
+    TENSOR("visual.blocks.0.w", "F16", "[2]", 68, 72) "}";
+/* clang-format on */
+
 Test(safetensors, groups_tensors_by_their_modules)
 {
-    const char *const path = write_whole(
-        "m.safetensors",
-        "{\"__metadata__\": {\"format\": \"pt\"}, " TENSOR("lm_head.weight", "BF16", "[4, 2]", 0, 16) ", " TENSOR(
-            "model.embed_tokens.weight", "BF16", "[4, 2]", 16,
-            32) ", " TENSOR("model.layers.10.w", "F32", "[2, 2]", 32,
-                            48) ", " TENSOR("model.layers.2.w", "F32", "[2, 2]",
-                                            48,
-                                            64) ", " TENSOR("model.norm.weight",
-                                                            "BF16", "[2]", 64,
-                                                            68) ", " TENSOR("vi"
-                                                                            "su"
-                                                                            "al"
-                                                                            ".b"
-                                                                            "lo"
-                                                                            "ck"
-                                                                            "s."
-                                                                            "0."
-                                                                            "w",
-                                                                            "F1"
-                                                                            "6",
-                                                                            "[2"
-                                                                            "]",
-                                                                            68,
-                                                                            72) "}",
-        72);
+    const char *const path = write_whole("m.safetensors", SEVERAL_UNITS, 72);
     memplan_model *const model = open_model(path);
     static const struct {
         const char *name;

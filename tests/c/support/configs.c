@@ -14,7 +14,7 @@ memplan_status config_read_text(memplan_model **out, const char *text,
     memcpy(padded, text, length);
     const memplan_status status = mpl_json_parse(&json, padded, length, error);
     free(padded);
-    return status == MEMPLAN_OK ? mpl_config_read(out, json, MPL_CONFIG_ALONE, "test",
-                                                  error)
-                                : status;
+    return status == MEMPLAN_OK
+               ? mpl_config_read(out, json, MPL_CONFIG_ALONE, "test", error)
+               : status;
 }

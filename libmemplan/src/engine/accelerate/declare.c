@@ -35,7 +35,8 @@ static uint32_t flags_of(const memplan_modules *tree,
         flags |= MPL_TENSOR_BUFFER;
     if (from->kind == MPL_MODULE_TRANSIENT)
         flags |= MPL_TENSOR_TRANSIENT;
-    if (from->kind != MPL_MODULE_PARAMETER || mpl_ends_with(from->name, ".bias"))
+    if (from->kind != MPL_MODULE_PARAMETER ||
+        mpl_ends_with(from->name, ".bias"))
         return flags;
     const char *class_name = tree->modules[from->module].class_name;
     for (size_t at = 0; at < sizeof CLASSES / sizeof *CLASSES; at++)
@@ -132,8 +133,8 @@ static memplan_status join_config(memplan_model **model, const char *config,
     memplan_status status =
         mpl_document_parse(&document, config, strlen(config), error);
     if (status == MEMPLAN_OK)
-        status = mpl_config_read(&configured, document, MPL_CONFIG_ALONE, "config",
-                                 error);
+        status = mpl_config_read(&configured, document, MPL_CONFIG_ALONE,
+                                 "config", error);
     if (status == MEMPLAN_OK)
         return mpl_checkpoint_join(model, *model, configured, error);
     if (status == MEMPLAN_E_UNSUPPORTED)

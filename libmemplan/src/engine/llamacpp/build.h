@@ -64,7 +64,7 @@ bool mpl_key_is_set(const mpl_build *b, const char *key);
 bool mpl_key_exists(const mpl_build *b, const char *key);
 /* The same of a layer's item, or of a scalar for all layers: positive. */
 bool mpl_layer_key_is_set(const mpl_build *b, const char *key, int layer);
-/* A whole number of the metadata, at least 1; `otherwise` where there is none. */
+/* A whole number of the metadata, at least 1; `otherwise`: there is none. */
 uint32_t mpl_key_u32(const mpl_build *b, const char *key, uint32_t otherwise);
 
 /* The layer in which new nodes stand (-1: none). */
@@ -72,7 +72,7 @@ void mpl_at_layer(mpl_build *b, int layer);
 const mpl_llama_layer *mpl_layer_of(const mpl_build *b, int layer);
 
 /* A weight as a node; NULL where the model has none. `layer` -1: of the whole
- * model. `base` is without suffix: "attn_q" and ".weight", ".bias", ".scale". */
+ * model. `base` has no suffix: "attn_q" and ".weight", ".bias", ".scale". */
 mpl_node *mpl_weight(mpl_build *b, int layer, const char *base,
                      const char *suffix);
 bool mpl_has(mpl_build *b, int layer, const char *base);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Encoders: BERT and its kin. All tokens see each other; no cache, no logits. */
+/* Encoders: BERT and its kin. Tokens see each other; no cache, no logits. */
 #include "engine/llamacpp/builders.h"
 #include "engine/llamacpp/decoder.h"
 

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * DeepSeek-V4's attention: the tokens of a window as they are, and, of layers
+ * that compress, cells of which each stands for a block of tokens. A compressor
+ * keeps what its blocks lack in a state, completes those that the batch fills,
+ * and an indexer chooses among the cells where there are many.
+ */
 #include "base/checked.h"
 #include "engine/llamacpp/build_deepseek4.h"
 #include "engine/llamacpp/build_sparse.h"

@@ -79,7 +79,8 @@ static mpl_node *attend(mpl_build *b, int layer, const mpl_attn_inputs *in,
     mpl_expand(b, key);
     mpl_expand(b, mpl_store_k(b, in, layer, key));
     mpl_node *const mask =
-        cells == NULL ? in->mask : mpl_mask_but(b, in->mask, cells, MPL_DTYPE_FP32);
+        cells == NULL ? in->mask
+                      : mpl_mask_but(b, in->mask, cells, MPL_DTYPE_FP32);
     mpl_node *const keys = mpl_cached_k(b, in, layer);
     mpl_node *const values =
         mpl_view(g, keys, latent->ne[0], keys->ne[1], keys->ne[2], keys->ne[3],

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Qwen 4 (experimental): the layers of Qwen3.5 between hyper-connections, n-gram
- * embeddings mixed into one layer, and attention to the cells that an indexer
- * picks from the means of blocks of keys.
+ * Qwen 4 (experimental): the layers of Qwen3.5 between hyper-connections,
+ * n-gram embeddings mixed into one layer, and attention to the cells that an
+ * indexer picks from the means of blocks of keys.
  */
 #include "base/checked.h"
 #include "engine/llamacpp/build_delta.h"

@@ -249,10 +249,9 @@ memplan_status mpl_llama_compute(mpl_llama_compute_result *out,
 {
     memset(out, 0, sizeof *out);
     if (mpl_builder_of(setup->hparams->arch) == NULL)
-        return mpl_compute_bound(out, setup,
-                                 batch_of(setup, MPL_RESERVE_PROMPT, setup->n_seq)
-                                     .tokens,
-                                 error);
+        return mpl_compute_bound(
+            out, setup,
+            batch_of(setup, MPL_RESERVE_PROMPT, setup->n_seq).tokens, error);
     mpl_run *const run = mpl_arena_alloc(setup->arena, 1, sizeof *run);
     if (run == NULL)
         return mpl_fail_memory(error);

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The rows of settings.def, by kind: each kind reads its own sort of value
+ * into the field that the row names.
+ */
 #include "engine/llamacpp/params.h"
 
 #include <stddef.h>

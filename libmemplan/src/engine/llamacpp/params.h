@@ -116,7 +116,7 @@ typedef struct mpl_llama_params {
     uint32_t draft_type_k;    /* mpl_dtype */
     uint32_t draft_type_v;
     uint32_t draft_max;       /* tokens drafted at once, by it or by MTP */
-    const char *rpc;          /* "HOST:PORT/…", or NULL: says nothing of bytes */
+    const char *rpc;          /* "HOST:PORT/…", or NULL: printed only */
     const char *margins;      /* "1024/512": MiB that fit keeps free */
     uint32_t fit_ctx;         /* fit does not go below this context */
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * A price in two steps: what is stored (weights, caches), which takes sums
+ * alone, and what is computed, for which graphs are drawn.
+ */
 #include "base/checked.h"
 #include "base/failure.h"
 #include "engine/llamacpp/job.h"

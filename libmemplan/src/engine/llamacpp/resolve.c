@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * llama.cpp's choices in its own order: sizes of a context, types of the cache,
+ * layers by device, buffers, instances of what crosses devices; then what
+ * it would refuse.
+ */
 #include "engine/llamacpp/resolve.h"
 
 #include <string.h>
