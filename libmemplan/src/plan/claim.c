@@ -16,18 +16,19 @@ bool mpl_claim_write(memplan_plan *plan, const mpl_outcome *found,
     plan->scope = SCOPES[found->host_trial == MPL_HOST_UNTRIED]
                         [request->pins != NULL && request->pins[0] != '\0'];
     plan->claim = "";
-    if (!plan->fits)
+    if (!plan->fits || !plan->was_searched || !plan->is_optimal)
         return true;
-    if (!plan->was_searched)
-        plan->claim = "the placement is as given";
-    else if (plan->is_optimal && found->stand_ins != NULL)
+    if (found->stand_ins != NULL)
         plan->claim = mpl_arena_join(
             plan->arena, "no placement", plan->scope,
             " is faster by bytes over bandwidth, if these stand-ins hold: ",
             found->stand_ins, NULL);
-    else if (plan->is_optimal)
+    else
         plan->claim = mpl_arena_join(
             plan->arena, "no placement", plan->scope,
-            " is faster by bytes over bandwidth (proven)", NULL);
+            plan->decode_ps_per_token == MEMPLAN_UNKNOWN
+                ? " is faster, whatever the unknown bandwidths (proven)"
+                : " is faster by bytes over bandwidth (proven)",
+            NULL);
     return plan->claim != NULL;
 }

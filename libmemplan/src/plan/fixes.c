@@ -129,21 +129,21 @@ static bool context_fits(const finder *at, uint64_t tokens)
     return would_fit(at, at->machine, &tried);
 }
 
-/* The longest context, in whole steps, that fits. */
-static memplan_status try_context(const finder *at)
+/* The longest context, in whole steps, that fits; 0: none. */
+static uint64_t find_context(const finder *at)
 {
-    uint64_t low = 0;
+    uint64_t low = 1;
     uint64_t high = (at->request->context_tokens - 1) / CONTEXT_STEP;
     if (high == 0 || !context_fits(at, CONTEXT_STEP))
-        return MEMPLAN_OK;
-    for (low = 1; low < high;) {
+        return 0;
+    while (low < high) {
         const uint64_t middle = low + (high - low + 1) / 2;
         if (context_fits(at, middle * CONTEXT_STEP))
             low = middle;
         else
             high = middle - 1;
     }
-    return add_count(at, &CONTEXT, low * CONTEXT_STEP);
+    return low * CONTEXT_STEP;
 }
 
 /* The first of the smaller types, the largest first, that fits. */
@@ -355,16 +355,22 @@ memplan_status mpl_fixes_find(memplan_plan *plan, const memplan_model *model,
     memplan_status status =
         arena != NULL && plan->fixes != NULL ? MEMPLAN_OK : MEMPLAN_E_NO_MEMORY;
     const bool tries_rest = is_rest_enough(&at);
+    /* Less than half of what was asked for is dearer than other weights. */
+    const uint64_t tokens =
+        status == MEMPLAN_OK && tries_rest ? find_context(&at) : 0;
+    const bool is_cheap = tokens >= request->context_tokens / 2;
     if (status == MEMPLAN_OK && tries_rest)
         status = try_prompt(&at, terms);
-    if (status == MEMPLAN_OK && tries_rest)
-        status = try_context(&at);
+    if (status == MEMPLAN_OK && tokens > 0 && is_cheap)
+        status = add_count(&at, &CONTEXT, tokens);
     if (status == MEMPLAN_OK && tries_rest)
         status = try_kv_dtypes(&at, terms);
     if (status == MEMPLAN_OK && tries_rest)
         status = try_cache(&at, terms);
     if (status == MEMPLAN_OK)
         status = try_dtypes(&at, terms);
+    if (status == MEMPLAN_OK && tokens > 0 && !is_cheap)
+        status = add_count(&at, &CONTEXT, tokens);
     if (status == MEMPLAN_OK)
         status = try_memory(&at, arena);
     mpl_arena_free(arena);

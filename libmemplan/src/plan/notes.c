@@ -41,8 +41,8 @@ static memplan_status note_gap(memplan_plan *plan, const mpl_outcome *found)
                             (plan->gap_parts_per_million % 1000 != 0);
     return add(plan, mpl_arena_format(
                          plan->arena,
-                         "within %llu.%llu %% of the fastest placement%s there "
-                         "can be",
+                         "within %llu.%llu %% of the fastest placement there "
+                         "can be%s",
                          (unsigned long long)(tenths / 10),
                          (unsigned long long)(tenths % 10), plan->scope));
 }
@@ -94,16 +94,27 @@ static uint64_t activation_bytes(const mpl_plan_pool *pool)
     return bytes;
 }
 
+/* The first device that executes, or NULL: activations are alike on all. */
+static const mpl_plan_pool *find_executing(const memplan_plan *plan)
+{
+    for (uint32_t at = 0; at < plan->pool_count; at++)
+        if (plan->pools[at].kind == MPL_POOL_DEVICE &&
+            activation_bytes(&plan->pools[at]) > 0)
+            return &plan->pools[at];
+    return NULL;
+}
+
 /* Of what a GPU holds only the activations need not be there: they fall with
  * the prompt that is read in one step. */
 static memplan_status note_prompt(memplan_plan *plan)
 {
-    const mpl_plan_pool *const pool = &plan->pools[0];
-    const uint64_t bytes = activation_bytes(pool);
+    const mpl_plan_pool *const pool = find_executing(plan);
     char text[32];
-    if (!plan->fits || !plan->was_searched ||
-        plan->prompt_tokens <= PROMPT_STEP_TOKENS ||
-        bytes < pool->used_bytes / 8 || !is_offloaded(plan))
+    if (!plan->fits || !plan->was_searched || pool == NULL ||
+        plan->prompt_tokens <= PROMPT_STEP_TOKENS || !is_offloaded(plan))
+        return MEMPLAN_OK;
+    const uint64_t bytes = activation_bytes(pool);
+    if (bytes < pool->used_bytes / 8)
         return MEMPLAN_OK;
     (void)memplan_bytes_format(text, sizeof text, bytes);
     return add(plan,
@@ -130,9 +141,40 @@ static memplan_status note_unused(memplan_plan *plan, const mpl_outcome *found)
         plan->pools[0].kind != MPL_POOL_DEVICE)
         return MEMPLAN_OK;
     return add(plan,
-               "GPU 0 unused: no placement fits in which a GPU executes, "
-               "with what a step over the prompt allocates there; shorter "
-               "steps or a shorter context take less");
+               "no GPU is used: no placement fits in which one executes, with "
+               "what a step over the prompt allocates there; shorter steps or "
+               "a shorter context take less");
+}
+
+/* A device of which a catalogue says how much it has, and less is planned
+ * on. */
+static const mpl_device *catalogue_device(const memplan_machine *machine,
+                                          uint32_t at)
+{
+    const mpl_pool *const pool = &machine->pools[at];
+    if (pool->kind != MPL_POOL_DEVICE)
+        return NULL;
+    const mpl_device *const device = &machine->devices[pool->device];
+    return strncmp(device->free_bytes.source, "catalogue", 9) == 0 &&
+                   device->total_bytes.value > device->free_bytes.value &&
+                   pool->capacity_bytes == device->free_bytes.value
+               ? device
+               : NULL;
+}
+
+/* " and 7 like it" */
+static const char *count_alike(memplan_plan *plan,
+                               const memplan_machine *machine, uint32_t first)
+{
+    const mpl_device *const device = catalogue_device(machine, first);
+    uint32_t count = 0;
+    for (uint32_t at = first + 1; at < machine->pool_count; at++) {
+        const mpl_device *const other = catalogue_device(machine, at);
+        count += other != NULL &&
+                 other->total_bytes.value == device->total_bytes.value;
+    }
+    return count == 0 ? ""
+                      : mpl_arena_format(plan->arena, " and %u like it", count);
 }
 
 /* What a catalogue's figure loses before a plan may spend it. */
@@ -141,26 +183,29 @@ static memplan_status note_driver(memplan_plan *plan,
 {
     char total[32];
     char left[32];
-    for (uint32_t at = 0; at < machine->pool_count; at++) {
-        const mpl_pool *const pool = &machine->pools[at];
-        if (pool->kind != MPL_POOL_DEVICE)
-            continue;
-        const mpl_device *const device = &machine->devices[pool->device];
-        if (strncmp(device->free_bytes.source, "catalogue", 9) != 0 ||
-            device->total_bytes.value == device->free_bytes.value ||
-            pool->capacity_bytes != device->free_bytes.value)
-            continue;
-        (void)memplan_bytes_format(total, sizeof total,
-                                   device->total_bytes.value);
-        (void)memplan_bytes_format(left, sizeof left, pool->capacity_bytes);
-        return add(plan,
-                   mpl_arena_format(plan->arena,
-                                    "the catalogue says %s for GPU %s; %s are "
-                                    "planned on: 1/64 stays with its firmware "
-                                    "and driver, beside what the process takes",
-                                    total, pool->key, left));
-    }
-    return MEMPLAN_OK;
+    char lost[32];
+    uint32_t at = 0;
+    while (at < machine->pool_count && catalogue_device(machine, at) == NULL)
+        at++;
+    if (at == machine->pool_count)
+        return MEMPLAN_OK;
+    const uint64_t all = catalogue_device(machine, at)->total_bytes.value;
+    const uint64_t capacity = machine->pools[at].capacity_bytes;
+    const char *const alike = count_alike(plan, machine, at);
+    (void)memplan_bytes_format(total, sizeof total, all);
+    (void)memplan_bytes_format(left, sizeof left, capacity);
+    (void)memplan_bytes_format(lost, sizeof lost, all - capacity);
+    const bool is_shown = strcmp(total, left) != 0;
+    return alike == NULL
+               ? MEMPLAN_E_NO_MEMORY
+               : add(plan, mpl_arena_join(
+                               plan->arena, "the catalogue says ", total,
+                               " for GPU ", machine->pools[at].key, alike, "; ",
+                               is_shown ? left : lost,
+                               is_shown ? "" : " less",
+                               " are planned on: 1/64 stays with its firmware "
+                               "and driver, beside what the process takes",
+                               NULL));
 }
 
 /* Devices each have their part of what they share with the host: only with

@@ -142,3 +142,46 @@ Test(fixes, what_is_no_decoder_is_loaded_by_its_class)
         folder_remove(&here);
     }
 }
+
+/* The first device may be left empty: what is said is of one that executes. */
+Test(fixes, notes_are_of_the_device_that_executes)
+{
+    memplan_request request = MEMPLAN_REQUEST_INIT;
+    request.context_tokens = 16384;
+    fixture made =
+        make_on("llama-2-70b", "gtx-1070, rtx-4090, 256GiB ram", &request);
+    expect_said(&made, "reading a prompt of 16384 tokens in one step");
+    for (uint64_t at = 0; at < made.info.note_count; at++)
+        cr_expect_null(strstr(memplan_plan_note(made.plan, at), " 0 B "));
+    drop(&made);
+}
+
+Test(fixes, a_driver_s_part_is_said_of_all_that_are_alike)
+{
+    fixture made = make_on("llama-2-7b", "2x rtx-4090, 64GiB ram", NULL);
+    expect_said(&made, "24 GiB for GPU 0 and 1 like it; 23.6 GiB are");
+    drop(&made);
+    made = make_on("qwen2.5-0.5b", "gtx-1050, 64GiB ram", NULL);
+    expect_said(&made, "2 GiB for GPU 0; 32 MiB less are planned on");
+    drop(&made);
+}
+
+/* A context of less than half comes behind weights in a smaller type. */
+Test(fixes, the_cheapest_first)
+{
+    memplan_request request = MEMPLAN_REQUEST_INIT;
+    memplan_fix_info fix = MEMPLAN_FIX_INFO_INIT;
+    bool is_smaller = false;
+    request.context_tokens = 4096;
+    fixture made = make("llama-3.1-8b", "0=16500MB,cpu=2GB", &request);
+    for (uint64_t at = 0;
+         memplan_plan_fix(made.plan, at, &fix) == MEMPLAN_OK; at++) {
+        unsigned long tokens = 0;
+        is_smaller |= strcmp(fix.kind, "dtype") == 0;
+        if (strcmp(fix.kind, "context") == 0) {
+            cr_assert_eq(sscanf(fix.value, "%lu", &tokens), 1);
+            cr_expect_eq(is_smaller, tokens < 2048, "%lu", tokens);
+        }
+    }
+    drop(&made);
+}

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* How long a token takes: by bytes over bandwidth, pool by pool. */
+/*
+ * How long a token takes at least: by bytes over bandwidth, pool by pool. Where
+ * no bandwidth is known, less than a hundredth of the bytes counts as nothing;
+ * with more the time is not known.
+ */
 #include "base/checked.h"
 #include "engine/llamacpp/job.h"
+
+enum { UNKNOWN_SHARE = 100 };
 
 static uint32_t pool_of(const mpl_job *job, const mpl_llama_setup *setup,
                         uint32_t buffer)
@@ -27,6 +33,18 @@ uint64_t mpl_llama_active_bytes(const mpl_job *job,
     return bytes;
 }
 
+/* What a pool is read with at most: all who read one memory share its rate. */
+static uint64_t read_rate(const memplan_machine *machine, uint32_t pool)
+{
+    const mpl_pool *const pools = machine->pools;
+    uint64_t rate = pools[pool].bandwidth_bytes_per_second;
+    for (uint32_t at = 0; rate == MEMPLAN_UNKNOWN && at < machine->pool_count;
+         at++)
+        if (pools[at].budget == pools[pool].budget)
+            rate = pools[at].bandwidth_bytes_per_second;
+    return rate;
+}
+
 void mpl_llama_time(mpl_timing *out, const mpl_job *job,
                     const mpl_llama_price *price)
 {
@@ -38,20 +56,23 @@ void mpl_llama_time(mpl_timing *out, const mpl_job *job,
             bytes[setup->weight_buffer[i]] +=
                 mpl_llama_active_bytes(job, &setup->weights[i]);
     *out = (mpl_timing){MEMPLAN_UNKNOWN, MEMPLAN_UNKNOWN};
+    uint64_t known = 0;
+    uint64_t unknown = 0;
     for (uint32_t i = 0; i < setup->buffer_count; i++) {
-        const mpl_pool *pool = &job->machine->pools[pool_of(job, setup, i)];
+        const uint64_t rate = read_rate(job->machine, pool_of(job, setup, i));
         uint64_t ps = 0;
         const uint64_t read = bytes[i] +
                               price->context.cache[i] / setup->n_seq +
                               price->context.state[i] / setup->n_seq;
-        if (read == 0)
+        if (rate == MEMPLAN_UNKNOWN || rate == 0) {
+            unknown += read;
             continue;
-        if (pool->bandwidth_bytes_per_second == MEMPLAN_UNKNOWN ||
-            pool->bandwidth_bytes_per_second == 0 ||
-            !mpl_mul_div(&ps, read, UINT64_C(1000000000000),
-                         pool->bandwidth_bytes_per_second) ||
+        }
+        known += read;
+        if (!mpl_mul_div(&ps, read, UINT64_C(1000000000000), rate) ||
             !mpl_add(&total_ps, total_ps, ps))
             return;
     }
-    out->decode_ps_per_token = total_ps;
+    if (unknown == 0 || unknown < known / UNKNOWN_SHARE)
+        out->decode_ps_per_token = total_ps;
 }
