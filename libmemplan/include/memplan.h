@@ -558,7 +558,8 @@ typedef struct memplan_plan_info {
     uint64_t decode_ns_per_token; /**< A lower bound with the context full:
                                        bytes over bandwidth, nothing else; a
                                        token takes longer. Or
-                                       MEMPLAN_UNKNOWN. */
+                                       MEMPLAN_UNKNOWN: also for encoders, which
+                                       read all of their input at once. */
     uint64_t pool_count;
     uint64_t unit_count;
     uint64_t fix_count;

@@ -269,6 +269,8 @@ void mpl_text_flags(mpl_text *text, const memplan_plan *plan, const char *model,
         mpl_text_add(text, " ");
         add_word(text, at.value, at.value_length, row.kind == LIST);
     }
+    if (plan->is_per_pass) /* else a server refuses /embedding */
+        mpl_text_format(text, "%s--embeddings", between);
     if (mpl_setting_find(&found, plan, "md")) /* a model alone drafts nothing */
         mpl_text_format(text, "%s--spec-type draft-simple", between);
 }

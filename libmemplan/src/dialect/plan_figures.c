@@ -183,29 +183,30 @@ void mpl_text_units(mpl_text *text, const memplan_plan *plan, uint32_t pool)
     }
 }
 
-void mpl_text_rate(mpl_text *text, uint64_t ps_per_token)
+void mpl_text_rate(mpl_text *text, uint64_t ps_each, const char *what)
 {
     const uint64_t second_ps = UINT64_C(1000000000000);
-    const uint64_t ps = mpl_max(ps_per_token, 1);
+    const uint64_t ps = mpl_max(ps_each, 1);
     if (ps > second_ps) {
         const uint64_t tenths = ps / (second_ps / 10);
-        mpl_text_format(text, "%llu.%llu s a token",
+        mpl_text_format(text, "%llu.%llu s a %s",
                         (unsigned long long)(tenths / 10),
-                        (unsigned long long)(tenths % 10));
+                        (unsigned long long)(tenths % 10), what);
         return;
     }
+    const char *const many = strcmp(what, "pass") == 0 ? "passes" : "tokens";
     const uint64_t hundredths = 100 * second_ps / ps;
     if (hundredths < 1000)
-        mpl_text_format(text, "%llu.%02llu tokens/s",
+        mpl_text_format(text, "%llu.%02llu %s/s",
                         (unsigned long long)(hundredths / 100),
-                        (unsigned long long)(hundredths % 100));
+                        (unsigned long long)(hundredths % 100), many);
     else if (hundredths < 10000)
-        mpl_text_format(text, "%llu.%llu tokens/s",
+        mpl_text_format(text, "%llu.%llu %s/s",
                         (unsigned long long)(hundredths / 100),
-                        (unsigned long long)(hundredths % 100 / 10));
+                        (unsigned long long)(hundredths % 100 / 10), many);
     else
-        mpl_text_format(text, "%llu tokens/s",
-                        (unsigned long long)(hundredths / 100));
+        mpl_text_format(text, "%llu %s/s",
+                        (unsigned long long)(hundredths / 100), many);
 }
 
 static uint64_t pool_weights(const mpl_plan_pool *pool)
@@ -323,12 +324,12 @@ static void add_unknown(mpl_text *text, const memplan_plan *plan)
         mpl_text_add(text, "; measuring it would tell");
 }
 
-/* Bytes over bandwidth: no token takes less. */
-static void add_bound(mpl_text *text, uint64_t ps_per_token)
+/* Bytes over bandwidth: no token, or pass, takes less. */
+static void add_bound(mpl_text *text, uint64_t ps_each, const char *what)
 {
     const uint64_t second_ps = UINT64_C(1000000000000);
-    mpl_text_add(text, ps_per_token > second_ps ? "at least " : "at most ");
-    mpl_text_rate(text, ps_per_token);
+    mpl_text_add(text, ps_each > second_ps ? "at least " : "at most ");
+    mpl_text_rate(text, ps_each, what);
 }
 
 static void add_measured(mpl_text *text, const memplan_plan *plan)
@@ -349,10 +350,11 @@ void mpl_text_speed(mpl_text *text, const memplan_plan *plan)
         add_unknown(text, plan);
         return;
     }
-    add_bound(text, plan->decode_ps_per_token);
+    add_bound(text, plan->decode_ps_per_token,
+              plan->is_per_pass ? "pass" : "token");
     if (plan->prompt_ps_per_token != MEMPLAN_UNKNOWN) {
         mpl_text_add(text, " of answer, ");
-        add_bound(text, plan->prompt_ps_per_token);
+        add_bound(text, plan->prompt_ps_per_token, "token");
         mpl_text_add(text, " of prompt");
     }
     if (plan->sequences > 1)

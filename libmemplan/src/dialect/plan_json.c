@@ -107,17 +107,20 @@ static void write_rate(mpl_json_writer *out, const char *key,
 
 static void write_timing(mpl_json_writer *out, const memplan_plan *plan)
 {
+    const uint64_t ps = plan->decode_ps_per_token;
+    const uint64_t token_ps = plan->is_per_pass ? MEMPLAN_UNKNOWN : ps;
     mpl_json_open_object(out, "timing");
-    write_rate(out, "decode_tokens_per_second", plan->decode_ps_per_token);
+    write_rate(out, "decode_tokens_per_second", token_ps);
+    write_rate(out, "passes_per_second",
+               plan->is_per_pass ? ps : MEMPLAN_UNKNOWN);
     write_rate(out, "prompt_tokens_per_second", plan->prompt_ps_per_token);
-    if (plan->decode_ps_per_token != MEMPLAN_UNKNOWN)
+    if (ps != MEMPLAN_UNKNOWN)
         mpl_json_text(out, "certainty", mpl_certainty_name(MPL_BOUND));
     else
         mpl_json_number(out, "certainty", MEMPLAN_UNKNOWN);
     mpl_json_number(out, "decode_ns_per_token",
-                    plan->decode_ps_per_token == MEMPLAN_UNKNOWN
-                        ? MEMPLAN_UNKNOWN
-                        : plan->decode_ps_per_token / 1000);
+                    token_ps == MEMPLAN_UNKNOWN ? MEMPLAN_UNKNOWN
+                                                : token_ps / 1000);
     mpl_json_close(out);
 }
 

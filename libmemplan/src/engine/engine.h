@@ -128,6 +128,8 @@ typedef struct mpl_terms {
                                 NULL */
     uint64_t context_tokens;
     uint64_t prompt_tokens; /* read in one step where fewer could be, else 0 */
+    bool keeps_nothing; /* of tokens: an encoder, which reads all of its input
+                           at once; times are then of a pass, not a token */
     const char *packages; /* without which weights would take more_bytes more
                              than counted, for a sentence; NULL: none */
     const char *packages_pip; /* the same as pip's arguments */

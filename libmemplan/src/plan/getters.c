@@ -18,7 +18,8 @@ memplan_status memplan_plan_describe(const memplan_plan *plan,
         .kv_dtype = plan->kv_dtype,
         .context_tokens = plan->context_tokens,
         .sequences = plan->sequences,
-        .decode_ns_per_token = plan->decode_ps_per_token == MEMPLAN_UNKNOWN
+        .decode_ns_per_token = plan->decode_ps_per_token == MEMPLAN_UNKNOWN ||
+                                       plan->is_per_pass
                                    ? MEMPLAN_UNKNOWN
                                    : plan->decode_ps_per_token / 1000,
         .pool_count = plan->pool_count,

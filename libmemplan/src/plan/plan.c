@@ -34,6 +34,7 @@ static bool copy_facts(memplan_plan *plan, const memplan_model *model,
     plan->fits = found->fits;
     plan->is_optimal = found->is_optimal;
     plan->decode_ps_per_token = found->timing.decode_ps_per_token;
+    plan->is_per_pass = found->terms.keeps_nothing;
     /* A distance between times made of stand-ins would be a guess. */
     plan->gap_parts_per_million =
         found->is_optimal || plan->decode_ps_per_token != MEMPLAN_UNKNOWN

@@ -83,6 +83,7 @@ struct memplan_plan {
     const char *claim; /* about the placement, or "" */
     const char *scope; /* among which placements: " that executes on a GPU" */
     uint64_t decode_ps_per_token; /* at least; or MEMPLAN_UNKNOWN */
+    bool is_per_pass;             /* that is of a pass over all input */
     uint64_t prompt_ps_per_token; /* or MEMPLAN_UNKNOWN */
     mpl_plan_pool *pools;
     mpl_plan_unit *units; /* in execution order */

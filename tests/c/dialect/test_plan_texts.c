@@ -38,13 +38,13 @@ Test(plan_texts, units_are_said_in_runs)
 Test(plan_texts, rates_keep_three_digits)
 {
     mpl_text text = {0};
-    mpl_text_rate(&text, UINT64_C(85000000000));
+    mpl_text_rate(&text, UINT64_C(85000000000), "token");
     expect_text(&text, "11.7 tokens/s");
-    mpl_text_rate(&text, UINT64_C(8000000000));
+    mpl_text_rate(&text, UINT64_C(8000000000), "token");
     expect_text(&text, "125 tokens/s");
-    mpl_text_rate(&text, UINT64_C(800000000000));
+    mpl_text_rate(&text, UINT64_C(800000000000), "token");
     expect_text(&text, "1.25 tokens/s");
-    mpl_text_rate(&text, UINT64_C(8300000000000));
+    mpl_text_rate(&text, UINT64_C(8300000000000), "token");
     expect_text(&text, "8.3 s a token");
 }
 

@@ -45,6 +45,8 @@ const char *mpl_fit_spare_host(const mpl_llama_fitting *fit, const char *text,
     const uint64_t cache = (uint64_t)fit->asked.cache_ram_mib << 20;
     const uint64_t left = host_left(fit);
     if (text == NULL || fit->asked.frontend == MPL_FRONTEND_TOOL ||
+        MPL_LLAMA_ARCHES[fit->job->hparams.arch].memory ==
+            MPL_LLAMA_MEMORY_NONE ||
         fit->asked.has_cache_ram || left >= cache)
         return text;
     const uint64_t mib = left / 2 >> 20;

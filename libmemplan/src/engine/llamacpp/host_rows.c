@@ -63,6 +63,8 @@ static memplan_status add_server(mpl_ledger *ledger, const mpl_job *job,
         params->measure != MPL_MEASURE_LOAD)
         return MEMPLAN_OK;
     memplan_status status = MEMPLAN_OK;
+    if (MPL_LLAMA_ARCHES[job->hparams.arch].memory == MPL_LLAMA_MEMORY_NONE)
+        return MEMPLAN_OK; /* a prompt leaves no state to keep */
     if (params->cache_ram_mib != UINT32_MAX)
         status = mpl_ledger_add(
             ledger, job->host_pool, MPL_ROW_HOST_CACHE, MPL_BOUND,

@@ -122,6 +122,7 @@ static void terms(const mpl_job *job, mpl_terms *out)
         .dtype = mpl_dtype_name(main_dtype(job)),
         .kv_dtype = has_cache ? mpl_dtype_name(job->type_k) : "none",
         .value_dtype = has_cache ? mpl_dtype_name(job->type_v) : NULL,
+        .keeps_nothing = !has_cache,
         .context_tokens = job->context_tokens,
         .smaller_kv_dtypes = CACHES + first,
         .smaller_kv_dtype_count = has_cache ? CACHE_COUNT - first : 0};

@@ -181,10 +181,12 @@ static void terms(const mpl_job *job, mpl_terms *out)
     static const char *const SMALLER_KV[] = {"int8", "int4", "int2"};
     enum { SMALLER_KV_COUNT = sizeof SMALLER_KV / sizeof *SMALLER_KV };
     bool has_cache = false;
+    bool has_state = false;
     for (uint32_t row = 0; row < job->row_count; row++) {
         const mpl_unit_cost *const cost = &job->costs[row];
         has_cache = has_cache || cost->cache_bytes != 0 ||
                     cost->cross_bytes != 0 || cost->away_bytes != 0;
+        has_state = has_state || cost->state_bytes != 0;
     }
     uint32_t first = 0;
     while (job->kv_loading != NULL && first < SMALLER_KV_COUNT &&
@@ -203,6 +205,7 @@ static void terms(const mpl_job *job, mpl_terms *out)
                         : mpl_dtype_name(job->compute_dtype),
         .cache =
             has_cache && !job->has_own_cache ? job->cache_kind->name : NULL,
+        .keeps_nothing = !has_cache && !has_state,
         .settings = job->settings,
         .packages = job->packed.packages,
         .packages_pip = job->packed.packages_pip,
