@@ -40,29 +40,32 @@ bool mpl_bitmap_read(mpl_bitmap *out, const char *text)
     return true;
 }
 
+/* A number of a bit, and past it. */
+static bool read_bit(uint32_t *out, const char **at)
+{
+    const char *const digits = *at;
+    for (*out = 0; **at >= '0' && **at <= '9'; (*at)++) {
+        *out = *out * 10 + (uint32_t)(**at - '0');
+        if (*out >= MPL_BITMAP_BITS)
+            return false;
+    }
+    return *at != digits;
+}
+
 bool mpl_bitmap_read_list(mpl_bitmap *out, const char *text)
 {
     mpl_bitmap made = {{0}};
     for (const char *at = text; *at != '\0';) {
-        uint32_t range[2] = {0, 0};
-        int count = 0;
-        for (; count < 2; count++) {
-            const char *const digits = at;
-            for (; *at >= '0' && *at <= '9'; at++) {
-                range[count] = range[count] * 10 + (uint32_t)(*at - '0');
-                if (range[count] >= MPL_BITMAP_BITS)
-                    return false;
-            }
-            if (at == digits)
-                return false;
-            if (*at != '-')
-                break;
-            at++;
-        }
-        if (count == 2)
+        uint32_t first = 0;
+        if (!read_bit(&first, &at))
             return false;
-        const uint32_t last = count == 1 ? range[1] : range[0];
-        for (uint32_t bit = range[0]; bit <= last; bit++)
+        uint32_t last = first;
+        if (*at == '-') {
+            at++;
+            if (!read_bit(&last, &at))
+                return false;
+        }
+        for (uint32_t bit = first; bit <= last; bit++)
             made.words[bit / 32] |= UINT32_C(1) << (bit % 32);
         if (*at != ',' && *at != '\0' && *at != '\n')
             return false;

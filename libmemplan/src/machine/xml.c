@@ -193,6 +193,23 @@ static memplan_status finish_document(const mpl_xml *xml,
     return MEMPLAN_OK;
 }
 
+/* Moves to the next tag, or to the end; outside the document there may be
+ * nothing but spaces before it. */
+static memplan_status skip_content(mpl_xml *xml, memplan_error *error)
+{
+    const char *const tag =
+        xml->at < xml->size
+            ? memchr(xml->text + xml->at, '<', (size_t)(xml->size - xml->at))
+            : NULL;
+    const uint64_t end = tag != NULL ? (uint64_t)(tag - xml->text) : xml->size;
+    while (xml->depth == 0 && xml->at < end && is_space(xml->text[xml->at]))
+        xml->at++;
+    if (xml->depth == 0 && xml->at < end)
+        return fail(xml, xml->at, "text outside the document", error);
+    xml->at = end;
+    return MEMPLAN_OK;
+}
+
 memplan_status mpl_xml_next(mpl_xml *xml, mpl_xml_event *out,
                             memplan_error *error)
 {
@@ -204,29 +221,17 @@ memplan_status mpl_xml_next(mpl_xml *xml, mpl_xml_event *out,
         return MEMPLAN_OK;
     }
     const uint64_t content = xml->at;
-    for (;;) {
-        const char *const tag =
-            xml->at < xml->size ? memchr(xml->text + xml->at, '<',
-                                         (size_t)(xml->size - xml->at))
-                                : NULL;
-        const uint64_t end =
-            tag != NULL ? (uint64_t)(tag - xml->text) : xml->size;
-        if (xml->depth == 0)
-            for (; xml->at < end; xml->at++)
-                if (!is_space(xml->text[xml->at]))
-                    return fail(xml, xml->at, "text outside the document",
-                                error);
-        xml->at = end;
-        if (tag == NULL) {
+    bool is_skipped = true;
+    while (is_skipped) {
+        memplan_status status = skip_content(xml, error);
+        if (status == MEMPLAN_OK && xml->at == xml->size) {
             *out = MPL_XML_END;
             return finish_document(xml, error);
         }
-        bool is_skipped;
-        const memplan_status status = skip_markup(xml, &is_skipped, error);
+        if (status == MEMPLAN_OK)
+            status = skip_markup(xml, &is_skipped, error);
         if (status != MEMPLAN_OK)
             return status;
-        if (!is_skipped)
-            break;
     }
     if (starts_with(xml, "</")) {
         xml->content = (mpl_xml_span){content, xml->at - content};

@@ -79,6 +79,14 @@ static bool make_key(char key[KEY_SIZE], const char *name)
     return length > 0;
 }
 
+static const mpl_catalogue_row *find_row(const char *name)
+{
+    for (size_t at = 0; at < ROW_COUNT; at++)
+        if (strcmp(ROWS[at].name, name) == 0)
+            return &ROWS[at];
+    return NULL;
+}
+
 static const mpl_catalogue_row *find_key(const char *key)
 {
     char other[KEY_SIZE];
@@ -90,9 +98,7 @@ static const mpl_catalogue_row *find_key(const char *key)
     }
     for (size_t at = 0; at < ALIAS_COUNT; at++)
         if (make_key(other, ALIASES[at].name) && strcmp(key, other) == 0)
-            for (size_t row = 0; row < ROW_COUNT; row++)
-                if (strcmp(ROWS[row].name, ALIASES[at].row) == 0)
-                    return &ROWS[row];
+            return find_row(ALIASES[at].row);
     return NULL;
 }
 

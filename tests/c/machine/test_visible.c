@@ -110,6 +110,40 @@ Test(visible, devices_as_cuda_numbers_them)
     cr_expect_eq(run, 18);
 }
 
+/* A file of the PCI device of one GPU. */
+static void write_gpu_file(folder *tree, int gpu, const char *file,
+                           const char *text)
+{
+    char name[96];
+    (void)snprintf(name, sizeof name, "sys/bus/pci/devices/0000:0%d:00.0/%s",
+                   gpu + 1, file);
+    (void)folder_write_text(tree, name, text);
+}
+
+/* Three GPUs of AMD's, of which 100, 200 and 300 bytes are free. */
+static void write_gpus(folder *tree)
+{
+    static const char *const FILES[][2] = {
+        {"class", "0x038000\n"},
+        {"vendor", "0x1002\n"},
+        {"device", "0x74a1\n"},
+        {"mem_info_vram_total", "205992755200\n"},
+        {"mem_info_gtt_total", "34359738368\n"}};
+    (void)folder_write_text(tree, "proc/meminfo",
+                            "MemTotal: 67108864 kB\n"
+                            "MemAvailable: 58720256 kB\n");
+    for (int gpu = 0; gpu < 3; gpu++) {
+        char text[64];
+        for (size_t at = 0; at < sizeof FILES / sizeof *FILES; at++)
+            write_gpu_file(tree, gpu, FILES[at][0], FILES[at][1]);
+        (void)snprintf(text, sizeof text, "%llu\n",
+                       205992755200ULL - 100ULL * (unsigned)(gpu + 1));
+        write_gpu_file(tree, gpu, "mem_info_vram_used", text);
+        (void)snprintf(text, sizeof text, "0%c34\n", "abc"[gpu]);
+        write_gpu_file(tree, gpu, "unique_id", text);
+    }
+}
+
 /* ROCR first, and HIP counts in what it leaves. */
 Test(visible, devices_as_hip_numbers_them)
 {
@@ -127,38 +161,7 @@ Test(visible, devices_as_hip_numbers_them)
                {NULL, "1", "2", "200"}};
     folder tree;
     folder_make(&tree);
-    (void)folder_write_text(&tree, "proc/meminfo",
-                            "MemTotal: 67108864 kB\n"
-                            "MemAvailable: 58720256 kB\n");
-    for (int gpu = 0; gpu < 3; gpu++) {
-        static const struct {
-            const char *file;
-            const char *format;
-        } FILES[] = {{"class", "0x038000\n"},
-                     {"vendor", "0x1002\n"},
-                     {"device", "0x74a1\n"},
-                     {"mem_info_vram_total", "205992755200\n"},
-                     {"mem_info_gtt_total", "34359738368\n"}};
-        char name[96];
-        char text[64];
-        for (size_t at = 0; at < sizeof FILES / sizeof *FILES; at++) {
-            (void)snprintf(name, sizeof name,
-                           "sys/bus/pci/devices/0000:0%d:00.0/%s", gpu + 1,
-                           FILES[at].file);
-            (void)folder_write_text(&tree, name, FILES[at].format);
-        }
-        (void)snprintf(name, sizeof name,
-                       "sys/bus/pci/devices/0000:0%d:00.0/mem_info_vram_used",
-                       gpu + 1);
-        (void)snprintf(text, sizeof text, "%llu\n",
-                       205992755200ULL - 100ULL * (unsigned)(gpu + 1));
-        (void)folder_write_text(&tree, name, text);
-        (void)snprintf(name, sizeof name,
-                       "sys/bus/pci/devices/0000:0%d:00.0/unique_id",
-                       gpu + 1);
-        (void)snprintf(text, sizeof text, "0%c34\n", "abc"[gpu]);
-        (void)folder_write_text(&tree, name, text);
-    }
+    write_gpus(&tree);
     for (size_t at = 0; at < sizeof HIP / sizeof *HIP; at++) {
         memplan_machine_options options = MEMPLAN_MACHINE_OPTIONS_INIT;
         options.root = tree.path;

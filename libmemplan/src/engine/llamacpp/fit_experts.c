@@ -313,24 +313,34 @@ typedef struct spill {
     uint32_t device; /* active */
 } spill;
 
+/* Whether a part of layer `i` is with the host and may be moved. */
+static bool may_spill(const mpl_llama_fitting *fit, uint32_t i, uint32_t part)
+{
+    return (fit->masks[i] >> part & 1) != 0 && fit->spills[i] == 0;
+}
+
+/* The largest part that one device has room for, if larger than `best`. */
+static void find_spill_on(spill *best, const mpl_llama_fitting *fit,
+                          uint32_t at, uint64_t limit)
+{
+    const uint32_t device = fit->active[at];
+    const uint64_t left = mpl_sub_floor(fit->room[device], fit->used[at]);
+    for (uint32_t i = fit->first; i + 1 < fit->places; i++)
+        for (uint32_t k = 0; k < MPL_FIT_PARTS; k++) {
+            const uint64_t bytes = fit->sizes[device][i].part_bytes[k];
+            if (may_spill(fit, i, k) && bytes > 0 && bytes <= left &&
+                bytes < limit && bytes >= best->bytes)
+                *best = (spill){bytes, i, k, at};
+        }
+}
+
 /* The largest part below `limit` that is with the host and has room on some
  * device. */
 static spill find_spill(const mpl_llama_fitting *fit, uint64_t limit)
 {
     spill best = {0};
-    for (uint32_t at = 0; at < fit->active_count; at++) {
-        const uint32_t device = fit->active[at];
-        const uint64_t left = mpl_sub_floor(fit->room[device], fit->used[at]);
-        for (uint32_t i = fit->first; i + 1 < fit->places; i++)
-            for (uint32_t k = 0; k < MPL_FIT_PARTS; k++) {
-                const uint64_t bytes = fit->sizes[device][i].part_bytes[k];
-                const bool is_free =
-                    (fit->masks[i] >> k & 1) != 0 && fit->spills[i] == 0;
-                if (is_free && bytes > 0 && bytes <= left && bytes < limit &&
-                    bytes >= best.bytes)
-                    best = (spill){bytes, i, k, at};
-            }
-    }
+    for (uint32_t at = 0; at < fit->active_count; at++)
+        find_spill_on(&best, fit, at, limit);
     return best;
 }
 

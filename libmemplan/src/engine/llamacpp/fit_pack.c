@@ -92,6 +92,15 @@ static bool find_slower(const mpl_llama_fitting *fit, const bool *is_done,
     return is_found;
 }
 
+/* Gives a share to all devices of one speed that have none yet. */
+static void set_shares(uint32_t *shares, const mpl_llama_fitting *fit,
+                       const bool *is_done, uint64_t speed, uint32_t share)
+{
+    for (uint32_t i = 0; i < fit->active_count; i++)
+        if (!is_done[i] && speed_of(fit, i) == speed)
+            shares[i] = share;
+}
+
 /* Devices of one speed have equal shares; slower ones as little as can be. */
 bool mpl_fit_pack_evenly(mpl_llama_fitting *fit, uint32_t first)
 {
@@ -107,19 +116,15 @@ bool mpl_fit_pack_evenly(mpl_llama_fitting *fit, uint32_t first)
         uint32_t high = WHOLE;
         while (low < high) {
             const uint32_t middle = (low + high) / 2;
-            for (uint32_t i = 0; i < fit->active_count; i++)
-                if (!is_done[i] && speed_of(fit, i) == speed)
-                    shares[i] = middle;
+            set_shares(shares, fit, is_done, speed, middle);
             if (pack(fit, first, shares))
                 high = middle;
             else
                 low = middle + 1;
         }
+        set_shares(shares, fit, is_done, speed, high);
         for (uint32_t i = 0; i < fit->active_count; i++)
-            if (!is_done[i] && speed_of(fit, i) == speed) {
-                shares[i] = high;
-                is_done[i] = true;
-            }
+            is_done[i] = is_done[i] || speed_of(fit, i) == speed;
     }
     return pack(fit, first, shares);
 }

@@ -277,21 +277,31 @@ static bool list_copies(const splitter *s, mpl_schedule *out, mpl_node *node,
     return true;
 }
 
+static bool list_inputs(const splitter *s, mpl_schedule *out, const split *now)
+{
+    for (uint64_t j = 0; j < now->input_count; j++)
+        if (!list_copies(s, out, s->inputs[now->first_input + j], now->backend,
+                         false))
+            return false;
+    return true;
+}
+
+static bool list_all_copies(const splitter *s, mpl_schedule *out)
+{
+    for (uint64_t i = 0; i < s->graph_input_count; i++)
+        if (!list_copies(s, out, s->graph_inputs[i],
+                         s->graph_inputs[i]->backend, true))
+            return false;
+    for (uint64_t i = 0; i < s->split_count; i++)
+        if (!list_inputs(s, out, &s->splits[i]))
+            return false;
+    return true;
+}
+
 static bool list_leafs(const splitter *s, mpl_schedule *out)
 {
-    if (s->options->copy_count > 1) {
-        for (uint64_t i = 0; i < s->graph_input_count; i++)
-            if (!list_copies(s, out, s->graph_inputs[i],
-                             s->graph_inputs[i]->backend, true))
-                return false;
-        for (uint64_t i = 0; i < s->split_count; i++) {
-            const split *const now = &s->splits[i];
-            for (uint64_t j = 0; j < now->input_count; j++)
-                if (!list_copies(s, out, s->inputs[now->first_input + j],
-                                 now->backend, false))
-                    return false;
-        }
-    }
+    if (s->options->copy_count > 1 && !list_all_copies(s, out))
+        return false;
     for (uint64_t i = 0; i < s->graph->leaf_count; i++)
         if (!add_leaf(out, s->graph, s->graph->leafs[i],
                       s->graph->leafs[i]->backend))
