@@ -8,7 +8,8 @@
  *     than this placement does, less what it lacks:
  *         lacks(p) = loading(p) - capacity(p), or what its budget lacks
  *         capacity(p) of the next search = used(p) - lacks(p)
- *     and of devices that hold and lack as much; or that pool gets none of what is joined
+ *     and of devices that hold and lack as much; or that pool gets none of what
+ *     is joined
  *
  * The first way leaves out placements that load though they hold no less: of
  * units that keep more state for fewer weights. So what is found is called
@@ -43,8 +44,8 @@ static bool allocate(state *made)
     made->used = mpl_arena_alloc(made->arena, pools, sizeof(uint64_t));
     made->budgets = mpl_arena_alloc(made->arena, made->given->budget_count,
                                     sizeof(uint64_t));
-    made->scratch = mpl_arena_alloc(
-        made->arena, mpl_usage_words(made->given), sizeof(uint64_t));
+    made->scratch = mpl_arena_alloc(made->arena, mpl_usage_words(made->given),
+                                    sizeof(uint64_t));
     return made->loading != NULL && made->used != NULL &&
            made->budgets != NULL && made->scratch != NULL;
 }
@@ -95,12 +96,44 @@ static uint32_t confine(state *at, const mpl_solution *found,
         return MPL_NO_INDEX;
     for (uint32_t pool = first; pool < at->given->pool_count; pool++)
         if (lacks(at, pool) == lacks(at, first) &&
-            at->used[pool] == at->used[first] &&
-            at->given->home[pool] == pool)
-            capacity[pool] =
-                mpl_sub_floor(at->used[pool], lacks(at, pool));
+            at->used[pool] == at->used[first] && at->given->home[pool] == pool)
+            capacity[pool] = mpl_sub_floor(at->used[pool], lacks(at, pool));
     capacity[first] = mpl_sub_floor(at->used[first], lacks(at, first));
     return first;
+}
+
+static bool is_host(const mpl_problem *problem, uint32_t pool)
+{
+    for (uint32_t other = 0; other < problem->pool_count; other++)
+        if (problem->relay[other] == pool ||
+            (other != pool && problem->home[other] == pool))
+            return true;
+    return problem->home[pool] != pool;
+}
+
+/* Leaves a device room for all that is not joined, where that is too little for
+ * any that is: so homes stay alike, and are searched much faster. False: that
+ * does not keep joined ones away. */
+static bool leave_no_room(const mpl_problem *problem, uint32_t pool,
+                          uint64_t *capacity)
+{
+    uint64_t others = problem->open_bytes[pool];
+    uint64_t least = UINT64_MAX;
+    for (uint32_t unit = 0; unit < problem->unit_count; unit++) {
+        const uint64_t bytes =
+            problem->own_bytes[mpl_problem_cell(problem, unit, pool)];
+        if (problem->is_joined[mpl_problem_row(problem, unit)])
+            least = mpl_min(least, bytes);
+        else if (!mpl_add(&others, others, bytes))
+            return false;
+    }
+    uint64_t with_joined;
+    if (is_host(problem, pool) ||
+        (mpl_add(&with_joined, problem->open_bytes[pool], least) &&
+         with_joined <= others))
+        return false;
+    capacity[pool] = mpl_min(capacity[pool], others);
+    return true;
 }
 
 static void forbid_joined(const mpl_problem *problem, uint32_t pool,
@@ -108,8 +141,7 @@ static void forbid_joined(const mpl_problem *problem, uint32_t pool,
 {
     for (uint32_t unit = 0; unit < problem->unit_count; unit++)
         if (problem->is_joined[mpl_problem_row(problem, unit)])
-            time_ps[mpl_problem_cell(problem, unit, pool)] =
-                MPL_TIME_FORBIDDEN;
+            time_ps[mpl_problem_cell(problem, unit, pool)] = MPL_TIME_FORBIDDEN;
 }
 
 /* A copy of `count` numbers, or NULL: no memory. */
@@ -135,15 +167,16 @@ static memplan_status explore(state *at, const mpl_problem *problem,
                               const mpl_solution *found)
 {
     mpl_solution next;
-    if (!found->is_feasible || (at->best.is_feasible &&
-                                found->value_ps >= at->best.value_ps))
+    if (!found->is_feasible ||
+        (at->best.is_feasible && found->value_ps >= at->best.value_ps))
         return MEMPLAN_OK;
     uint64_t *const capacity =
         copy_of(at->arena, problem->capacity_bytes, problem->pool_count);
-    uint64_t *const time_ps =
-        copy_of(at->arena, problem->time_ps,
-                rows_of(problem) * problem->pool_count);
-    if (capacity == NULL || time_ps == NULL)
+    uint64_t *const room =
+        copy_of(at->arena, problem->capacity_bytes, problem->pool_count);
+    uint64_t *const time_ps = copy_of(at->arena, problem->time_ps,
+                                      rows_of(problem) * problem->pool_count);
+    if (capacity == NULL || room == NULL || time_ps == NULL)
         return MEMPLAN_E_NO_MEMORY;
     const uint32_t pool = confine(at, found, capacity);
     if (pool == MPL_NO_INDEX) {
@@ -154,7 +187,9 @@ static memplan_status explore(state *at, const mpl_problem *problem,
     mpl_problem without = *problem;
     less.capacity_bytes = capacity;
     without.time_ps = time_ps;
-    forbid_joined(problem, pool, time_ps);
+    without.capacity_bytes = room;
+    if (!leave_no_room(problem, pool, room))
+        forbid_joined(problem, pool, time_ps);
     const mpl_problem *const ways[] = {&less, &without};
     memplan_status status = MEMPLAN_OK;
     for (size_t way = 0; way < 2 && at->searches < SEARCHES_MAX; way++) {
@@ -174,8 +209,7 @@ memplan_status mpl_search_loadable(mpl_arena *arena, const mpl_engine *engine,
                                    mpl_solution *out)
 {
     memplan_status status = mpl_search(arena, problem, MPL_SEARCH_STEPS, out);
-    if (status != MEMPLAN_OK || problem->is_joined == NULL ||
-        !out->is_feasible)
+    if (status != MEMPLAN_OK || problem->is_joined == NULL || !out->is_feasible)
         return status;
     const uint64_t bound_ps = out->bound_ps;
     state at = {.arena = arena,
