@@ -111,7 +111,7 @@ Test(visible, devices_as_cuda_numbers_them)
 }
 
 /* A file of the PCI device of one GPU. */
-static void write_gpu_file(folder *tree, int gpu, const char *file,
+static void write_gpu_file(const folder *tree, int gpu, const char *file,
                            const char *text)
 {
     char name[96];
@@ -121,7 +121,7 @@ static void write_gpu_file(folder *tree, int gpu, const char *file,
 }
 
 /* Three GPUs of AMD's, of which 100, 200 and 300 bytes are free. */
-static void write_gpus(folder *tree)
+static void write_gpus(const folder *tree)
 {
     static const char *const FILES[][2] = {
         {"class", "0x038000\n"},
