@@ -83,6 +83,25 @@ def test_strings_stand_for_objects(folder, plan):
     assert text.device_map == same.device_map == plan.device_map
 
 
+def test_wrong_types_are_named(folder):
+    with pytest.raises(TypeError, match=r"Model\.open"):
+        memplan.Model(str(folder))
+    with pytest.raises(TypeError, match="context_tokens: '4096' is no whole number"):
+        memplan.plan(folder, "0=2GB", context="4096")
+    with pytest.raises(TypeError, match="context_tokens: 64.5 is no whole number"):
+        memplan.plan(folder, "0=2GB", context=64.5)
+    with pytest.raises(TypeError, match="dtype: 16 is no text"):
+        memplan.plan(folder, "0=2GB", dtype=16)
+    with pytest.raises(TypeError, match="None is no model"):
+        memplan.plan(None)
+    with pytest.raises(memplan.ArgumentError, match="no budgets"):
+        memplan.plan(folder, max_memory={})
+
+
+def test_words_stand_for_a_machine(folder):
+    assert memplan.plan(folder, "rtx-4090, 64GiB ram", context=64).fits
+
+
 def test_pins_are_obeyed(folder):
     plan = memplan.plan(folder, "0=2GB,cpu=8GB", pins={"lm_head": "cpu"}, context=64)
     assert {row.unit: row.pool for row in plan.placement}["lm_head"] == "cpu"

@@ -100,15 +100,21 @@ def _options(kind: str, values: Mapping[str, object]) -> tuple[Any, object]:
         return _NULL, None
     struct = _sized(kind)
     kept = []
-    for name, value in values.items():
-        if value is None or value == 0:
+    for name, given in values.items():
+        if given is None or given == 0:
             continue  # the default of every field
-        if not isinstance(value, int):
-            value = _new("char[]", _encode(value, name))  # type: ignore[arg-type]
-            kept.append(value)
-        elif not 0 <= value < 2**64:
-            raise errors.ArgumentError(f"{name}: {value} is not within 64 bits")
-        setattr(struct, name, value)
+        value = given
+        try:
+            if not isinstance(value, int):
+                value = _new("char[]", _encode(value, name))  # type: ignore[arg-type]
+                kept.append(value)
+            elif not 0 <= value < 2**64:
+                raise errors.ArgumentError(f"{name}: {value} is not within 64 bits")
+            setattr(struct, name, value)
+        except TypeError:
+            is_whole = isinstance(getattr(struct, name), int)
+            wanted = "whole number" if is_whole else "text"
+            raise TypeError(f"{name}: {given!r} is no {wanted}") from None
     return struct, kept
 
 

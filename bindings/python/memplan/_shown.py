@@ -19,7 +19,13 @@ class Shown:
 
     __slots__ = ("_handle",)
 
+    #: What makes one, for who calls the class itself.
+    _maker = ""
+
     def __init__(self, handle: _library.Handle) -> None:
+        if not isinstance(handle, _library.Handle):
+            kind = type(self).__name__
+            raise TypeError(f"memplan.{kind}({handle!r}): {self._maker} makes one")
         self._handle = handle
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from memplan import _environment, _library
+from memplan import _environment, _library, errors
 from memplan._shown import Shown
 
 TYPE_CHECKING = False
@@ -24,6 +24,8 @@ def budgets_text(budgets: Budgets) -> str:
     """Budgets as the library reads them: "0=20GB,cpu=60000000000"."""
     if isinstance(budgets, str):
         return budgets
+    if not budgets:
+        raise errors.ArgumentError('no budgets: write {0: "20GB", "cpu": "60GB"}')
     return ",".join(f"{key}={amount}" for key, amount in budgets.items())
 
 
@@ -36,6 +38,7 @@ class Machine(Shown):
     """
 
     __slots__ = ()
+    _maker = "memplan.Machine.detect(), .open() or .declare()"
 
     @classmethod
     def detect(

@@ -25,6 +25,7 @@ class Model(Shown):
     """
 
     __slots__ = ()
+    _maker = "memplan.Model.open()"
 
     @classmethod
     def open(
@@ -47,6 +48,8 @@ class Model(Shown):
         branch, a tag or a commit. A header longer than ``header_max_bytes`` (0: 1
         GiB) is refused.
         """
+        if not isinstance(source, (str, bytes, os.PathLike)):
+            raise TypeError(f"{source!r} is no model: a path or a name is wanted")
         options: dict[str, object] = {}
         if header_max_bytes:
             options["header_max_bytes"] = header_max_bytes

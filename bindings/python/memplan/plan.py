@@ -33,6 +33,7 @@ class Plan(Shown):
     """
 
     __slots__ = ()
+    _maker = "memplan.plan() or memplan.price()"
 
     @property
     def fits(self) -> bool:
@@ -238,7 +239,8 @@ def plan(
 
     :param model: a Model, or what Model.open() takes.
     :param machine: a Machine, budgets ("0=20GB,cpu=60GB" or a dict), or a path
-        that Machine.open() takes. None: this machine, or ``max_memory`` alone.
+        or words that Machine.open() takes ("2x rtx-4090, 64GiB ram"). None: this
+        machine, or ``max_memory`` alone.
     :param context: tokens that one sequence may hold. 0: the model's own
         length, but at most 4096.
     :param sequences: sequences at once (the batch).

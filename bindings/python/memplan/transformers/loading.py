@@ -160,7 +160,7 @@ def max_memory(
     cache: Optional[str] = None,
     prompt: int = 0,
     encoder_tokens: int = 0,
-    budgets: Optional[Budgets] = None,
+    max_memory: Optional[Budgets] = None,
     pins: Optional[Pins] = None,
     reserve_bytes: int = 0,
 ) -> Dict[Union[int, str], int]:
@@ -168,9 +168,10 @@ def max_memory(
 
     The map that Transformers 5 makes of it holds, with what ``generate()`` needs
     beside weights at ``context`` tokens in ``sequences`` sequences; it may be
-    slower than device_map(). Devices that stay empty have no key. ``budgets``
-    are laid over ``machine`` (None: this one). Raises DoesNotFitError, and
-    UnsupportedError where no budgets are found with which "auto" holds.
+    slower than device_map(). Devices that stay empty have no key. The budgets
+    of ``max_memory`` are laid over ``machine`` (None: this one). Raises
+    DoesNotFitError, and UnsupportedError where no budgets are found with which
+    "auto" holds.
     """
     request: Dict[str, Any] = dict(
         context=context,
@@ -180,7 +181,7 @@ def max_memory(
         cache=cache,
         prompt=prompt,
         encoder_tokens=encoder_tokens,
-        max_memory=budgets,
+        max_memory=max_memory,
         pins=pins,
         reserve_bytes=reserve_bytes,
     )
