@@ -7,8 +7,11 @@
 #include "advice.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "inputs.h"
 
 #define GIB (UINT64_C(1) << 30)
 
@@ -103,4 +106,91 @@ void advice_print(const memplan_plan *plan, const options *asked,
         is_any = true;
         print_fix(plan, asked, &fix, at + 1);
     }
+}
+
+/* As a shell reads it. */
+static void print_word(const char *word)
+{
+    static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789-_./=,:@%+";
+    if (*word != '\0' && word[strspn(word, PLAIN)] == '\0') {
+        fputs(word, stdout);
+        return;
+    }
+    putchar('\'');
+    for (; *word != '\0'; word++)
+        if (*word == '\'')
+            fputs("'\\''", stdout);
+        else
+            putchar(*word);
+    putchar('\'');
+}
+
+bool advice_wants_map(const char *table)
+{
+    return strstr(table, "\"map.json\"") != NULL;
+}
+
+void advice_print_map(const options *asked)
+{
+    printf("\n    memplan");
+    for (int at = 0; at < asked->argument_count; at++) {
+        putchar(' ');
+        print_word(asked->arguments[at]);
+    }
+    printf(" --emit device_map > map.json\n");
+}
+
+/* The request with so many layers on GPUs, and nothing moved by itself. */
+static bool fits_with(const memplan_model *model,
+                      const memplan_machine *machine, const options *asked,
+                      uint64_t layers)
+{
+    memplan_request request = inputs_request(asked);
+    memplan_plan_info info = MEMPLAN_PLAN_INFO_INIT;
+    memplan_plan *plan = NULL;
+    const char *const given = asked->settings != NULL ? asked->settings : "";
+    const size_t size = strlen(given) + 32;
+    char *const settings = malloc(size);
+    if (settings == NULL)
+        return false;
+    (void)snprintf(settings, size, "%s%sngl=%llu", given,
+                   *given != '\0' ? "\n" : "", (unsigned long long)layers);
+    request.settings = settings;
+    if (memplan_plan_price(&plan, model, machine, &request, NULL, NULL) ==
+        MEMPLAN_OK)
+        memplan_plan_describe(plan, &info);
+    memplan_plan_free(plan);
+    free(settings);
+    return info.fits != 0;
+}
+
+void advice_find_layers(const options *asked, memplan_error *error)
+{
+    memplan_model *model = NULL;
+    memplan_machine *machine = NULL;
+    memplan_model_info info = MEMPLAN_MODEL_INFO_INIT;
+    const size_t length = strlen(error->message);
+    memplan_error other;
+    if (!inputs_open_model(&model, asked, &other) ||
+        !inputs_open_machine(&machine, asked, &other)) {
+        memplan_model_free(model);
+        return;
+    }
+    memplan_model_describe(model, &info);
+    uint64_t low = 0; /* the most that is known to fit */
+    uint64_t high = info.layer_count + 1;
+    while (low < high) {
+        const uint64_t middle = low + (high - low + 1) / 2;
+        if (fits_with(model, machine, asked, middle))
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    if (low > 0)
+        (void)snprintf(error->message + length, sizeof error->message - length,
+                       ": --set ngl=%llu", (unsigned long long)low);
+    memplan_machine_free(machine);
+    memplan_model_free(model);
 }

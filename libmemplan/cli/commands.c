@@ -129,21 +129,42 @@ static bool make_plan(memplan_plan **out, const options *asked, bool is_price,
     return is_made;
 }
 
+/* The plan in the dialect asked for, and what only this command can add. */
+static bool show_plan(const memplan_plan *plan, const options *asked,
+                      memplan_error *error)
+{
+    const memplan_render_options style = terminal_style(asked);
+    const char *const dialect = dialect_of(asked);
+    const bool is_table = strcmp(dialect, "table") == 0;
+    char *text = NULL;
+    const memplan_status status =
+        memplan_plan_render(&text, plan, dialect, &style, error);
+    if (status != MEMPLAN_OK) {
+        if (strstr(error->message, "set ngl") != NULL)
+            advice_find_layers(asked, error);
+        return false;
+    }
+    /* Who prices a map has it. */
+    const bool has_map = is_table && asked->placement == NULL &&
+                         advice_wants_map(text);
+    if (!put_text(text, error))
+        return false;
+    if (has_map)
+        advice_print_map(asked);
+    if (is_table)
+        advice_print(plan, asked, &style);
+    return true;
+}
+
 static int run_plan(const options *asked, bool is_price)
 {
     if (options_want_settings(asked))
         return command_list(&(options){.source = "settings"});
-    const memplan_render_options style = terminal_style(asked);
     memplan_plan_info info = MEMPLAN_PLAN_INFO_INIT;
     memplan_plan *plan = NULL;
     memplan_error error = {0};
-    char *text = NULL;
     const bool is_made = make_plan(&plan, asked, is_price, &error) &&
-                         memplan_plan_render(&text, plan, dialect_of(asked),
-                                             &style, &error) == MEMPLAN_OK &&
-                         put_text(text, &error);
-    if (is_made && strcmp(dialect_of(asked), "table") == 0)
-        advice_print(plan, asked, &style);
+                         show_plan(plan, asked, &error);
     if (is_made)
         memplan_plan_describe(plan, &info);
     memplan_plan_free(plan);

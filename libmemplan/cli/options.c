@@ -198,7 +198,7 @@ bool options_read(options *out, unsigned command, const char *command_name,
             ROWS[at].name,
             ROWS[at].kind == FLAG ? no_argument : required_argument, NULL, 0};
     }
-    *out = (options){0};
+    *out = (options){.argument_count = count, .arguments = arguments};
     opterr = 0;
     for (;;) {
         int chosen = -1;

@@ -22,6 +22,8 @@ enum {
 typedef enum when { WHEN_AUTO, WHEN_ALWAYS, WHEN_NEVER, WHEN_ASCII } when;
 
 typedef struct options {
+    int argument_count; /* of the command, its name first */
+    char **arguments;
     const char *source; /* MODEL, of list WHAT, or NULL */
     const char *max_memory;
     const char *machine;

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "base/checked.h"
 #include "base/json_writer.h"
 #include "dialect/dialect.h"
 #include "dialect/flags.h"
@@ -55,6 +56,16 @@ static bool is_in_use(const mpl_plan_pool *pool)
     return pool->kind == MPL_POOL_DEVICE && pool->used_bytes > 0;
 }
 
+/* Containers on macOS are of Linux, in a machine without its GPU. */
+static bool is_apple(const memplan_plan *plan)
+{
+    for (uint32_t at = 0; at < plan->pool_count; at++)
+        if (is_in_use(&plan->pools[at]) &&
+            strcmp(plan->pools[at].vendor, "apple") == 0)
+            return true;
+    return false;
+}
+
 /* NULL: devices of several vendors, or of one that is not known. */
 static const vendor_row *vendor_of(const memplan_plan *plan)
 {
@@ -75,14 +86,36 @@ static const vendor_row *vendor_of(const memplan_plan *plan)
     return NULL;
 }
 
-/* Whole mebibytes that hold what the plan needs of the host. */
-static uint64_t host_mib(const memplan_plan *plan)
+/* What a limit leaves beside what is counted, since whoever passes it is
+ * ended: what is an estimate, once more. */
+static uint64_t headroom_bytes(const mpl_plan_pool *pool)
 {
-    for (uint32_t at = 0; at < plan->pool_count; at++)
-        if (plan->pools[at].kind == MPL_POOL_HOST)
-            return plan->pools[at].used_bytes / MIB +
-                   (plan->pools[at].used_bytes % MIB != 0);
-    return 0;
+    uint64_t bytes = 0;
+    for (uint64_t at = 0; at < pool->row_count; at++)
+        if (pool->rows[at].certainty == MPL_ESTIMATE)
+            bytes += pool->rows[at].bytes;
+    return bytes;
+}
+
+/* Whole mebibytes that hold what the plan needs of the host. */
+static void add_limit(mpl_text *text, const memplan_plan *plan)
+{
+    for (uint32_t at = 0; at < plan->pool_count; at++) {
+        const mpl_plan_pool *const pool = &plan->pools[at];
+        const uint64_t headroom = headroom_bytes(pool);
+        uint64_t bytes;
+        if (pool->kind != MPL_POOL_HOST || pool->used_bytes == 0 ||
+            !mpl_add(&bytes, pool->used_bytes, headroom))
+            continue;
+        mpl_text_format(text, "    mem_limit: %llum",
+                        (unsigned long long)(bytes / MIB + (bytes % MIB != 0)));
+        if (headroom > 0) {
+            mpl_text_add(text, " # ");
+            mpl_text_bytes(text, pool->used_bytes);
+            mpl_text_add(text, ", and its estimates once more");
+        }
+        mpl_text_add(text, "\n");
+    }
 }
 
 static void add_command(mpl_text *text, const memplan_plan *plan,
@@ -102,6 +135,9 @@ static void add_command(mpl_text *text, const memplan_plan *plan,
     if (vendor != NULL)
         mpl_text_format(text, "    image: ghcr.io/ggml-org/llama.cpp:%s\n",
                         vendor->image);
+    else if (is_apple(plan))
+        mpl_text_add(text, "    # image: none: containers have no Metal; run "
+                           "llama.cpp outside of them\n");
     else
         mpl_text_add(text, "    # image: the one of llama.cpp for these GPUs, "
                            "which are not of one known vendor\n");
@@ -150,11 +186,12 @@ MPL_PLAN_WRITER(mpl_plan_write_compose)
     mpl_text_add(text, "services:\n  model:\n");
     if (mpl_plan_has_flags(plan))
         add_command(text, plan, vendor);
-    if (host_mib(plan) > 0)
-        mpl_text_format(text, "    mem_limit: %llum\n",
-                        (unsigned long long)host_mib(plan));
+    add_limit(text, plan);
     if (vendor != NULL)
         add_devices(text, plan, vendor);
+    else if (is_apple(plan))
+        mpl_text_add(text, "    # containers have no Metal: this GPU is not "
+                           "to be had in one\n");
     else
         add_remark(text, plan);
     return MEMPLAN_OK;

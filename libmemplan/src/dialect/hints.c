@@ -77,7 +77,7 @@ static void paint_map(mpl_paint *paint, const memplan_plan *plan)
     if (count > MAP_INLINE_MAX) {
         mpl_paint_text(paint, MPL_INK_PLAIN,
                        "device_map=json.load(open(\"map.json\")),");
-        mpl_paint_text(paint, MPL_INK_FAINT, "  # from --emit device_map");
+        mpl_paint_text(paint, MPL_INK_FAINT, "  # the plan's device_map");
     } else {
         mpl_paint_text(paint, MPL_INK_PLAIN, "device_map={");
         for (uint32_t at = 0; at < count; at++) {

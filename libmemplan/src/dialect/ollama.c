@@ -55,8 +55,8 @@ MPL_PLAN_WRITER(mpl_plan_write_ollama)
     for (uint32_t at = 0; at < REFUSED_COUNT; at++)
         if (mpl_setting_find(&found, plan, REFUSED[at]))
             return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
-                            "Ollama cannot be told \"%s\"; use llama.cpp, or "
-                            "a smaller model or context",
+                            "Ollama cannot be told \"%s\", only how many whole "
+                            "layers a GPU has: set ngl to as many as fit",
                             found.name);
     if (strcmp(plan->kv_dtype, plan->value_dtype) != 0)
         return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,

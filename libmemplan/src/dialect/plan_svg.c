@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* A plan as a picture: the verdict, a bar a pool, the legend and the speed. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "dialect/dialect.h"
 #include "dialect/plan_figures.h"
 #include "dialect/svg.h"
 
-enum { LINE = 22 };
+/* Bold letters of 13 px are 8 wide on the average. */
+enum { LINE = 22, TITLE_MAX = 84 };
 
 static void add_line(mpl_svg *svg, mpl_ink ink, bool is_strong,
                      const char *line)
@@ -15,6 +17,24 @@ static void add_line(mpl_svg *svg, mpl_ink ink, bool is_strong,
     svg->y += LINE;
     mpl_svg_text(svg, MPL_SVG_MARGIN, svg->y - 6, MPL_SVG_START, ink, is_strong,
                  line);
+}
+
+/* In two lines where one would pass the picture's edge; of a path the last
+ * part says most. */
+static void add_title(mpl_svg *svg, const memplan_plan *plan, const char *line)
+{
+    char part[TITLE_MAX + 1];
+    const char *const slash = strrchr(plan->machine_name, '/');
+    if (strlen(line) <= TITLE_MAX) {
+        add_line(svg, MPL_INK_PLAIN, true, line);
+        return;
+    }
+    (void)snprintf(part, sizeof part, "%.60s in %s on", plan->model_name,
+                   plan->dtype);
+    add_line(svg, MPL_INK_PLAIN, true, part);
+    (void)snprintf(part, sizeof part, "%s",
+                   slash != NULL ? slash + 1 : plan->machine_name);
+    add_line(svg, MPL_INK_PLAIN, true, part);
 }
 
 /* A line made as a text first. */
@@ -74,7 +94,7 @@ static void add_legend(mpl_svg *svg, const memplan_plan *plan)
 MPL_PLAN_WRITER(mpl_plan_write_svg)
 {
     const uint64_t height =
-        2 * MPL_SVG_MARGIN + (uint64_t)4 * LINE + 8 +
+        2 * MPL_SVG_MARGIN + (uint64_t)5 * LINE + 8 +
         MPL_SVG_ROW_HEIGHT * ((uint64_t)plan->pool_count + 1);
     mpl_text made = {0};
     char line[240];
@@ -82,7 +102,7 @@ MPL_PLAN_WRITER(mpl_plan_write_svg)
     (void)snprintf(line, sizeof line, "%.80s in %s on %.80s", plan->model_name,
                    plan->dtype, plan->machine_name);
     mpl_svg svg = mpl_svg_open(text, height, line);
-    add_line(&svg, MPL_INK_PLAIN, true, line);
+    add_title(&svg, plan, line);
     (void)snprintf(line, sizeof line, "%s, %s tokens x %llu, cache in %s",
                    plan->profile, mpl_count_text(count, plan->context_tokens),
                    (unsigned long long)plan->sequences, plan->kv_dtype);

@@ -185,13 +185,32 @@ static memplan_status use_folder(mpl_source *out, mpl_arena *arena,
                : mpl_fail_memory(error);
 }
 
+/* A file that is called the same in every folder is named as its folder. */
+static const char *model_name(mpl_arena *arena, const char *path)
+{
+    static const char *const COMMON[] = {"config.json", "model.safetensors",
+                                         "model.safetensors.index.json",
+                                         "pytorch_model.bin.index.json"};
+    const char *const name = mpl_path_name(path);
+    bool is_common = false;
+    for (size_t at = 0; at < sizeof COMMON / sizeof *COMMON; at++)
+        is_common = is_common || strcmp(name, COMMON[at]) == 0;
+    if (!is_common || name - path < 2)
+        return name;
+    const char *const folder =
+        mpl_arena_copy(arena, path, (uint64_t)(name - path - 1));
+    return folder != NULL ? mpl_path_name(folder) : NULL;
+}
+
 memplan_status mpl_locate_path(mpl_source *out, mpl_arena *arena,
                                const char *path, mpl_path_kind kind,
                                memplan_error *error)
 {
     switch (kind) {
     case MPL_PATH_FILE:
-        *out = (mpl_source){.path = path, .name = mpl_path_name(path)};
+        *out = (mpl_source){.path = path, .name = model_name(arena, path)};
+        if (out->name == NULL)
+            return mpl_fail_memory(error);
         return use_file(out, arena, error);
     case MPL_PATH_FOLDER: {
         const memplan_status status = use_folder(out, arena, path, error);

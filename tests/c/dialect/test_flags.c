@@ -99,7 +99,9 @@ Test(flags, what_ollama_cannot_be_told_is_refused)
     cr_expect_eq(
         memplan_plan_render(&text, &sample.plan, "ollama", NULL, &error),
         MEMPLAN_E_UNSUPPORTED);
-    cr_expect(strstr(error.message, "\"n-cpu-moe\"") != NULL);
+    cr_expect_str_eq(error.message,
+                     "Ollama cannot be told \"n-cpu-moe\", only how many whole "
+                     "layers a GPU has: set ngl to as many as fit");
     cr_expect_eq(text, NULL);
 }
 
@@ -147,6 +149,7 @@ Test(flags, a_service_is_for_its_vendor)
     expect_service("intel", "intel", "llama.cpp:server-intel\n");
     expect_service("intel", "intel", "SELECTOR: \"level_zero:0,1\"\n");
     expect_service("", "", "    # image: ");
+    expect_service("apple", "apple", "    # image: none: containers have no");
     expect_service("amd", "intel", "    # pass these devices to it: 0 1\n");
 }
 
@@ -168,6 +171,26 @@ Test(flags, a_service_without_devices_is_for_the_host)
                      "    command: \"-m '/models/my model.gguf' -c 8 -np 1\"\n"
                      "    volumes:\n"
                      "      - \"/models:/models:ro\"\n");
+    memplan_text_free(text);
+}
+
+/* 1 GiB, half of it an estimate: a limit ends who passes it. */
+Test(flags, a_limit_leaves_room_for_estimates)
+{
+    sample_plan sample;
+    char *text = NULL;
+    make_plan(&sample, "c=8\nnp=1\n");
+    sample.rows[2][0] =
+        (mpl_row){2, MPL_ROW_RUNTIME, MPL_ESTIMATE, 0, 512 << 20, "about"};
+    sample.rows[2][1] =
+        (mpl_row){2, MPL_ROW_WEIGHTS, MPL_EXACT, 0, 512 << 20, "as stored"};
+    sample.pools[2].row_count = 2;
+    sample.pools[2].used_bytes = 1 << 30;
+    cr_assert_eq(memplan_plan_render(&text, &sample.plan, "compose", NULL, NULL),
+                 MEMPLAN_OK);
+    cr_expect(strstr(text, "mem_limit: 1536m # 1 GiB, and its estimates once "
+                           "more\n") != NULL,
+              "%s", text);
     memplan_text_free(text);
 }
 
