@@ -5,7 +5,7 @@
 
 #define GIB (UINT64_C(1) << 30)
 
-void sample_plan_make(sample_plan *out, mpl_plan_unit *units, uint32_t count)
+static void fill_pools(sample_plan *out)
 {
     *out = (sample_plan){
         .pools = {{.key = "0",
@@ -51,6 +51,11 @@ void sample_plan_make(sample_plan *out, mpl_plan_unit *units, uint32_t count)
     };
     for (uint32_t at = 0; at < SAMPLE_POOLS; at++)
         out->pools[at].rows = out->rows[at];
+}
+
+void sample_plan_make(sample_plan *out, mpl_plan_unit *units, uint32_t count)
+{
+    fill_pools(out);
     out->plan = (memplan_plan){
         .model_name = "sample",
         .model_source = "sample",

@@ -116,112 +116,114 @@ Test(description, one_memory_for_several)
     }
 }
 
+static const struct {
+    const char *text;
+    memplan_status status;
+    uint64_t offset;
+    const char *message;
+} REFUSED[] = {
+    {"", MEMPLAN_E_ARGUMENT, 0, "empty part"},
+    {"rtx-4090,", MEMPLAN_E_ARGUMENT, 9, "empty part"},
+    {"rtx-4099, 64GiB ram", MEMPLAN_E_NOT_FOUND, 0, "rtx-4090"},
+    {"64GiB ram, h100", MEMPLAN_E_NOT_FOUND, 10, "several"},
+    {"rtx-4090, 64G ram", MEMPLAN_E_ARGUMENT, 9, "64GiB"},
+    {"rtx-4090, 64gb ram", MEMPLAN_E_ARGUMENT, 9, "64GB"},
+    {"rtx-4090, ram", MEMPLAN_E_ARGUMENT, 9, "64GiB ram"},
+    {"0x rtx-4090", MEMPLAN_E_ARGUMENT, 0, "1 to 64"},
+    {"99x rtx-4090", MEMPLAN_E_ARGUMENT, 0, "1 to 64"},
+    {"64x 1GB gpu,64x 1GB gpu,64x 1GB gpu,64x 1GB gpu,1GB gpu",
+     MEMPLAN_E_TOO_LARGE, 48, "256"},
+    {"gpu", MEMPLAN_E_ARGUMENT, 0, "24GB gpu"},
+    {"many cores", MEMPLAN_E_ARGUMENT, 0, "16 cores"},
+    {"rtx-4090, pcie 9 x16", MEMPLAN_E_ARGUMENT, 9, "pcie 4.0 x16"},
+    {"gb10", MEMPLAN_E_ARGUMENT, 0, "gb10, 64GiB ram"},
+    {"rtx-4090 1GB 2GB", MEMPLAN_E_ARGUMENT, 0, "two amounts"},
+    {"rtx-4090; 64GiB", MEMPLAN_E_ARGUMENT, 0, "commas part"},
+    {"64GiB ram, 32GiB ram", MEMPLAN_E_ARGUMENT, 10, "said twice"},
+    {"64GiB ram, pcie 3 x8, pcie 4 x8", MEMPLAN_E_ARGUMENT, 21,
+     "said twice"},
+    {"apple-m4-max, 64GiB", MEMPLAN_E_ARGUMENT, 13,
+     "of what? write 64GiB ram"},
+    {"rtx-4090, 80GB/s", MEMPLAN_E_ARGUMENT, 9, "of what?"},
+    {"16 cores", MEMPLAN_E_ARGUMENT, 0, "no memory is said"},
+    {"rtx-4090 64GB ram", MEMPLAN_E_ARGUMENT, 0, "a comma parts them"},
+    {"fast 64GB ram", MEMPLAN_E_ARGUMENT, 0, "64GiB ram"},
+    {"rtx-4090, nvlink", MEMPLAN_E_ARGUMENT, 0, "two GPUs"},
+    {"2x rtx-3090, nvlink 4GB", MEMPLAN_E_ARGUMENT, 12, "nvlink 50GB/s"},
+    {"epyc 9654, xeon gold, 1GB ram", MEMPLAN_E_ARGUMENT, 10, "a second"},
+    {"m3 max 128gb", MEMPLAN_E_ARGUMENT, 0, "128GiB"},
+    {"ryzen 9 7950x 64GB", MEMPLAN_E_NOT_FOUND, 0, "no GPU"},
+};
+
 Test(description, refusals_name_the_place)
 {
-    static const struct {
-        const char *text;
-        memplan_status status;
-        uint64_t offset;
-        const char *message;
-    } CASES[] = {
-        {"", MEMPLAN_E_ARGUMENT, 0, "empty part"},
-        {"rtx-4090,", MEMPLAN_E_ARGUMENT, 9, "empty part"},
-        {"rtx-4099, 64GiB ram", MEMPLAN_E_NOT_FOUND, 0, "rtx-4090"},
-        {"64GiB ram, h100", MEMPLAN_E_NOT_FOUND, 10, "several"},
-        {"rtx-4090, 64G ram", MEMPLAN_E_ARGUMENT, 9, "64GiB"},
-        {"rtx-4090, 64gb ram", MEMPLAN_E_ARGUMENT, 9, "64GB"},
-        {"rtx-4090, ram", MEMPLAN_E_ARGUMENT, 9, "64GiB ram"},
-        {"0x rtx-4090", MEMPLAN_E_ARGUMENT, 0, "1 to 64"},
-        {"99x rtx-4090", MEMPLAN_E_ARGUMENT, 0, "1 to 64"},
-        {"64x 1GB gpu,64x 1GB gpu,64x 1GB gpu,64x 1GB gpu,1GB gpu",
-         MEMPLAN_E_TOO_LARGE, 48, "256"},
-        {"gpu", MEMPLAN_E_ARGUMENT, 0, "24GB gpu"},
-        {"many cores", MEMPLAN_E_ARGUMENT, 0, "16 cores"},
-        {"rtx-4090, pcie 9 x16", MEMPLAN_E_ARGUMENT, 9, "pcie 4.0 x16"},
-        {"gb10", MEMPLAN_E_ARGUMENT, 0, "gb10, 64GiB ram"},
-        {"rtx-4090 1GB 2GB", MEMPLAN_E_ARGUMENT, 0, "two amounts"},
-        {"rtx-4090; 64GiB", MEMPLAN_E_ARGUMENT, 0, "commas part"},
-        {"64GiB ram, 32GiB ram", MEMPLAN_E_ARGUMENT, 10, "said twice"},
-        {"64GiB ram, pcie 3 x8, pcie 4 x8", MEMPLAN_E_ARGUMENT, 21,
-         "said twice"},
-        {"apple-m4-max, 64GiB", MEMPLAN_E_ARGUMENT, 13,
-         "of what? write 64GiB ram"},
-        {"rtx-4090, 80GB/s", MEMPLAN_E_ARGUMENT, 9, "of what?"},
-        {"16 cores", MEMPLAN_E_ARGUMENT, 0, "no memory is said"},
-        {"rtx-4090 64GB ram", MEMPLAN_E_ARGUMENT, 0, "a comma parts them"},
-        {"fast 64GB ram", MEMPLAN_E_ARGUMENT, 0, "64GiB ram"},
-        {"rtx-4090, nvlink", MEMPLAN_E_ARGUMENT, 0, "two GPUs"},
-        {"2x rtx-3090, nvlink 4GB", MEMPLAN_E_ARGUMENT, 12, "nvlink 50GB/s"},
-        {"epyc 9654, xeon gold, 1GB ram", MEMPLAN_E_ARGUMENT, 10, "a second"},
-        {"m3 max 128gb", MEMPLAN_E_ARGUMENT, 0, "128GiB"},
-        {"ryzen 9 7950x 64GB", MEMPLAN_E_NOT_FOUND, 0, "no GPU"},
-    };
-    for (size_t at = 0; at < sizeof CASES / sizeof *CASES; at++) {
+    for (size_t at = 0; at < sizeof REFUSED / sizeof *REFUSED; at++) {
         memplan_machine *machine = NULL;
         memplan_error error = {0};
-        cr_expect_eq(memplan_machine_parse(&machine, CASES[at].text, &error),
-                     CASES[at].status, "\"%s\": %s", CASES[at].text,
+        cr_expect_eq(memplan_machine_parse(&machine, REFUSED[at].text, &error),
+                     REFUSED[at].status, "\"%s\": %s", REFUSED[at].text,
                      error.message);
         cr_expect_null(machine);
-        cr_expect_not_null(strstr(error.message, CASES[at].message),
-                           "\"%s\": %s", CASES[at].text, error.message);
-        cr_expect_eq(error.offset, CASES[at].offset, "\"%s\": %llu",
-                     CASES[at].text, (unsigned long long)error.offset);
+        cr_expect_not_null(strstr(error.message, REFUSED[at].message),
+                           "\"%s\": %s", REFUSED[at].text, error.message);
+        cr_expect_eq(error.offset, REFUSED[at].offset, "\"%s\": %llu",
+                     REFUSED[at].text, (unsigned long long)error.offset);
     }
 }
 
 /* What people write; the first GPU's model, or "", and the host's memory. */
+static const struct {
+    const char *text;
+    uint32_t device_count;
+    const char *model;
+    uint64_t host_giga; /* 0: not known */
+} PEOPLE[] = {
+    {"rtx 4090 + 128GB DDR5-5600", 1, "rtx-4090", 128},
+    {"rtx 4090 and 64GB ram", 1, "rtx-4090", 64},
+    {"rtx4090, 64 GB of RAM", 1, "rtx-4090", 64},
+    {"rx7900xtx, DDR4 64 GB", 1, "rx-7900-xtx", 64},
+    {"RTX 4090 (24GB), 64GB system memory", 1, "rtx-4090", 64},
+    {"2x3090", 2, "rtx-3090", 0},
+    {"2 x rtx 3090", 2, "rtx-3090", 0},
+    {"2 rtx 3090s", 2, "rtx-3090", 0},
+    {"rtx 3090 x2", 2, "rtx-3090", 0},
+    {"2xt4", 2, "t4", 0},
+    {"24GB gpu memory", 1, "", 0},
+    {"2x mi300x, 1TB ram", 2, "mi300x", 1000},
+    {"ryzen ai max+ 395 128GB", 1, "radeon-8060s", 128},
+    {"dgx spark 128GB", 1, "gb10", 128},
+    {"m3 max 128GB", 1, "apple-m3-max", 128},
+    {"macbook pro m3 max with 128GB memory", 1, "apple-m3-max", 128},
+    {"Mac mini M4 Pro 64GB unified memory", 1, "apple-m4-pro", 64},
+    {"jetson agx orin 64GB", 1, "jetson-agx-orin", 64},
+    {"grace hopper", 1, "gh200", 0},
+    {"radeon 780m 32GB", 1, "radeon-780m", 32},
+    {"780m, 32GB ram", 1, "radeon-780m", 32},
+    {"rtx pro 6000 blackwell", 1, "rtx-pro-6000", 0},
+    {"epyc 9654, 768GB ram", 0, "", 768},
+    {"ryzen 9 7950x 64GB ram", 0, "", 64},
+    {"cpu only, 64GB ram", 0, "", 64},
+    {"no gpu, 64GB ram", 0, "", 64},
+};
+
 Test(description, words_of_people)
 {
-    static const struct {
-        const char *text;
-        uint32_t device_count;
-        const char *model;
-        uint64_t host_giga; /* 0: not known */
-    } CASES[] = {
-        {"rtx 4090 + 128GB DDR5-5600", 1, "rtx-4090", 128},
-        {"rtx 4090 and 64GB ram", 1, "rtx-4090", 64},
-        {"rtx4090, 64 GB of RAM", 1, "rtx-4090", 64},
-        {"rx7900xtx, DDR4 64 GB", 1, "rx-7900-xtx", 64},
-        {"RTX 4090 (24GB), 64GB system memory", 1, "rtx-4090", 64},
-        {"2x3090", 2, "rtx-3090", 0},
-        {"2 x rtx 3090", 2, "rtx-3090", 0},
-        {"2 rtx 3090s", 2, "rtx-3090", 0},
-        {"rtx 3090 x2", 2, "rtx-3090", 0},
-        {"2xt4", 2, "t4", 0},
-        {"24GB gpu memory", 1, "", 0},
-        {"2x mi300x, 1TB ram", 2, "mi300x", 1000},
-        {"ryzen ai max+ 395 128GB", 1, "radeon-8060s", 128},
-        {"dgx spark 128GB", 1, "gb10", 128},
-        {"m3 max 128GB", 1, "apple-m3-max", 128},
-        {"macbook pro m3 max with 128GB memory", 1, "apple-m3-max", 128},
-        {"Mac mini M4 Pro 64GB unified memory", 1, "apple-m4-pro", 64},
-        {"jetson agx orin 64GB", 1, "jetson-agx-orin", 64},
-        {"grace hopper", 1, "gh200", 0},
-        {"radeon 780m 32GB", 1, "radeon-780m", 32},
-        {"780m, 32GB ram", 1, "radeon-780m", 32},
-        {"rtx pro 6000 blackwell", 1, "rtx-pro-6000", 0},
-        {"epyc 9654, 768GB ram", 0, "", 768},
-        {"ryzen 9 7950x 64GB ram", 0, "", 64},
-        {"cpu only, 64GB ram", 0, "", 64},
-        {"no gpu, 64GB ram", 0, "", 64},
-    };
-    for (size_t at = 0; at < sizeof CASES / sizeof *CASES; at++) {
+    for (size_t at = 0; at < sizeof PEOPLE / sizeof *PEOPLE; at++) {
         memplan_machine *machine = NULL;
         memplan_error error = {0};
-        const uint64_t host_giga = CASES[at].host_giga;
-        cr_assert_eq(memplan_machine_parse(&machine, CASES[at].text, &error),
+        const uint64_t host_giga = PEOPLE[at].host_giga;
+        cr_assert_eq(memplan_machine_parse(&machine, PEOPLE[at].text, &error),
                      MEMPLAN_OK, "%s", error.message);
-        cr_expect_eq(machine->device_count, CASES[at].device_count, "%s: %u",
-                     CASES[at].text, machine->device_count);
+        cr_expect_eq(machine->device_count, PEOPLE[at].device_count, "%s: %u",
+                     PEOPLE[at].text, machine->device_count);
         if (machine->device_count > 0) {
-            cr_expect_str_eq(machine->devices[0].model, CASES[at].model, "%s",
-                             CASES[at].text);
+            cr_expect_str_eq(machine->devices[0].model, PEOPLE[at].model, "%s",
+                             PEOPLE[at].text);
             cr_expect_not(machine->devices[0].is_left_out);
         }
         cr_expect_eq(machine->host.total_bytes.value,
                      host_giga > 0 ? host_giga * GIGA : MEMPLAN_UNKNOWN, "%s",
-                     CASES[at].text);
+                     PEOPLE[at].text);
         memplan_machine_free(machine);
     }
 }
