@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What is there while weights load is no sum over units, so a search does not
- * know of it. Where the fastest placement that fits would not load, there are
- * two ways on, and both are tried as long as they may lead to a faster one:
+ * know of it. From the fastest placement that fits, where it would not load,
+ * there are two ways on, and both are taken as long as they may lead to a
+ * faster one that loads:
  *
- *     of the first pool that lacks something, the next search may use no more
- *     than this placement does, less what it lacks:
+ *     pools that lack something may hold no more than they do, less what they
+ *     lack, and pools in their place no more than they:
  *         lacks(p) = loading(p) - capacity(p), or what its budget lacks
  *         capacity(p) of the next search = used(p) - lacks(p)
- *     and of devices that hold and lack as much; or that pool gets none of what
- *     is joined
+ *     or they get none of what is joined, and may be filled with the rest
  *
- * The first way leaves out placements that load though they hold no less: of
- * units that keep more state for fewer weights. So what is found is called
- * proven only where it is as fast as the fastest that fits.
+ * If pools in their place had more, the next placement would be the same with
+ * the pools exchanged. The first way leaves out placements that load though
+ * they hold no less: of units that keep more state for fewer weights. So what
+ * is found is called proven only where it is as fast as the fastest that fits.
  */
 #include "plan/loadable.h"
 
@@ -81,59 +82,52 @@ static uint64_t lacks(const state *at, uint32_t pool)
         mpl_sub_floor(at->budgets[budget], problem->budget_bytes[budget]));
 }
 
-/* Lowers the capacity of the first pool that lacks something, and of those
- * that are in its place. MPL_NO_INDEX: it loads. */
-static uint32_t confine(state *at, const mpl_solution *found,
-                        uint64_t *capacity)
-{
-    const mpl_placement placement = {.pool_of_unit = found->pool_of_unit};
-    at->engine->loading(at->job, &placement, at->loading);
-    measure(at, found);
-    uint32_t first = 0;
-    while (first < at->given->pool_count && lacks(at, first) == 0)
-        first++;
-    if (first == at->given->pool_count)
-        return MPL_NO_INDEX;
-    for (uint32_t pool = first; pool < at->given->pool_count; pool++)
-        if (lacks(at, pool) == lacks(at, first) &&
-            at->used[pool] == at->used[first] && at->given->home[pool] == pool)
-            capacity[pool] = mpl_sub_floor(at->used[pool], lacks(at, pool));
-    capacity[first] = mpl_sub_floor(at->used[first], lacks(at, first));
-    return first;
-}
-
-static bool is_host(const mpl_problem *problem, uint32_t pool)
+/* A pool that executes for itself alone. */
+static bool has_no_guests(const mpl_problem *problem, uint32_t pool)
 {
     for (uint32_t other = 0; other < problem->pool_count; other++)
-        if (problem->relay[other] == pool ||
-            (other != pool && problem->home[other] == pool))
-            return true;
-    return problem->home[pool] != pool;
+        if ((problem->home[other] == pool) != (other == pool))
+            return false;
+    return true;
 }
 
-/* Leaves a device room for all that is not joined, where that is too little for
- * any that is: so homes stay alike, and are searched much faster. False: that
- * does not keep joined ones away. */
-static bool leave_no_room(const mpl_problem *problem, uint32_t pool,
-                          uint64_t *capacity)
+static bool is_in_place_of(const mpl_problem *problem, uint32_t pool,
+                           uint32_t other)
 {
-    uint64_t others = problem->open_bytes[pool];
-    uint64_t least = UINT64_MAX;
-    for (uint32_t unit = 0; unit < problem->unit_count; unit++) {
-        const uint64_t bytes =
-            problem->own_bytes[mpl_problem_cell(problem, unit, pool)];
-        if (problem->is_joined[mpl_problem_row(problem, unit)])
-            least = mpl_min(least, bytes);
-        else if (!mpl_add(&others, others, bytes))
-            return false;
+    return has_no_guests(problem, pool) && has_no_guests(problem, other) &&
+           problem->open_bytes[pool] == problem->open_bytes[other] &&
+           problem->capacity_bytes[pool] == problem->capacity_bytes[other];
+}
+
+/* The most that a pool may hold in the next search; its capacity, where it
+ * lacks nothing, nor any pool that it is in the place of. */
+static uint64_t next_capacity(const state *at, const mpl_problem *problem,
+                              uint32_t pool)
+{
+    const uint64_t capacity = problem->capacity_bytes[pool];
+    uint64_t most = 0;
+    if (lacks(at, pool) > 0)
+        return mpl_sub_floor(at->used[pool], lacks(at, pool));
+    for (uint32_t other = 0; other < problem->pool_count; other++)
+        if (lacks(at, other) > 0 && is_in_place_of(problem, pool, other))
+            most =
+                mpl_max(most, mpl_sub_floor(at->used[other], lacks(at, other)));
+    return most > 0 ? mpl_min(most, capacity) : capacity;
+}
+
+/* Lowers what the next search may use; false: what was found loads. */
+static bool confine(state *at, const mpl_problem *problem,
+                    const mpl_solution *found, uint64_t *capacity)
+{
+    const mpl_placement placement = {.pool_of_unit = found->pool_of_unit};
+    bool is_lower = false;
+    at->engine->loading(at->job, &placement, at->loading);
+    measure(at, found);
+    for (uint32_t pool = 0; pool < problem->pool_count; pool++) {
+        capacity[pool] = next_capacity(at, problem, pool);
+        is_lower = is_lower || lacks(at, pool) > 0;
     }
-    uint64_t with_joined;
-    if (is_host(problem, pool) ||
-        (mpl_add(&with_joined, problem->open_bytes[pool], least) &&
-         with_joined <= others))
-        return false;
-    capacity[pool] = mpl_min(capacity[pool], others);
-    return true;
+    return is_lower;
 }
 
 static void forbid_joined(const mpl_problem *problem, uint32_t pool,
@@ -167,19 +161,15 @@ static memplan_status explore(state *at, const mpl_problem *problem,
                               const mpl_solution *found)
 {
     mpl_solution next;
-    if (!found->is_feasible ||
-        (at->best.is_feasible && found->value_ps >= at->best.value_ps))
+    if (!found->is_feasible)
         return MEMPLAN_OK;
     uint64_t *const capacity =
         copy_of(at->arena, problem->capacity_bytes, problem->pool_count);
-    uint64_t *const room =
-        copy_of(at->arena, problem->capacity_bytes, problem->pool_count);
     uint64_t *const time_ps = copy_of(at->arena, problem->time_ps,
                                       rows_of(problem) * problem->pool_count);
-    if (capacity == NULL || room == NULL || time_ps == NULL)
+    if (capacity == NULL || time_ps == NULL)
         return MEMPLAN_E_NO_MEMORY;
-    const uint32_t pool = confine(at, found, capacity);
-    if (pool == MPL_NO_INDEX) {
+    if (!confine(at, problem, found, capacity)) {
         at->best = *found;
         return MEMPLAN_OK;
     }
@@ -187,14 +177,15 @@ static memplan_status explore(state *at, const mpl_problem *problem,
     mpl_problem without = *problem;
     less.capacity_bytes = capacity;
     without.time_ps = time_ps;
-    without.capacity_bytes = room;
-    if (!leave_no_room(problem, pool, room))
-        forbid_joined(problem, pool, time_ps);
+    for (uint32_t pool = 0; pool < problem->pool_count; pool++)
+        if (lacks(at, pool) > 0)
+            forbid_joined(problem, pool, time_ps);
     const mpl_problem *const ways[] = {&less, &without};
     memplan_status status = MEMPLAN_OK;
     for (size_t way = 0; way < 2 && at->searches < SEARCHES_MAX; way++) {
         at->searches++;
-        status = mpl_search(at->arena, ways[way], MPL_SEARCH_STEPS, &next);
+        status = mpl_search_below(at->arena, ways[way], MPL_SEARCH_STEPS,
+                                  at->best.value_ps, &next);
         if (status == MEMPLAN_OK)
             status = explore(at, ways[way], &next);
         if (status != MEMPLAN_OK)

@@ -33,6 +33,12 @@ enum { MPL_SEARCH_STEPS = 200000 };
 memplan_status mpl_search(mpl_arena *arena, const mpl_problem *problem,
                           uint64_t steps, mpl_solution *out);
 
+/* The same for placements that take less than `limit_ps` alone: it stops where
+ * there can be none, and finds nothing then. */
+memplan_status mpl_search_below(mpl_arena *arena, const mpl_problem *problem,
+                                uint64_t steps, uint64_t limit_ps,
+                                mpl_solution *out);
+
 /* The time of one placement, or MPL_TIME_FORBIDDEN where it does not fit:
  * the definition in engine.h, straight. `scratch` has pool_count * 3 +
  * budget_count entries. */

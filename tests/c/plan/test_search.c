@@ -49,6 +49,25 @@ static void check_bounds(mpl_arena *arena, const mpl_problem *problem,
     sum->alike_alone += alike_ps == least && homes_ps < least;
 }
 
+/* Below what was found there is nothing; just above it, the same. */
+static void check_limit(mpl_arena *arena, const mpl_problem *problem,
+                        uint64_t seed, uint64_t least, const mpl_solution *all)
+{
+    mpl_solution below;
+    mpl_solution above;
+    if (!all->is_feasible)
+        return;
+    cr_assert_eq(mpl_search_below(arena, problem, MPL_SEARCH_STEPS, least,
+                                  &below),
+                 MEMPLAN_OK);
+    cr_assert_eq(mpl_search_below(arena, problem, MPL_SEARCH_STEPS,
+                                  all->value_ps + 1, &above),
+                 MEMPLAN_OK);
+    cr_expect_not(below.is_feasible, "seed %llu", (unsigned long long)seed);
+    cr_expect(above.is_feasible && above.value_ps == all->value_ps,
+              "seed %llu", (unsigned long long)seed);
+}
+
 /* `plain` as it is where the seed is even, else with shared rows. */
 static void check_one(mpl_arena *arena, const mpl_problem *plain, uint64_t seed,
                       tally *sum)
@@ -61,6 +80,7 @@ static void check_one(mpl_arena *arena, const mpl_problem *plain, uint64_t seed,
                  MEMPLAN_OK);
     sum->problems++;
     check_bounds(arena, &problem, seed, least, sum);
+    check_limit(arena, &problem, seed, least, &found);
     cr_expect(found.bound_ps <= least, "seed %llu: bound %llu, least %llu",
               (unsigned long long)seed, (unsigned long long)found.bound_ps,
               (unsigned long long)least);
