@@ -117,7 +117,10 @@ def test_kwargs_are_ready(folder):
     kwargs = mt.from_pretrained_kwargs(
         folder, "0=0.9GB,cpu=1.2GB,disk=9GB", context=512, offload_folder="here"
     )
-    assert kwargs["dtype"] == "auto"
+    told = memplan.plan(
+        folder, max_memory="0=0.9GB,cpu=1.2GB,disk=9GB", context=512, engine="transformers"
+    ).render("table")
+    assert f"dtype=torch.{kwargs['dtype']}," in told
     assert set(kwargs["device_map"].values()) == {0, "cpu", "disk"}
     assert kwargs["offload_folder"] == "here"
     kwargs = mt.from_pretrained_kwargs(folder, "0=2GB,cpu=8GB", context=64, dtype="bf16")

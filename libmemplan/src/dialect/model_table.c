@@ -9,6 +9,7 @@
 #include "base/checked.h"
 #include "dialect/dialect.h"
 #include "dialect/model_figures.h"
+#include "model/quantization.h"
 
 enum {
     MARGIN = 2,
@@ -270,6 +271,21 @@ static void paint_tensors(mpl_paint *paint, const memplan_model *model)
     }
 }
 
+/* The widths above are of all parameters alike. */
+static void paint_experts(mpl_paint *paint, const memplan_model *model)
+{
+    const uint32_t percent = mpl_experts_left_percent(model);
+    mpl_text made = {0};
+    if (percent == 0 || strcmp(model->format, "gguf") == 0)
+        return;
+    mpl_text_format(&made,
+                    "experts, %u %% of all parameters, are no Linear modules: "
+                    "Transformers' quantizers leave them as stored; llama.cpp "
+                    "with a GGUF has them quantized too",
+                    percent);
+    paint_fact(paint, "note", &made);
+}
+
 MPL_MODEL_WRITER(mpl_model_write_table)
 {
     mpl_paint paint = mpl_style_paint(style, text);
@@ -288,6 +304,7 @@ MPL_MODEL_WRITER(mpl_model_write_table)
         mpl_text_add(&made, model->notes[at]);
         paint_fact(&paint, "note", &made);
     }
+    paint_experts(&paint, model);
     if (style->with_tensors)
         paint_tensors(&paint, model);
     (void)error;

@@ -209,6 +209,22 @@ static memplan_status read_index(memplan_model **out, const opening *from)
     return status;
 }
 
+/* fp32 is what torch makes where no dtype is named; weights that are not here
+ * may say else. */
+static memplan_status read_config_alone(memplan_model **out,
+                                        const opening *from)
+{
+    const memplan_status status =
+        read_config(out, from, from->source.path, MPL_DTYPE_COUNT);
+    if (status != MEMPLAN_OK || (*out)->quantizer != NULL ||
+        mpl_config_names_dtype(mpl_json_root((*out)->config)) ||
+        mpl_model_add_note(*out, "config.json names no dtype, and there are no "
+                                 "weights to ask: counted in fp32; where these "
+                                 "are bf16 or fp16, it takes half"))
+        return status;
+    return mpl_fail_memory(from->error);
+}
+
 static memplan_status read_source(memplan_model **out, const opening *from)
 {
     switch (from->source.kind) {
@@ -220,7 +236,7 @@ static memplan_status read_source(memplan_model **out, const opening *from)
     case MPL_SOURCE_INDEX:
         return read_index(out, from);
     case MPL_SOURCE_CONFIG:
-        return read_config(out, from, from->source.path, MPL_DTYPE_COUNT);
+        return read_config_alone(out, from);
     default:
         return read_catalogue(out, from);
     }

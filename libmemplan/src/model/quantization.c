@@ -118,6 +118,24 @@ bool mpl_is_quantized(const memplan_model *model, uint32_t index)
            !is_last(model, tensor);
 }
 
+uint32_t mpl_experts_left_percent(const memplan_model *model)
+{
+    uint64_t left = 0;
+    uint64_t percent = 0;
+    for (uint32_t at = 0; at < model->tensor_count; at++) {
+        const mpl_tensor *const tensor = &model->tensors[at];
+        if ((tensor->flags & MPL_TENSOR_EXPERT) != 0 &&
+            (tensor->flags & MPL_TENSOR_PACKED) == 0 &&
+            tensor->dimension_count > 2 && tensor->tied_to == MPL_NO_INDEX &&
+            mpl_dtype_is_float(tensor->dtype))
+            left += tensor->element_count;
+    }
+    if (model->parameter_count == 0 ||
+        !mpl_mul_div(&percent, left, 100, model->parameter_count))
+        return 0;
+    return (uint32_t)percent;
+}
+
 /* Elements that share a scale, by what divides the input features. */
 static uint64_t group_elements(const mpl_scheme_row *row, uint64_t inputs)
 {

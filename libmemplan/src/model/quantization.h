@@ -69,6 +69,10 @@ bool mpl_scheme_entry(uint32_t index, const char **out_name,
 /* True for a weight that a quantizer of this kind would change. */
 bool mpl_is_quantized(const memplan_model *model, uint32_t tensor);
 
+/* Experts that are parameters of their own, no linear modules, so that every
+ * loader leaves them as they are: percent of all parameters, rounded down. */
+uint32_t mpl_experts_left_percent(const memplan_model *model);
+
 /*
  * Bytes of one tensor of the model when loaded by a scheme, all it brings with
  * it counted in. A tied tensor costs what its owner costs: count it once.

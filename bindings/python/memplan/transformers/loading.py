@@ -294,7 +294,7 @@ def from_pretrained_kwargs(
         if found.dtype in _COMPUTED:
             kwargs["dtype"] = _COMPUTED[found.dtype]
     else:
-        kwargs["dtype"] = _DTYPES.get(found.dtype, "auto") if dtype else "auto"
+        kwargs["dtype"] = _DTYPES.get(found.dtype, "auto")
     if "disk" in placed.values():
         kwargs["offload_folder"] = os.fspath(offload_folder)
     return kwargs

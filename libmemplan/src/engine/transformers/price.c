@@ -377,12 +377,32 @@ static bool is_offloaded(const mpl_job *job, const mpl_placement *placement,
     return false;
 }
 
+/* Why a quantizer makes little of a model. */
+static memplan_status note_experts(const mpl_job *job, mpl_ledger *ledger)
+{
+    const uint32_t percent = mpl_experts_left_percent(job->model);
+    char number[MPL_DIGITS_SIZE];
+    if (job->loading->bits == 0 || percent == 0)
+        return MEMPLAN_OK;
+    return mpl_ledger_note(
+        ledger,
+        mpl_arena_join(ledger->arena, job->loading->name,
+                       " leaves the experts, ", mpl_digits(number, percent),
+                       " % of all parameters, in ",
+                       mpl_dtype_name(job->compute_dtype),
+                       ": they are no Linear modules; llama.cpp with a GGUF "
+                       "has them quantized too",
+                       NULL));
+}
+
 /* What a quantizer does with a map, where it is not what one expects. */
 static memplan_status add_notes(const mpl_job *job,
                                 const mpl_placement *placement, uint32_t main,
                                 mpl_ledger *ledger)
 {
-    const memplan_status status = mpl_transformers_packed_note(job, ledger);
+    memplan_status status = mpl_transformers_packed_note(job, ledger);
+    if (status == MEMPLAN_OK)
+        status = note_experts(job, ledger);
     if (status != MEMPLAN_OK)
         return status;
     if ((job->loading->away & MPL_AWAY_LATER) != 0)
