@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * What the library leaves to its caller: the environment says where the caches
+ * are and which GPUs an engine will see, and goes into options.
+ */
 #include "inputs.h"
 
 #include <stdio.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * getopt_long() reads; its table is made of the rows of options.def that the
+ * command takes, and each row says what kind of value goes into which field.
+ */
 #include "options.h"
 
 #include <getopt.h>

@@ -23,7 +23,7 @@
  *
  * memplan/accelerate.h has what concerns modules of PyTorch and Accelerate.
  *
- * Four rules
+ * Five rules
  *   1. Ownership. What comes through an out-parameter is yours, and freed by
  *      the function that its comment names. What is returned, and every string
  *      in a row, is the parent handle's and lives as long as it.
@@ -35,6 +35,8 @@
  *      to no stream and never aborts.
  *   4. Units. Bytes are uint64_t, always. What is not known is
  *      MEMPLAN_UNKNOWN, never 0. A NULL handle is a programming error.
+ *   5. Lists. What there are several of is asked for by its index, from 0 on;
+ *      past the last one a row is MEMPLAN_E_ARGUMENT and a text is NULL.
  *
  * Structs that travel in either direction start with their own size, set by
  * the caller; each has an ..._INIT macro that does it. In options, zero means

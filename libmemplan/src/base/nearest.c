@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The "optimal string alignment" distance D of two words, of which three rows
+ * are kept:
+ *
+ *     D(i, j) = the least of  D(i - 1, j) + 1,  D(i, j - 1) + 1,
+ *               D(i - 1, j - 1) + (a[i] != b[j]),
+ *               D(i - 2, j - 2) + 1 where two neighbours are swapped
+ */
 #include "base/nearest.h"
 
 #include <stdbool.h>
@@ -25,7 +33,6 @@ static uint32_t word_length(const char *word)
     return (uint32_t)strnlen(word, MAX_WORD);
 }
 
-/* The "optimal string alignment" distance, three rows at a time. */
 uint32_t mpl_edit_distance(const char *a, const char *b)
 {
     const uint32_t a_length = word_length(a);

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * hwloc writes words of 32 bits, the highest first: "0xf,0x00000001". The
+ * kernel writes lists of ranges: "0-3,8".
+ */
 #include "machine/bitmap.h"
 
 #include <string.h>

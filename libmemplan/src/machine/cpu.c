@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The kernel writes a block of "key : value" lines for each processor; keys
+ * differ by architecture ("flags" of x86, "Features" of Arm).
+ */
 #include "machine/cpu.h"
 
 #include <string.h>

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * A tensor's bytes are added to its module and to each around it, up to the
+ * root. Two walks go over the tensors in the order of their modules:
+ * parameters, then buffers.
+ */
 #include "engine/accelerate/sizes.h"
 
 #include <stdlib.h>

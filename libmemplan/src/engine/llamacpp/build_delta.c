@@ -1,4 +1,14 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * For each token, with a state S of [width, width] a head:
+ *
+ *     S = exp(gate) S
+ *     S = S + k (beta (v - S^T k))^T
+ *     out = S^T q
+ *
+ * Of a chunk of tokens the same is solved at once, by a triangular system
+ * within it and one step of the state after it.
+ */
 #include "engine/llamacpp/build_delta.h"
 
 enum { CHUNK_TOKENS = 64, CHUNK_TOKENS_WIDE_GATE = 16 };

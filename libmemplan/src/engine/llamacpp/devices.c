@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * A list of devices is made in three steps: the machine's or the described
+ * ones, servers first; those that -dev names, in its order; and what the CPU
+ * is beside them.
+ */
 #include "engine/llamacpp/devices.h"
 
 #include <string.h>

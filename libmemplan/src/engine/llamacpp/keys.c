@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Readers of one key each, and the table of keys that every architecture has
+ * (keys.def) with those that it reads besides (reads.def).
+ */
 #include "engine/llamacpp/keys.h"
 
 #include <stdarg.h>

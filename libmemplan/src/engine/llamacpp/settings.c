@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Texts are cut in place: each separator becomes a terminator, so that an
+ * entry is a text of its own.
+ */
 #include "engine/llamacpp/settings.h"
 
 #include <string.h>
