@@ -259,31 +259,38 @@ Test(packed, layers_leave_room_for_loading)
     memplan_model_free(model);
 }
 
-/* 4 bit tiles are made for tensor cores that older devices lack: nobody is
- * told to use them there. */
+/* 4 bit tiles are made for tensor cores that older devices lack, and others
+ * than CUDA's: nobody is told to use them there. */
 Test(packed, tiles_need_tensor_cores)
 {
+    static const char *const MACHINES[] = {
+        "t4", "apple-m2-max, 16GiB ram", "arc-b580, 8GiB ram"};
     memplan_model *model = NULL;
-    memplan_machine *machine = NULL;
-    memplan_plan *plan = NULL;
-    memplan_error error = {0};
-    memplan_request request = MEMPLAN_REQUEST_INIT;
     cr_assert_eq(memplan_model_open(&model, "llama-2-13b", NULL, NULL),
                  MEMPLAN_OK);
-    cr_assert_eq(memplan_machine_parse(&machine, "t4", NULL), MEMPLAN_OK);
-    cr_assert_eq(memplan_plan_create(&plan, model, machine, &request, NULL),
-                 MEMPLAN_OK);
-    memplan_fix_info fix = {sizeof fix};
-    uint64_t count = 0;
-    for (; memplan_plan_fix(plan, count, &fix) == MEMPLAN_OK; count++)
-        cr_expect_null(strstr(fix.text, "int4"), "%s", fix.text);
-    cr_expect_gt(count, 0);
-    memplan_plan_free(plan);
-    plan = NULL;
-    request.dtype = "torchao-int4";
-    cr_expect_eq(memplan_plan_create(&plan, model, machine, &request, &error),
-                 MEMPLAN_E_UNSUPPORTED);
-    cr_expect_not_null(strstr(error.message, "8.0"), "%s", error.message);
-    memplan_machine_free(machine);
+    for (size_t at = 0; at < sizeof MACHINES / sizeof *MACHINES; at++) {
+        memplan_machine *machine = NULL;
+        memplan_plan *plan = NULL;
+        memplan_error error = {0};
+        memplan_request request = MEMPLAN_REQUEST_INIT;
+        cr_assert_eq(memplan_machine_parse(&machine, MACHINES[at], &error),
+                     MEMPLAN_OK, "%s", error.message);
+        cr_assert_eq(
+            memplan_plan_create(&plan, model, machine, &request, NULL),
+            MEMPLAN_OK);
+        memplan_fix_info fix = MEMPLAN_FIX_INFO_INIT;
+        uint64_t count = 0;
+        for (; memplan_plan_fix(plan, count, &fix) == MEMPLAN_OK; count++)
+            cr_expect_null(strstr(fix.text, "int4"), "%s", fix.text);
+        cr_expect_gt(count, 0, "%s", MACHINES[at]);
+        memplan_plan_free(plan);
+        plan = NULL;
+        request.dtype = "torchao-int4";
+        cr_expect_eq(
+            memplan_plan_create(&plan, model, machine, &request, &error),
+            MEMPLAN_E_UNSUPPORTED, "%s", MACHINES[at]);
+        cr_expect_not_null(strstr(error.message, "8.0"), "%s", error.message);
+        memplan_machine_free(machine);
+    }
     memplan_model_free(model);
 }

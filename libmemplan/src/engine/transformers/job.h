@@ -130,7 +130,8 @@ uint64_t mpl_transformers_staging(const mpl_job *job, const mpl_unit_cost *cost,
 memplan_status mpl_transformers_packed(mpl_job *job, memplan_error *error);
 
 /* Whether the first device is known to have no tensor cores that torchao's 4
- * bit tiles are made for. */
+ * bit tiles are made for: it asks CUDA for 8.0, which Metal and Level Zero are
+ * not. */
 bool mpl_transformers_lacks_tiles(const mpl_job *job);
 
 /* mpl_quantized_bytes(), packed or not as decided. */

@@ -29,8 +29,12 @@ bool mpl_transformers_lacks_tiles(const mpl_job *job)
 {
     enum { AMPERE = 80 };
     const mpl_device *const device = first_device(job);
-    return device != NULL && device->compute_capability != 0 &&
-           device->compute_capability < AMPERE;
+    if (device == NULL)
+        return false;
+    return (device->compute_capability != 0 &&
+            device->compute_capability < AMPERE) ||
+           strcmp(device->vendor, "apple") == 0 ||
+           strcmp(device->vendor, "intel") == 0;
 }
 
 static void choose(mpl_job *job, const mpl_quantizer *by)
