@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/ending.h"
 #include "dialect/dialect.h"
 #include "dialect/plan_figures.h"
 #include "dialect/svg.h"
@@ -24,7 +25,10 @@ static void add_line(mpl_svg *svg, mpl_ink ink, bool is_strong,
 static void add_title(mpl_svg *svg, const memplan_plan *plan, const char *line)
 {
     char part[TITLE_MAX + 1];
-    const char *const slash = strrchr(plan->machine_name, '/');
+    const char *const name = plan->machine_name;
+    const bool is_path =
+        mpl_ends_with(name, ".xml") || mpl_ends_with(name, ".json");
+    const char *const slash = is_path ? strrchr(name, '/') : NULL;
     if (strlen(line) <= TITLE_MAX) {
         add_line(svg, MPL_INK_PLAIN, true, line);
         return;
@@ -32,8 +36,7 @@ static void add_title(mpl_svg *svg, const memplan_plan *plan, const char *line)
     (void)snprintf(part, sizeof part, "%.60s in %s on", plan->model_name,
                    plan->dtype);
     add_line(svg, MPL_INK_PLAIN, true, part);
-    (void)snprintf(part, sizeof part, "%s",
-                   slash != NULL ? slash + 1 : plan->machine_name);
+    (void)snprintf(part, sizeof part, "%s", slash != NULL ? slash + 1 : name);
     add_line(svg, MPL_INK_PLAIN, true, part);
 }
 
