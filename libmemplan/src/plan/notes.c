@@ -76,10 +76,12 @@ static memplan_status note_host(memplan_plan *plan, const mpl_outcome *found)
         plan,
         mpl_arena_format(
             plan->arena,
-            "no GPU is used: copying offloaded layers to one for each token "
-            "takes at least %llu ms, computing on the host %llu ms; "
-            "prompts will be read slower; pin \"%s\" to a GPU to use it all "
-            "the same",
+            "no GPU is used: copying offloaded layers to one takes at least "
+            "%llu ms for each token of an answer, computing on the host at "
+            "least %llu ms; a prompt needs that copy only once a step, "
+            "whatever "
+            "its length, and is read slower on the host: for long prompts with "
+            "short answers pin \"%s\" to a GPU",
             (unsigned long long)(found->device_ps / ps_per_ms),
             (unsigned long long)(plan->decode_ps_per_token / ps_per_ms),
             plan->unit_count > 0 ? plan->units[0].name : ""));
@@ -201,8 +203,7 @@ static memplan_status note_driver(memplan_plan *plan,
                : add(plan, mpl_arena_join(
                                plan->arena, "the catalogue says ", total,
                                " for GPU ", machine->pools[at].key, alike, "; ",
-                               is_shown ? left : lost,
-                               is_shown ? "" : " less",
+                               is_shown ? left : lost, is_shown ? "" : " less",
                                " are planned on: 1/64 stays with its firmware "
                                "and driver, beside what the process takes",
                                NULL));

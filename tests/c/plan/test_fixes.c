@@ -185,3 +185,18 @@ Test(fixes, the_cheapest_first)
     }
     drop(&made);
 }
+
+/* Answers are faster on the host, long prompts are not: both are said, with a
+ * pin that uses the GPU. */
+Test(fixes, an_idle_device_is_told_of)
+{
+    static const char MACHINE[] = "rtx-4090, 256GiB ram 80GB/s";
+    memplan_request request = MEMPLAN_REQUEST_INIT;
+    fixture made = make_on("llama-3.1-70b", MACHINE, &request);
+    expect_said(&made, "no GPU is used: copying offloaded layers");
+    drop(&made);
+    request.pins = "model.embed_tokens=0";
+    made = make_on("llama-3.1-70b", MACHINE, &request);
+    expect_said(&made, "on GPU 0");
+    drop(&made);
+}
