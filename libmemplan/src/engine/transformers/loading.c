@@ -18,8 +18,8 @@
  * stack may find no place: torch's expandable segments give them back, and
  * without them there is no sure bound. A note tells where less than 2R is left.
  *
- * Transformers 5.23: core_model_loading.py, convert_and_load_state_dict_in_model
- * and the operations MergeModulelist and Concatenate. R was measured on the
+ * Transformers 5.23, core_model_loading.py: the operations MergeModulelist and
+ * Concatenate of convert_and_load_state_dict_in_model(). R was measured on the
  * host, with and without its threads.
  */
 #include <stddef.h>
