@@ -253,7 +253,8 @@ MPL_PLAN_WRITER(mpl_plan_write_device_map)
 {
     mpl_json_writer out = {.text = text};
     (void)style;
-    const memplan_status status = mpl_check_device_map(plan, "device_map", error);
+    const memplan_status status =
+        mpl_check_device_map(plan, "device_map", error);
     if (status != MEMPLAN_OK)
         return status;
     mpl_json_device_map(&out, NULL, plan);
@@ -265,7 +266,8 @@ MPL_PLAN_WRITER(mpl_plan_write_max_memory)
 {
     mpl_json_writer out = {.text = text};
     (void)style;
-    const memplan_status status = mpl_check_device_map(plan, "max_memory", error);
+    const memplan_status status =
+        mpl_check_device_map(plan, "max_memory", error);
     if (status != MEMPLAN_OK)
         return status;
     if (!mpl_json_max_memory(&out, NULL, plan))

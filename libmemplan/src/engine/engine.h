@@ -193,8 +193,9 @@ typedef struct mpl_engine {
     memplan_status (*problem)(mpl_job *job, uint32_t index, mpl_problem *out,
                               memplan_error *error);
 
-    /* Where a problem has joined units: the most that is in each pool while weights load,
-     * counted as used(p) is; 0 where that cannot be more than used(p). */
+    /* Where a problem has joined units: the most that is in each pool while
+     * weights load, counted as used(p) is; 0 where that cannot be more than
+     * used(p). */
     void (*loading)(const mpl_job *job, const mpl_placement *placement,
                     uint64_t *out);
 

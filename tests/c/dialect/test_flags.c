@@ -186,8 +186,9 @@ Test(flags, a_limit_leaves_room_for_estimates)
         (mpl_row){2, MPL_ROW_WEIGHTS, MPL_EXACT, 0, 512 << 20, "as stored"};
     sample.pools[2].row_count = 2;
     sample.pools[2].used_bytes = 1 << 30;
-    cr_assert_eq(memplan_plan_render(&text, &sample.plan, "compose", NULL, NULL),
-                 MEMPLAN_OK);
+    cr_assert_eq(
+        memplan_plan_render(&text, &sample.plan, "compose", NULL, NULL),
+        MEMPLAN_OK);
     cr_expect(strstr(text, "mem_limit: 1536m # 1 GiB, and its estimates once "
                            "more\n") != NULL,
               "%s", text);

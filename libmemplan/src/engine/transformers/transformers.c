@@ -81,10 +81,10 @@ static memplan_status find_dtypes(mpl_job *job, memplan_error *error)
     if (job->scheme == MPL_SCHEME_TORCHAO_INT4 &&
         mpl_transformers_lacks_tiles(job))
         return mpl_fail(error, MEMPLAN_E_UNSUPPORTED, MPL_NOWHERE,
-                        "dtype \"%.40s\": torchao packs 4 bits for CUDA devices "
-                        "of compute capability 8.0 or later alone, which the "
-                        "first device is not; nf4 and int8 do without, and "
-                        "llama.cpp with a GGUF",
+                        "dtype \"%.40s\": torchao packs 4 bits for CUDA "
+                        "devices of compute capability 8.0 or later alone, "
+                        "which the first device is not; nf4 and int8 do "
+                        "without, and llama.cpp with a GGUF",
                         request->dtype);
     job->compute_dtype = job->loading->dtype != MPL_DTYPE_COUNT
                              ? job->loading->dtype
