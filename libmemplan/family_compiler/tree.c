@@ -21,7 +21,7 @@ typedef struct context {
 
 static const char *const KINDS[MPL_NODE_KIND_COUNT] = {
     "param", "buffer",  "list",  "module", "when",    "use",    "tie",
-    "cache", "indexer", "cross", "fixed",  "encoder", "refuse",
+    "cache", "indexer", "cross", "fixed",  "step",    "encoder", "refuse",
 };
 
 typedef struct flag_row {

@@ -425,6 +425,7 @@ static memplan_status walk_node(builder *to, const mpl_node *node,
     case MPL_NODE_INDEXER:
     case MPL_NODE_CROSS:
     case MPL_NODE_FIXED:
+    case MPL_NODE_STEP:
         return add_state(to, node, with);
     case MPL_NODE_ENCODER:
         return mpl_encoder_tokens(&to->model->facts.encoder_tokens, node, with);

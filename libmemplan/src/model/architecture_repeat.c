@@ -60,7 +60,8 @@ static void find_rules_of(mpl_repeats *to, const mpl_node *node,
 {
     const bool is_state =
         node->kind == MPL_NODE_CACHE || node->kind == MPL_NODE_INDEXER ||
-        node->kind == MPL_NODE_CROSS || node->kind == MPL_NODE_FIXED;
+        node->kind == MPL_NODE_CROSS || node->kind == MPL_NODE_FIXED ||
+        node->kind == MPL_NODE_STEP;
     if (node->kind == MPL_NODE_USE || node->kind == MPL_NODE_TIE)
         to->is_plain = true;
     for (uint32_t at = 0; (is_trunk || !is_state) && at < node->argument_count;

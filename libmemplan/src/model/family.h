@@ -29,6 +29,7 @@ typedef enum mpl_node_kind {
     MPL_NODE_INDEXER, /* what the indexer of a sparse attention keeps */
     MPL_NODE_CROSS,   /* keys and values of a token of the encoder */
     MPL_NODE_FIXED,   /* elements of a sequence, whatever the length */
+    MPL_NODE_STEP,    /* elements of a step's tokens, until the next step */
     MPL_NODE_ENCODER, /* how many tokens the encoder makes */
     MPL_NODE_REFUSE,  /* a key's value that the family is not described with */
     MPL_NODE_KIND_COUNT

@@ -5,6 +5,7 @@
  *     cross [KEYS, VALUES]            a token's of the encoder
  *     fixed [ELEMENTS] DTYPE          a sequence's; without a dtype, in that
  *                                     of computation
+ *     step [ELEMENTS]                 a token's of a step, until the next
  *     encoder [TOKENS]                what cross attention sees
  */
 #include "model/layer_state.h"
@@ -48,6 +49,8 @@ memplan_status mpl_layer_state_add(mpl_state *state, const mpl_node *node,
     } else if (node->kind == MPL_NODE_CROSS) {
         state->cross_key_elements += values[0];
         state->cross_value_elements += values[1];
+    } else if (node->kind == MPL_NODE_STEP) {
+        state->step_elements += values[0];
     } else if (node->dtype == MPL_DTYPE_COUNT) {
         state->fixed_elements += values[0];
     } else if (mpl_dtype_bytes(&bytes, node->dtype, values[0])) {

@@ -68,6 +68,8 @@ typedef struct mpl_tensor {
  *            cross_value_elements), likewise
  *   fixed    fixed_elements in the dtype of computation, and fixed_bytes,
  *            whatever the length (recurrent and convolution states)
+ *   step     step_elements of each token of a step, likewise, until the next
+ *            step: what a layer keeps a view of, beyond the above
  */
 typedef struct mpl_state {
     uint64_t key_elements;         /* a token */
@@ -79,6 +81,7 @@ typedef struct mpl_state {
     uint64_t cross_value_elements; /* a token of the encoder */
     uint64_t fixed_elements;       /* a sequence */
     uint64_t fixed_bytes;          /* a sequence */
+    uint64_t step_elements;        /* a token of a step */
 } mpl_state;
 
 typedef struct mpl_unit {

@@ -36,6 +36,7 @@ static void expect_unit(const vector_case *one, const memplan_model *model,
                       unit->state.cross_value_elements);
         expect_number(&part, "fixed_elements", unit->state.fixed_elements);
         expect_number(&part, "fixed_bytes", unit->state.fixed_bytes);
+        expect_number(&part, "step_elements", unit->state.step_elements);
         return;
     }
     cr_expect_fail("%s: there is no unit %s", one->name, name);

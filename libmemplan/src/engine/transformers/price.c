@@ -205,8 +205,8 @@ static memplan_status state_rows(const mpl_job *job, mpl_ledger *ledger,
     if (status == MEMPLAN_OK)
         status = mpl_ledger_add(ledger, pool, MPL_ROW_KV_CACHE, MPL_BOUND,
                                 sum->windows,
-                                "sliding layers hold all keys and values that "
-                                "a step over the prompt saw, until the next");
+                                "layers with a window hold all that a step "
+                                "over the prompt saw, until the next");
     if (status == MEMPLAN_OK)
         status = away_rows(job, ledger, pool, sum);
     if (status == MEMPLAN_OK)

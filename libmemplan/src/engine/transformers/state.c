@@ -17,6 +17,10 @@
  * one token more while it writes, and right after a step over the prompt, of
  * these and all the step's keys and values. What those have beyond the window
  * is `window_bytes`. A window of 1 would be a view of all: nothing is dropped.
+ * A compressor of DeepSeek-V4 makes an entry of each `rate` tokens, and keeps
+ * the others as a view of the whole step, which up to rate - 1 tokens of the
+ * step before stand in front of: rate tokens are in `fixed`, and all of the
+ * step but one are added to `window_bytes`.
  *
  * A quantized cache leaves what came since it last packed as computed, fewer
  * than residual_length tokens, and packs all of a first step. It is largest
@@ -105,12 +109,16 @@ static bool plain_layer(mpl_unit_cost *cost, const mpl_job *job,
     const uint64_t counters =
         has_counter ? state->cache_count * COUNTER_BYTES : 0;
     uint64_t elements;
-    if (!mpl_add(&elements, state->key_elements, state->value_elements))
+    uint64_t step;
+    if (!mpl_add(&elements, state->key_elements, state->value_elements) ||
+        !plain_cache(&step, job->prompt_tokens - 1, state->step_elements,
+                     sequences, job->compute_dtype))
         return false;
     return plain_cache(&cost->cache_bytes, kept, elements, sequences, dtype) &&
            mpl_add(&cost->cache_bytes, cost->cache_bytes, counters) &&
            plain_cache(&cost->window_bytes, mpl_sub_floor(seen, kept), elements,
-                       sequences, dtype);
+                       sequences, dtype) &&
+           mpl_add(&cost->window_bytes, cost->window_bytes, step);
 }
 
 /* What has no window: an indexer's keys, and cross attention's keys and
