@@ -183,6 +183,13 @@ void mpl_text_units(mpl_text *text, const memplan_plan *plan, uint32_t pool)
     }
 }
 
+/* So many parts of one a second, rounded up. */
+static uint64_t parts_per_second(uint64_t ps_each, uint64_t parts)
+{
+    const uint64_t second_ps = UINT64_C(1000000000000);
+    return (parts * second_ps - 1) / ps_each + 1;
+}
+
 void mpl_text_rate(mpl_text *text, uint64_t ps_each, const char *what)
 {
     const uint64_t second_ps = UINT64_C(1000000000000);
@@ -195,18 +202,19 @@ void mpl_text_rate(mpl_text *text, uint64_t ps_each, const char *what)
         return;
     }
     const char *const many = strcmp(what, "pass") == 0 ? "passes" : "tokens";
-    const uint64_t hundredths = 100 * second_ps / ps;
+    const uint64_t hundredths = parts_per_second(ps, 100);
+    const uint64_t tenths = parts_per_second(ps, 10);
     if (hundredths < 1000)
         mpl_text_format(text, "%llu.%02llu %s/s",
                         (unsigned long long)(hundredths / 100),
                         (unsigned long long)(hundredths % 100), many);
-    else if (hundredths < 10000)
+    else if (tenths < 1000)
         mpl_text_format(text, "%llu.%llu %s/s",
-                        (unsigned long long)(hundredths / 100),
-                        (unsigned long long)(hundredths % 100 / 10), many);
+                        (unsigned long long)(tenths / 10),
+                        (unsigned long long)(tenths % 10), many);
     else
         mpl_text_format(text, "%llu %s/s",
-                        (unsigned long long)(hundredths / 100), many);
+                        (unsigned long long)parts_per_second(ps, 1), many);
 }
 
 static uint64_t pool_weights(const mpl_plan_pool *pool)

@@ -47,8 +47,9 @@ uint64_t mpl_pool_whole(const mpl_plan_pool *pool);
 /* "model.embed_tokens, model.layers.0-9"; "" where the pool has none. */
 void mpl_text_units(mpl_text *text, const memplan_plan *plan, uint32_t pool);
 
-/* "11.7 tokens/s", "0.41 tokens/s", "8.3 s a token" by picoseconds a "token";
- * or the same of a "pass". */
+/* "11.8 tokens/s", "0.41 tokens/s", "8.3 s a token" by picoseconds a "token";
+ * or the same of a "pass". No token takes less: rates are rounded up, and times
+ * down. */
 void mpl_text_rate(mpl_text *text, uint64_t ps_each, const char *what);
 
 /* The verdict in one line: "fits: …" or "does not fit: …". */

@@ -39,7 +39,7 @@ Test(plan_texts, rates_keep_three_digits)
 {
     mpl_text text = {0};
     mpl_text_rate(&text, UINT64_C(85000000000), "token");
-    expect_text(&text, "11.7 tokens/s");
+    expect_text(&text, "11.8 tokens/s");
     mpl_text_rate(&text, UINT64_C(8000000000), "token");
     expect_text(&text, "125 tokens/s");
     mpl_text_rate(&text, UINT64_C(800000000000), "token");
