@@ -151,6 +151,11 @@ Test(plan, device_maps_that_mean_nothing_are_refused)
         {"{\"\": 0, \"model.layers.3.mlp\": \"cpu\"}", MEMPLAN_E_ARGUMENT,
          "splits"},
         {"{\"\": null}", MEMPLAN_E_NOT_FOUND, "lacks"},
+        {"{\"\": 0, \"model.norms\": \"cpu\"}", MEMPLAN_E_NOT_FOUND,
+         "model.norm"},
+        {"{\"\": 0, \"model.layers.32\": \"cpu\"}", MEMPLAN_E_NOT_FOUND,
+         "model.layers.3"},
+        {"{\"\": 0, \"other.pooler\": \"cpu\"}", MEMPLAN_E_NOT_FOUND, ""},
     };
     fixture made = make("llama-2-7b", "0=24GB,cpu=60GB", NULL);
     for (size_t at = 0; at < sizeof CASES / sizeof *CASES; at++) {
@@ -163,6 +168,21 @@ Test(plan, device_maps_that_mean_nothing_are_refused)
         cr_expect_not_null(strstr(made.error.message, CASES[at].says), "%s",
                            made.error.message);
     }
+    drop(&made);
+}
+
+/* Of Gemma 4's vision tower, say: a map that Transformers made has a key for
+ * it, and there is nothing in it to place. */
+Test(plan, device_maps_may_name_modules_without_tensors)
+{
+    fixture made = make("llama-2-7b", "0=24GB,cpu=60GB", NULL);
+    memplan_plan *priced = NULL;
+    cr_expect_eq(memplan_plan_price(&priced, made.model, made.machine, NULL,
+                                    "{\"lm_head\": 0, \"model\": 0, "
+                                    "\"model.pooler\": \"cpu\"}",
+                                    &made.error),
+                 MEMPLAN_OK, "%s", made.error.message);
+    memplan_plan_free(priced);
     drop(&made);
 }
 

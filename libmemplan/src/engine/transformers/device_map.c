@@ -4,7 +4,9 @@
  *
  * A unit goes where the longest of its prefixes says that ends at a dot or
  * at its end; "" is a prefix of all. A key inside a unit would split it: that
- * is refused unless all such keys agree.
+ * is refused unless all such keys agree. A model has modules without any
+ * tensor, which real maps name too and nothing here knows: a key beside units
+ * that is not nearly the name of one is taken for such a module.
  */
 #include <stdio.h>
 #include <string.h>
@@ -60,6 +62,42 @@ static memplan_status fail_unknown(const mpl_job *job, const char *key,
                     nearest.count != 0 ? nearest.words[0] : "");
 }
 
+/* The part of a unit's name below a module, up to the next dot, in `out`;
+ * false where the unit is not below it. */
+static bool child_name(char out[64], const char *unit, const char *module,
+                       size_t module_length)
+{
+    if (strncmp(unit, module, module_length) != 0 || unit[module_length] != '.')
+        return false;
+    const size_t length = strcspn(unit + module_length + 1, ".");
+    (void)snprintf(out, 64, "%.*s", (int)length, unit + module_length + 1);
+    return true;
+}
+
+/* Whether a key that no unit has may be a module without tensors. */
+static bool may_be_empty(const mpl_job *job, const char *key)
+{
+    char child[64];
+    char before[64] = "";
+    bool has_siblings = false;
+    const char *const last = strrchr(key, '.');
+    if (last == NULL || strspn(last + 1, "0123456789") == strlen(last + 1))
+        return false;
+    for (uint32_t at = 0; at < job->model->unit_count; at++) {
+        mpl_nearest nearest = {0};
+        if (!child_name(child, job->model->units[at].name, key,
+                        (size_t)(last - key)) ||
+            strcmp(child, before) == 0) /* layers of one list */
+            continue;
+        has_siblings = true;
+        (void)strcpy(before, child);
+        mpl_nearest_offer(&nearest, last + 1, child);
+        if (nearest.count > 0)
+            return false;
+    }
+    return has_siblings;
+}
+
 /* What the map says of one unit so far. */
 typedef struct claim {
     uint32_t pool;
@@ -90,7 +128,8 @@ static memplan_status apply(const mpl_job *job, const char *key, uint32_t pool,
             made->inner_pool = pool;
         }
     }
-    return is_used ? MEMPLAN_OK : fail_unknown(job, key, error);
+    return is_used || may_be_empty(job, key) ? MEMPLAN_OK
+                                             : fail_unknown(job, key, error);
 }
 
 static memplan_status settle(const mpl_job *job, const claim *claims,
