@@ -91,12 +91,33 @@ static bool has_no_guests(const mpl_problem *problem, uint32_t pool)
     return true;
 }
 
+/* Past the last row of the tables. */
+static uint64_t rows_of(const mpl_problem *problem)
+{
+    uint64_t last = 0;
+    for (uint32_t unit = 0; unit < problem->unit_count; unit++)
+        last = mpl_max(last, mpl_problem_row(problem, unit));
+    return last + 1;
+}
+
+/* Whether units take the same in both, and the placement stays as good where
+ * the pools are exchanged. */
 static bool is_in_place_of(const mpl_problem *problem, uint32_t pool,
                            uint32_t other)
 {
-    return has_no_guests(problem, pool) && has_no_guests(problem, other) &&
-           problem->open_bytes[pool] == problem->open_bytes[other] &&
-           problem->capacity_bytes[pool] == problem->capacity_bytes[other];
+    const uint64_t rows = rows_of(problem);
+    if (!has_no_guests(problem, pool) || !has_no_guests(problem, other) ||
+        problem->open_bytes[pool] != problem->open_bytes[other] ||
+        problem->capacity_bytes[pool] != problem->capacity_bytes[other])
+        return false;
+    for (uint64_t row = 0; row < rows; row++) {
+        const uint64_t a = row * problem->pool_count + pool;
+        const uint64_t b = row * problem->pool_count + other;
+        if (problem->own_bytes[a] != problem->own_bytes[b] ||
+            problem->time_ps[a] != problem->time_ps[b])
+            return false;
+    }
+    return true;
 }
 
 /* The most that a pool may hold in the next search; its capacity, where it
@@ -147,15 +168,6 @@ static uint64_t *copy_of(mpl_arena *arena, const uint64_t *from, uint64_t count)
     return made;
 }
 
-/* Past the last row of the tables. */
-static uint64_t rows_of(const mpl_problem *problem)
-{
-    uint64_t last = 0;
-    for (uint32_t unit = 0; unit < problem->unit_count; unit++)
-        last = mpl_max(last, mpl_problem_row(problem, unit));
-    return last + 1;
-}
-
 /* Goes on from a placement that fits `problem`, both ways. */
 static memplan_status explore(state *at, const mpl_problem *problem,
                               const mpl_solution *found)
@@ -177,8 +189,12 @@ static memplan_status explore(state *at, const mpl_problem *problem,
     mpl_problem without = *problem;
     less.capacity_bytes = capacity;
     without.time_ps = time_ps;
-    for (uint32_t pool = 0; pool < problem->pool_count; pool++)
-        if (lacks(at, pool) > 0)
+    uint32_t first = 0;
+    while (lacks(at, first) == 0)
+        first++;
+    for (uint32_t pool = first; pool < problem->pool_count; pool++)
+        if (pool == first ||
+            (lacks(at, pool) > 0 && is_in_place_of(problem, pool, first)))
             forbid_joined(problem, pool, time_ps);
     const mpl_problem *const ways[] = {&less, &without};
     memplan_status status = MEMPLAN_OK;
