@@ -142,7 +142,11 @@ def model_of(source: Source) -> Model:
     return Model._of(_library.declare_model(tree_of(module), name, text))
 
 
-def _fitting(model: Source, machine: Where, request: Dict[str, Any]) -> Plan:
+def _fitting(
+    model: Source, machine: Where, offload_folder: object = None, **request: Any
+) -> Plan:
+    """A plan by the arguments of a function below. They are plan()'s own, but
+    for ``offload_folder``, which is not the plan's."""
     found = plan(model_of(model), machine, engine="transformers", **request)
     if not found.fits:
         raise DoesNotFitError(found)
@@ -173,19 +177,7 @@ def max_memory(
     DoesNotFitError, and UnsupportedError where no budgets are found with which
     "auto" holds.
     """
-    request: Dict[str, Any] = dict(
-        context=context,
-        sequences=sequences,
-        dtype=dtype,
-        kv_dtype=kv_dtype,
-        cache=cache,
-        prompt=prompt,
-        encoder_tokens=encoder_tokens,
-        max_memory=max_memory,
-        pins=pins,
-        reserve_bytes=reserve_bytes,
-    )
-    return _fitting(model, machine, request).max_memory
+    return _fitting(**locals()).max_memory
 
 
 def device_map(
@@ -208,19 +200,7 @@ def device_map(
     It holds while weights load and in ``generate()``, up to ``context`` tokens
     in ``sequences`` sequences. Raises DoesNotFitError.
     """
-    request: Dict[str, Any] = dict(
-        context=context,
-        sequences=sequences,
-        dtype=dtype,
-        kv_dtype=kv_dtype,
-        cache=cache,
-        prompt=prompt,
-        encoder_tokens=encoder_tokens,
-        max_memory=max_memory,
-        pins=pins,
-        reserve_bytes=reserve_bytes,
-    )
-    return _fitting(model, machine, request).device_map
+    return _fitting(**locals()).device_map
 
 
 def _quantization(dtype: str, offloads: bool) -> Any:
@@ -262,27 +242,14 @@ def from_pretrained_kwargs(
         >>> model = AutoModelForCausalLM.from_pretrained("./llama", **kwargs)
 
     ``device_map`` and ``dtype``; ``max_memory``, where "auto" would hold with
-    one; ``offload_folder`` where units
-    go to disk; ``quantization_config`` for "int8", "int4", "nf4" and the other
-    quantizers. Raises DoesNotFitError.
+    one; ``offload_folder`` where units go to disk; ``quantization_config`` for
+    "int8", "int4", "nf4" and the other quantizers. Raises DoesNotFitError.
 
     What ``prompt``, ``cache`` and a quantized ``kv_dtype`` count is generate()'s
     to do: hand it ``prefill_chunk_size``, ``cache_implementation`` and
     ``cache_config``, as ``print(memplan.plan(...))`` shows them.
     """
-    request: Dict[str, Any] = dict(
-        context=context,
-        sequences=sequences,
-        dtype=dtype,
-        kv_dtype=kv_dtype,
-        cache=cache,
-        prompt=prompt,
-        encoder_tokens=encoder_tokens,
-        max_memory=max_memory,
-        pins=pins,
-        reserve_bytes=reserve_bytes,
-    )
-    found = _fitting(model, machine, request)
+    found = _fitting(**locals())
     placed = found.device_map
     kwargs: Dict[str, Any] = {"device_map": placed}
     with contextlib.suppress(UnsupportedError):  # the map decides by itself
